@@ -1,0 +1,106 @@
+import { common, socket } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+export default defineProbe({
+  name: 'tcpconnect',
+  summary: 'active TCP connections: who connects to where, and what came of it',
+  example: 'ebpf-run tcpconnect --rport 443,8000-8100',
+  owner: 'task',
+  outcome: { field: 'result', ok: ['OK'] },
+  events: {
+    connect: {
+      doc: 'one connect() of a TCP socket',
+      fields: {
+        ...common,
+        ...socket,
+        lport: { ...socket.lport, nullAs: 0 },
+        laddr: { ...socket.laddr, nullable: true },
+        result: {
+          kind: 'result',
+          doc: "return of connect's kernel half: 0 means that a SYN was queued, -n is an errno",
+        },
+        outcome: {
+          kind: 'enum',
+          doc: 'what became of the connection',
+          names: {
+            1: 'established',
+            2: 'refused',
+            3: 'timed-out',
+            4: 'unreachable',
+            5: 'aborted',
+            6: 'not-sent',
+          },
+          width: 11,
+        },
+        duration_ns: {
+          kind: 'duration',
+          unit: 'ns',
+          doc: 'from the SYN to the outcome',
+          heading: 'MS',
+        },
+      },
+      table: ['time', 'pid', 'comm', 'laddr', 'lport', 'raddr', 'rport', 'outcome'],
+    },
+  },
+  variants: [
+    {
+      name: 'fexit',
+      backend: 'bpftrace',
+      template: 'fexit.bt',
+      needs: [
+        { bpftrace: '>=0.16.0' },
+        { function: 'tcp_v4_connect', by: 'fentry' },
+        { function: 'tcp_v6_connect', by: 'fentry' },
+        { btf: 'sock.__sk_common.skc_v6_daddr' },
+      ],
+      cannotTell: {
+        outcome: 'it sees connect() return, not what the network answers',
+        duration_ns: 'it sees connect() return, not what the network answers',
+      },
+      misses: 'nothing: a trampoline runs also while another tracing program does',
+      cost: 'one trampoline a connect()',
+    },
+    {
+      name: 'kprobe',
+      backend: 'bpftrace',
+      template: 'kprobe.bt',
+      needs: [
+        { function: 'tcp_v4_connect', by: 'kprobe' },
+        { function: 'tcp_v6_connect', by: 'kprobe' },
+        { btf: 'sock.__sk_common.skc_v6_daddr' },
+      ],
+      cannotTell: {
+        outcome: 'it sees connect() return, not what the network answers',
+        duration_ns: 'it sees connect() return, not what the network answers',
+      },
+      misses:
+        'calls made while another tracing program runs on that CPU, and returns when more connects are under way at once than the kernel has kretprobe instances',
+      cost: 'a kprobe and a kretprobe a connect()',
+    },
+    {
+      name: 'tracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        {
+          tracepoint: 'sock:inet_sock_set_state',
+          fields: [
+            'skaddr',
+            'oldstate',
+            'newstate',
+            'sport',
+            'dport',
+            'protocol',
+            'saddr_v6',
+            'daddr_v6',
+          ],
+        },
+      ],
+      options: { sock: { btf: 'sock.sk_err' }, netns: { btf: 'sock.__sk_common.skc_net' } },
+      cannotTell: {},
+      misses:
+        'connects that fail before the socket changes state (no route, not permitted), and state changes made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a TCP state change',
+    },
+  ],
+})

@@ -1,0 +1,68 @@
+/** A thing we looked at: yes, no, or could not tell; always with what was seen. */
+export interface Fact {
+  readonly is: 'yes' | 'no' | 'unknown'
+  readonly evidence: string
+}
+
+/** One field of a tracepoint's format file. */
+export interface TracepointField {
+  readonly name: string
+  /** C type as the file spells it, without the name: `__u8`, `const void *`, `__data_loc char[]`. */
+  readonly type: string
+  /** Array length, 0 for none. */
+  readonly length: number
+  readonly offset: number
+  readonly size: number
+}
+
+/** Where a member path of a struct lies, from BTF. */
+export interface BtfMember {
+  /** Bytes from the start of the struct. */
+  readonly offset: number
+  /** Bytes of the member. */
+  readonly size: number
+  readonly signed: boolean
+  /** Array length in elements of `size / length` bytes, 0 for a scalar or pointer. */
+  readonly length: number
+}
+
+/** What a plan asks of the host before it can choose: everything that the probe's variants mention. */
+export interface Questions {
+  /** `sock:inet_sock_set_state` */
+  readonly tracepoints: readonly string[]
+  readonly functions: readonly string[]
+  /** `sock.__sk_common.skc_num` */
+  readonly members: readonly string[]
+}
+
+/** What this machine can do. Plain data: a recording carries it, tests write it by hand. */
+export interface HostFacts {
+  readonly kernel: { readonly release: string; readonly machine: string; readonly version: string }
+  readonly cpus: number
+  /** Bytes; the smaller of the machine's memory and the cgroup's limit. */
+  readonly memoryBytes: number
+  /** Root, or the capabilities that tracing needs. */
+  readonly privileged: Fact
+  /** Tracefs readable at /sys/kernel/tracing or /sys/kernel/debug/tracing; `no` means: mount one privately. */
+  readonly tracefs: Fact
+  readonly btf: Fact
+  readonly kprobes: Fact
+  readonly fentry: Fact
+  readonly lockdown: Fact
+  readonly jit: Fact
+  /** In the initial pid namespace: pids of the kernel are pids of ours. */
+  readonly hostPidNamespace: Fact
+  readonly bpftrace: {
+    readonly found: Fact
+    readonly path: string | null
+    /** `0.17.0`, null when it could not be read. */
+    readonly version: string | null
+  }
+  readonly tools: { readonly setpriv: string | null; readonly unshare: string | null }
+  /** Tracepoint to its fields; null: the kernel has no such tracepoint; absent: not asked or could not be read. */
+  readonly tracepoints: Readonly<Record<string, readonly TracepointField[] | null>>
+  /** Function to whether it can be hooked. */
+  readonly functions: Readonly<Record<string, Fact>>
+  /** Member path to its place; null: BTF has no such member; absent: not asked or no BTF. */
+  readonly members: Readonly<Record<string, BtfMember | null>>
+}

@@ -1,0 +1,40 @@
+import type { FieldSpec } from './define.ts'
+
+/** Fields that mean the same in every probe, with the fixed names of the project. Probes spread these. */
+export const common = {
+  time: { kind: 'time', of: 'ktime_ns', doc: 'wall-clock time of the event, UTC' },
+  ktime_ns: { kind: 'ktime', doc: "the kernel's clock at the event", unit: 'ns' },
+  pid: { kind: 'u32', doc: 'process id (thread group)' },
+  tid: { kind: 'u32', doc: 'thread id' },
+  cpu: { kind: 'u32', doc: 'CPU that ran the event', width: 3 },
+  uid: { kind: 'u32', doc: 'user id' },
+  comm: { kind: 'text', bytes: 15, doc: "the thread's command name" },
+  cgroup: { kind: 'u64', doc: 'cgroup v2 id: inode of the directory under /sys/fs/cgroup' },
+} as const satisfies Record<string, FieldSpec>
+
+/** Fields of a TCP socket. */
+export const socket = {
+  netns: { kind: 'u32', doc: 'network namespace: inode of /proc/PID/ns/net', nullAs: 0, width: 10 },
+  family: { kind: 'family', of: 'raddr', doc: '4 or 6; v4-mapped IPv6 counts as 4', heading: 'IP' },
+  laddr: { kind: 'address', doc: 'local address' },
+  lport: { kind: 'u16', doc: 'local port' },
+  raddr: { kind: 'address', doc: 'remote address' },
+  rport: { kind: 'u16', doc: 'remote port' },
+} as const satisfies Record<string, FieldSpec>
+
+/** TCP states (include/net/tcp_states.h); 13 came with 6.8 and is never seen outside bind. */
+export const tcpStates = {
+  1: 'ESTABLISHED',
+  2: 'SYN_SENT',
+  3: 'SYN_RECV',
+  4: 'FIN_WAIT1',
+  5: 'FIN_WAIT2',
+  6: 'TIME_WAIT',
+  7: 'CLOSE',
+  8: 'CLOSE_WAIT',
+  9: 'LAST_ACK',
+  10: 'LISTEN',
+  11: 'CLOSING',
+  12: 'NEW_SYN_RECV',
+  13: 'BOUND_INACTIVE',
+} as const

@@ -1,0 +1,140 @@
+import type { Kind, KindValue } from './kinds.ts'
+
+/** One field of an event: everything that any product needs to know about it. */
+export interface FieldSpec {
+  readonly kind: Kind
+  readonly doc: string
+  /** Unit of the value where the kind does not say it. */
+  readonly unit?: string
+  /** The event can carry null here, whatever the variant. */
+  readonly nullable?: true
+  /** The number on the wire that stands for "no value" (of closed kinds). */
+  readonly nullAs?: number | string
+  /** Bytes shown of a text (each item of `texts`); the program fetches one more, to know what was cut. */
+  readonly bytes?: number
+  /** An unread text arrives empty: the empty text means null. */
+  readonly emptyIsNull?: true
+  /** Number to name, of kind `enum`. */
+  readonly names?: Readonly<Record<number, string>>
+  /** The field a derived kind is computed from. */
+  readonly of?: string
+  /** Table heading; default: the name in capitals. */
+  readonly heading?: string
+  /** Table width in columns; default: the kind's. */
+  readonly width?: number
+}
+
+export type Fields = Readonly<Record<string, FieldSpec>>
+
+/** One event type: what one record says. */
+export interface EventSpec {
+  readonly doc: string
+  readonly fields: Fields
+  /** Fields of the default table, in order; under 80 columns together. */
+  readonly table: readonly string[]
+}
+
+/** What a variant needs of the host. Each is checked against host facts, never against a version alone. */
+export type Need =
+  | { readonly tracepoint: string; readonly fields?: readonly string[] }
+  | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
+  | { readonly btf: string }
+  | { readonly bpftrace: string }
+
+/** One way to do a probe. Variants stand in the order of preference. */
+export interface VariantSpec {
+  readonly name: string
+  readonly backend: 'bpftrace'
+  /** Template file beside the probe. */
+  readonly template: string
+  readonly needs: readonly Need[]
+  /** Conditions that a template may ask with `{{when NAME}}`. */
+  readonly options?: Readonly<Record<string, Need>>
+  /** Field to the reason why this variant leaves it null. */
+  readonly cannotTell: Readonly<Record<string, string>>
+  /** What the kernel may keep from this variant, for people. */
+  readonly misses: string
+  /** What it costs the traced machine, for people. */
+  readonly cost: string
+}
+
+/** A number the user can set that the template reads as `{{param NAME}}`. */
+export interface ProbeParam {
+  readonly doc: string
+  readonly default: number
+  readonly min: number
+  readonly max: number
+}
+
+export interface ProbeSpec {
+  readonly name: string
+  readonly aliases?: readonly string[]
+  /** One line, lower case, as it stands in `list`. */
+  readonly summary: string
+  readonly example: string
+  readonly events: Readonly<Record<string, EventSpec>>
+  /** Whose pid, comm, uid and cgroup the events carry. */
+  readonly owner: 'task' | 'socket'
+  /** The field that --failed and --ok look at. */
+  readonly outcome?: { readonly field: string; readonly ok: readonly string[] }
+  readonly params?: Readonly<Record<string, ProbeParam>>
+  /** Adds the per-namespace TCP counters to the run's account. */
+  readonly tcpCounters?: true
+  readonly variants: readonly VariantSpec[]
+}
+
+/** Keeps the literal types of a definition, so that event types can be inferred from it. */
+export function defineProbe<const P extends ProbeSpec>(probe: P): P {
+  return probe
+}
+
+type NullOf<F extends FieldSpec> = F extends
+  | { nullable: true }
+  | { nullAs: number | string }
+  | { emptyIsNull: true }
+  ? null
+  : never
+
+type CannotTell<P extends ProbeSpec> = P['variants'][number]['cannotTell'] extends infer C
+  ? C extends Readonly<Record<string, string>>
+    ? keyof C
+    : never
+  : never
+
+type ValueOf<F extends FieldSpec> = F extends {
+  kind: 'enum'
+  names: infer N extends Readonly<Record<number, string>>
+}
+  ? N[keyof N] | `UNKNOWN_${number}`
+  : KindValue[F['kind']]
+
+/** What every decoded event has beside its fields. */
+export interface EventExtras {
+  /** Texts that hold bytes outside UTF-8 (shown as `\xNN`), by field. */
+  readonly escaped?: readonly string[]
+  /** Texts and lists that were cut at the kernel's or our limit, by field. */
+  readonly cut?: readonly string[]
+}
+
+/** The type of one event of a probe, inferred from the definition. */
+export type EventOf<P extends ProbeSpec> = {
+  [E in keyof P['events'] & string]: { readonly event: E } & {
+    readonly [N in keyof P['events'][E]['fields'] & string]:
+      | ValueOf<P['events'][E]['fields'][N]>
+      | NullOf<P['events'][E]['fields'][N]>
+      | (N extends CannotTell<P> ? null : never)
+  } & EventExtras
+}[keyof P['events'] & string]
+
+/** An event whose probe is not known at compile time. */
+export type AnyEvent = { readonly event: string } & Readonly<Record<string, unknown>> & EventExtras
+
+/** True when the field can be null in this probe, in any variant. */
+export function isNullable(probe: ProbeSpec, name: string, field: FieldSpec): boolean {
+  return (
+    field.nullable === true ||
+    field.nullAs !== undefined ||
+    field.emptyIsNull === true ||
+    probe.variants.some((variant) => name in variant.cannotTell)
+  )
+}

@@ -1,0 +1,129 @@
+import { errnoNames } from './errno.ts'
+
+/**
+ * A field's wire type. `closed` kinds have an alphabet that cannot hold the run's token or a tab and
+ * travel tab-separated; `text` kinds are terminated by the token; `derived` kinds are not on the wire.
+ */
+export type Travel = 'closed' | 'text' | 'derived'
+
+interface KindSpec {
+  readonly travel: Travel
+  /** printf conversion; `%d %u %x` cut to 32 bits in every bpftrace (0.11 to 0.27), so only the ll forms. */
+  readonly printf: string
+  /** What JSON holds, as JSON Schema 2020-12. */
+  readonly json: Readonly<Record<string, unknown>>
+  /** Default table width in columns, and the side numbers lean to. */
+  readonly width: number
+  readonly align: 'left' | 'right'
+}
+
+const integer = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum })
+const digits = { type: 'string', pattern: '^[0-9]{1,20}$' }
+
+/** Every kind there is. The rest of the project asks this table and never switches on a kind by itself. */
+export const kinds = {
+  u8: { travel: 'closed', printf: '%llu', json: integer(0, 255), width: 3, align: 'right' },
+  u16: { travel: 'closed', printf: '%llu', json: integer(0, 65_535), width: 5, align: 'right' },
+  u32: {
+    travel: 'closed',
+    printf: '%llu',
+    json: integer(0, 4_294_967_295),
+    width: 7,
+    align: 'right',
+  },
+  i32: {
+    travel: 'closed',
+    printf: '%lld',
+    json: integer(-2_147_483_648, 2_147_483_647),
+    width: 5,
+    align: 'right',
+  },
+  /** 64 bits as a decimal string, so that JSON keeps every digit; `bigintOf` reads it. */
+  u64: { travel: 'closed', printf: '%llu', json: digits, width: 20, align: 'right' },
+  /** The kernel's clock in nanoseconds, a decimal string. */
+  ktime: { travel: 'closed', printf: '%llu', json: digits, width: 16, align: 'right' },
+  /** A span in nanoseconds; a number, exact up to 2^53 - 1 (104 days). */
+  duration: {
+    travel: 'closed',
+    printf: '%llu',
+    json: integer(0, Number.MAX_SAFE_INTEGER),
+    width: 9,
+    align: 'right',
+  },
+  /** An IPv4 or IPv6 address as ntop prints it; v4-mapped addresses are shown as IPv4. */
+  address: {
+    travel: 'closed',
+    printf: '%s',
+    json: { type: 'string', pattern: '^[0-9a-f:.]{2,45}$' },
+    width: 15,
+    align: 'left',
+  },
+  /** A number with names, from the field's `names`; one without a name shows as `UNKNOWN_<n>`. */
+  enum: { travel: 'closed', printf: '%llu', json: { type: 'string' }, width: 12, align: 'left' },
+  /** A return value: 0 or more is fine, -n is an errno. `{code, name}`. */
+  result: {
+    travel: 'closed',
+    printf: '%lld',
+    json: {
+      type: 'object',
+      properties: { code: integer(-2_147_483_648, 2_147_483_647), name: { type: 'string' } },
+      required: ['code', 'name'],
+      additionalProperties: false,
+    },
+    width: 12,
+    align: 'left',
+  },
+  /** Bytes of a name or path, shown as text; see `escaped` and `cut` of an event. */
+  text: { travel: 'text', printf: '%s', json: { type: 'string' }, width: 16, align: 'left' },
+  /** A list of texts that arrives in parts. */
+  texts: {
+    travel: 'derived',
+    printf: '',
+    json: { type: 'array', items: { type: ['string', 'null'] } },
+    width: 24,
+    align: 'left',
+  },
+  /** Wall-clock time of `ktime_ns`, RFC 3339 with nanosecond digits, UTC. */
+  time: {
+    travel: 'derived',
+    printf: '',
+    json: { type: 'string', format: 'date-time' },
+    width: 15,
+    align: 'left',
+  },
+  /** 4 or 6, from the address field named by `of`. */
+  family: { travel: 'derived', printf: '', json: { enum: [4, 6] }, width: 2, align: 'right' },
+  /** The errno's name when the result field named by `of` is negative, else null. */
+  errno: { travel: 'derived', printf: '', json: { type: 'string' }, width: 10, align: 'left' },
+} as const satisfies Record<string, KindSpec>
+
+export type Kind = keyof typeof kinds
+
+export interface Result {
+  readonly code: number
+  readonly name: string
+}
+
+/** Kind to the type of a decoded value. */
+export interface KindValue {
+  u8: number
+  u16: number
+  u32: number
+  i32: number
+  u64: string
+  ktime: string
+  duration: number
+  address: string
+  enum: string
+  result: Result
+  text: string
+  texts: readonly (string | null)[]
+  time: string
+  family: 4 | 6
+  errno: string
+}
+
+/** Name of a kernel return value: `OK` for 0 and above, the errno's name below. */
+export function resultName(code: number): string {
+  return code >= 0 ? 'OK' : (errnoNames[-code] ?? `ERRNO_${-code}`)
+}

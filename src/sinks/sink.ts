@@ -1,0 +1,31 @@
+import type { AnyEvent, ProbeSpec } from '../schema/define.ts'
+
+/** Where bytes of a sink go. `write` returns false when the reader is behind; `drained` then tells when to go on. */
+export interface Out {
+  write(bytes: string | Buffer, encoding?: 'utf8' | 'latin1'): boolean
+  readonly isTerminal: boolean
+  /** Columns of the terminal, null for none. */
+  columns(): number | null
+  readonly color: boolean
+}
+
+export interface SinkOptions {
+  readonly probe: ProbeSpec
+  /** Fields to show, null for the sink's default. */
+  readonly fields: readonly string[] | null
+  readonly header: boolean
+  readonly utc: boolean
+}
+
+/** Turns events into bytes. A sink has no clock, no file and no process. */
+export interface Sink {
+  /** Takes ready-made NDJSON lines instead of events. */
+  readonly takesLines: boolean
+  begin(): void
+  event(event: AnyEvent): void
+  /** NDJSON lines as latin1 characters that are UTF-8 bytes. */
+  lines(text: string): void
+  end(): void
+}
+
+export type SinkFactory = (out: Out, options: SinkOptions) => Sink

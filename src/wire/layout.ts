@@ -1,0 +1,84 @@
+import type { EventSpec, FieldSpec, VariantSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
+
+/*
+ * A record on the wire, T being the run's token:
+ *
+ *   T code (TAB closed-field)* T (TAB text T)* LF
+ *
+ * After every T stands a character of ours that tells what it ends or begins: a letter begins a record, TAB a
+ * text, LF ends the record. No traced process knows T, so after any damage the next `T letter` is a true beginning.
+ */
+
+/** Record codes of ours; events and parts take the letters from `a`. */
+export const controlCodes = { heartbeat: 'z', end: 'y' } as const
+
+export interface WireField {
+  readonly name: string
+  readonly spec: FieldSpec
+}
+
+/** What a record of one code holds, in order. */
+export interface RecordLayout {
+  readonly code: string
+  /** Event type; parts belong to one as well. */
+  readonly event: string
+  /** For parts: the `texts` field they fill. A part is (key, index, text). */
+  readonly part?: string
+  readonly closed: readonly WireField[]
+  readonly texts: readonly WireField[]
+}
+
+/** The layouts of one event in one variant: its own, then one for each `texts` field, codes from `firstCode` on. */
+export function layoutsOf(
+  name: string,
+  event: EventSpec,
+  cannotTell: VariantSpec['cannotTell'],
+  firstCode: number,
+): readonly RecordLayout[] {
+  const fields = Object.entries(event.fields)
+    .filter(([field]) => !(field in cannotTell))
+    .map(([field, spec]) => ({ name: field, spec }))
+  const travelling = (how: 'closed' | 'text') =>
+    fields.filter((field) => kinds[field.spec.kind].travel === how)
+  const lists = fields.filter((field) => field.spec.kind === 'texts')
+  const code = (index: number) => String.fromCharCode(firstCode + index)
+  return [
+    {
+      code: code(0),
+      event: name,
+      closed: [
+        ...travelling('closed'),
+        ...lists.map((list) => ({ name: list.name, spec: partCount })),
+      ],
+      texts: travelling('text'),
+    },
+    ...lists.map((list, index) => ({
+      code: code(index + 1),
+      event: name,
+      part: list.name,
+      closed: [
+        { name: 'key', spec: partKey },
+        { name: 'index', spec: partCount },
+      ],
+      texts: [{ name: 'text', spec: { ...list.spec, kind: 'text' as const } }],
+    })),
+  ]
+}
+
+/** All layouts of a probe in one variant. */
+export function layoutsOfProbe(
+  events: Readonly<Record<string, EventSpec>>,
+  cannotTell: VariantSpec['cannotTell'],
+): readonly RecordLayout[] {
+  const layouts: RecordLayout[] = []
+  for (const [name, event] of Object.entries(events)) {
+    layouts.push(...layoutsOf(name, event, cannotTell, 'a'.charCodeAt(0) + layouts.length))
+  }
+  return layouts
+}
+
+/** In an event's record: how many parts were sent, -1 when the list could not be read. */
+const partCount: FieldSpec = { kind: 'i32', doc: 'number of parts' }
+/** Thread id of the emitter: parts and their event are emitted by one program run, so on one CPU and in order. */
+const partKey: FieldSpec = { kind: 'u32', doc: 'thread that emitted the part' }
