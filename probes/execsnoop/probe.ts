@@ -6,7 +6,7 @@ export default defineProbe({
   summary: 'process executions: filename, arguments, parent and result',
   example: 'ebpf-run execsnoop --failed',
   owner: 'task',
-  outcome: { field: 'ret', ok: ['0'] },
+  failed: [{ field: 'ret', min: -4095, max: -1 }],
   events: {
     exec: {
       doc: 'one execve() or execveat()',

@@ -6,7 +6,10 @@ export default defineProbe({
   summary: 'active TCP connections: who connects to where, and what came of it',
   example: 'ebpf-run tcpconnect --rport 443,8000-8100',
   owner: 'task',
-  outcome: { field: 'result', ok: ['OK'] },
+  failed: [
+    { field: 'result', min: -4095, max: -1 },
+    { field: 'outcome', min: 2, max: 6 },
+  ],
   events: {
     connect: {
       doc: 'one connect() of a TCP socket',
@@ -14,9 +17,10 @@ export default defineProbe({
         ...common,
         ...socket,
         lport: { ...socket.lport, nullAs: 0 },
-        laddr: { ...socket.laddr, nullable: true },
+        laddr: { ...socket.laddr, nullAs: '::' },
         result: {
           kind: 'result',
+          nullAs: 1,
           doc: "return of connect's kernel half: 0 means that a SYN was queued, -n is an errno",
         },
         outcome: {
@@ -39,7 +43,7 @@ export default defineProbe({
           heading: 'MS',
         },
       },
-      table: ['time', 'pid', 'comm', 'laddr', 'lport', 'raddr', 'rport', 'outcome'],
+      table: ['time', 'pid', 'comm', 'lport', 'raddr', 'rport', 'outcome'],
     },
   },
   variants: [
@@ -96,7 +100,7 @@ export default defineProbe({
           ],
         },
       ],
-      options: { sock: { btf: 'sock.sk_err' }, netns: { btf: 'sock.__sk_common.skc_net' } },
+      options: { btf: { btf: 'sock.sk_err' } },
       cannotTell: {},
       misses:
         'connects that fail before the socket changes state (no route, not permitted), and state changes made while another tracing program runs on that CPU',

@@ -3,7 +3,9 @@
  * `kernel` and `bpftrace` say what to expect; what was really built is in the stamp that image.mjs writes.
  */
 export const guests = [
-  { name: 'debian11', suite: 'bullseye', kernel: '5.10', bpftrace: '0.11', cpus: 2 },
+  // bpftrace 0.11 includes linux/types.h for every tracepoint. In the guest it comes from the kernel's headers; on
+  // this host's kernel (native.mjs), which has none in the guest, from linux-libc-dev.
+  { name: 'debian11', suite: 'bullseye', kernel: '5.10', bpftrace: '0.11', cpus: 2, packages: ['linux-libc-dev'] },
   { name: 'debian12', suite: 'bookworm', kernel: '6.1', bpftrace: '0.17', cpus: 2 },
   { name: 'debian13', suite: 'trixie', kernel: '6.12', bpftrace: '0.23', cpus: 2 },
   // One CPU: Linux 7.2 patches its own code while it runs, which races in QEMU 7.2's emulator and panics with two.

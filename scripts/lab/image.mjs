@@ -1,13 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { $ } from 'zx';
-import { ensureInitramfs } from './initramfs.mjs';
+import { ensureBootFiles } from './boot-files.mjs';
 import { withLock } from './lock.mjs';
-import { cacheDir, guestPaths } from './paths.mjs';
+import { buildPrefix, cacheDir, guestPaths } from './paths.mjs';
 import { inspectRootfs, makeRootfs, recipeHash } from './rootfs.mjs';
 import { ensureTools } from './tools.mjs';
-
-const buildPrefix = '.build-';
 
 /** The stamp of a finished, up-to-date guest, or undefined when it has to be built. */
 export function readStamp(guest) {
@@ -15,6 +13,11 @@ export function readStamp(guest) {
   if (!existsSync(stamp)) return undefined;
   const content = JSON.parse(readFileSync(stamp, 'utf8'));
   return content.recipe === recipeHash(guest) ? content : undefined;
+}
+
+/** Throws when the guest has yet to be built. */
+export function requireBuilt(guest) {
+  if (!readStamp(guest)) throw new Error(`guest ${guest.name} is not built: run "node scripts/lab/cli.mjs images"`);
 }
 
 /** Removes what killed builds left. Only called while the lock is held, so nothing of it is in use. */
@@ -59,7 +62,7 @@ async function prepareGuest(guest, onProgress) {
     const ready = readStamp(guest);
     if (!ready) onProgress(`${guest.name}: building`);
     const stamp = ready ?? (await buildGuest(guest));
-    await ensureInitramfs(guest, stamp);
+    await ensureBootFiles(guest, stamp);
     onProgress(`${guest.name}: ${ready ? 'cached' : `built in ${stamp.seconds} s`} ${guestPaths(guest).rootfs}`);
     return { guest: guest.name, ok: true, cached: Boolean(ready), ...guestPaths(guest), ...stamp };
   } catch (error) {
@@ -87,7 +90,7 @@ export async function ensureImages(wanted, onProgress = () => {}) {
   const wait = () => onProgress('another run is preparing the guests: waiting for it');
   return withLock(join(cacheDir, '.lock'), async () => {
     removeLeftovers();
-    ensureTools();
+    await ensureTools();
     return mapLimited(wanted, 2, (guest) => prepareGuest(guest, onProgress));
   }, wait);
 }

@@ -1,16 +1,18 @@
-import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { $ } from 'zx';
-import { guestPaths } from './paths.mjs';
+import { buildPrefix, cacheDir } from './paths.mjs';
 
 const quiet = $({ quiet: true });
 const here = fileURLToPath(new URL('.', import.meta.url));
-const scripts = ['guest-init.sh', 'guest-main.sh'];
 
-// What the guest needs before it sees its root file system, and the two that make networks and loss on it.
-const modules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_net', 'virtio_rng', 'sch_netem', 'veth'];
+// What the guest needs before it sees its root file system (some kernels have part of it built in), then its devices
+// and what makes networks and loss on them.
+const modules = [
+  ...['virtio_pci', 'virtio_blk', 'ext4', 'overlay', '9pnet_virtio', '9p'],
+  ...['virtio_net', 'virtio_rng', 'sch_netem', 'veth'],
+];
 const decompressors = { '.xz': ['xz', '-dc'], '.zst': ['zstd', '-dcq'], '.gz': ['gzip', '-dc'] };
 
 /** The files to load, in order and each once, from the output of `modprobe --show-depends` for all modules. */
@@ -50,25 +52,14 @@ async function fillTree(tree, rootfs, kernel) {
   writeFileSync(join(tree, 'modules/list'), `${names.join('\n')}\n`);
 }
 
-function stampFor(image) {
-  const hash = createHash('sha256').update(JSON.stringify([image.recipe, image.built, modules]));
-  for (const script of [...scripts, 'initramfs.mjs']) hash.update(readFileSync(join(here, script)));
-  return hash.digest('hex');
-}
-
-/** Makes the guest's initramfs when there is none or when what it is made from has changed. */
-export async function ensureInitramfs(guest, image) {
-  const paths = guestPaths(guest);
-  const stamp = stampFor(image);
-  const current = existsSync(paths.initramfsStamp) && readFileSync(paths.initramfsStamp, 'utf8');
-  if (current === stamp && existsSync(paths.initramfs)) return;
-  const tree = mkdtempSync(join(paths.base, 'initramfs-'));
+/** Makes the initramfs of a guest whose root file system is ready. */
+export async function makeInitramfs(rootfs, kernel, target) {
+  const tree = mkdtempSync(join(cacheDir, `${buildPrefix}initramfs-`));
   try {
-    await fillTree(tree, paths.rootfs, image.kernel);
+    await fillTree(tree, rootfs, kernel);
     const archive = `${tree}.gz`;
     await quiet`cd ${tree} && find . | cpio --quiet -o -H newc | gzip -1 > ${archive}`;
-    renameSync(archive, paths.initramfs);
-    writeFileSync(paths.initramfsStamp, stamp);
+    renameSync(archive, target);
   } finally {
     rmSync(tree, { recursive: true, force: true });
   }

@@ -33,10 +33,11 @@ const excluded = [
   '*/kernel/sound/*',
 ];
 
-const options = [
+/** mmdebstrap's options for a guest, which may ask for `packages` of its own. */
+const optionsFor = (guest) => [
   '--variant=minbase',
   '--format=directory',
-  `--include=${packages.join(',')}`,
+  `--include=${[...packages, ...(guest.packages ?? [])].join(',')}`,
   // The index of an unstable or no longer supported release on a mirror is often past its date.
   '--aptopt=Acquire::Check-Valid-Until "false"',
   '--aptopt=Acquire::Languages "none"',
@@ -45,7 +46,7 @@ const options = [
 
 /** Identifies how a root file system is made: another value means that the cached one is out of date. */
 export function recipeHash(guest) {
-  return createHash('sha256').update(JSON.stringify([guest.suite, options])).digest('hex').slice(0, 16);
+  return createHash('sha256').update(JSON.stringify([guest.suite, optionsFor(guest)])).digest('hex').slice(0, 16);
 }
 
 /** Makes the guest's root file system in the folder `target`, which must not exist. */
@@ -55,7 +56,7 @@ export async function makeRootfs(guest, target, log) {
   // INITRD=No: Debian's own initramfs is never booted here and would cost half a minute.
   await $({ quiet: true })`exec env INITRD=No DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
-    mmdebstrap ${options} ${guest.suite} ${target} ${source} > ${log} 2>&1 < /dev/null`;
+    mmdebstrap ${optionsFor(guest)} ${guest.suite} ${target} ${source} > ${log} 2>&1 < /dev/null`;
 }
 
 /** What a root file system holds: the kernel's release and the versions of the tracers, as their packages say. */

@@ -63,6 +63,8 @@ export interface HostFacts {
   readonly tracepoints: Readonly<Record<string, readonly TracepointField[] | null>>
   /** Function to whether it can be hooked. */
   readonly functions: Readonly<Record<string, Fact>>
+  /** Function to whether BTF describes it, without which fentry cannot hook it (a kprobe can). */
+  readonly btfFunctions?: Readonly<Record<string, Fact>>
   /** Member path to its place; null: BTF has no such member; absent: not asked or no BTF. */
   readonly members: Readonly<Record<string, BtfMember | null>>
 }

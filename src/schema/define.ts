@@ -75,8 +75,12 @@ export interface ProbeSpec {
   readonly events: Readonly<Record<string, EventSpec>>
   /** Whose pid, comm, uid and cgroup the events carry. */
   readonly owner: 'task' | 'socket'
-  /** The field that --failed and --ok look at. */
-  readonly outcome?: { readonly field: string; readonly ok: readonly string[] }
+  /** What --failed and --ok look at: an event failed when any of these fields' numbers lies in its range. */
+  readonly failed?: readonly {
+    readonly field: string
+    readonly min: number
+    readonly max: number
+  }[]
   readonly params?: Readonly<Record<string, ProbeParam>>
   /** Adds the per-namespace TCP counters to the run's account. */
   readonly tcpCounters?: true

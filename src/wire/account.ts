@@ -20,4 +20,6 @@ export interface Account {
   /** `exact`: the final counts were read after the last event; `open`: last known figures. */
   readonly account: 'exact' | 'open'
   readonly events: Readonly<Record<string, EventAccount>>
+  /** Records too damaged to tell their event type, and damaged parts; in no event's figures (what they were is lost there). */
+  readonly stray_faults: number
 }

@@ -1,5 +1,13 @@
+import { EbpfRunError } from '../errors.ts'
 import type { AnyEvent, EventSpec } from '../schema/define.ts'
-import type { RecordLayout } from './layout.ts'
+import { createWallClock } from './clock.ts'
+import { createFastWay } from './fast.ts'
+import { createFramer, type Frame } from './framing.ts'
+import { createInput } from './input.ts'
+import { controlCodes, type RecordLayout } from './layout.ts'
+import { createLineBatch } from './line-batch.ts'
+import { createReader, type EventReader, type ReaderContext } from './reader.ts'
+import { Bad, createAddresses, createClosedReader } from './values.ts'
 
 /** Why a record could not become an event. */
 export type FaultReason =
@@ -47,4 +55,134 @@ export interface Decoder {
   end(): void
   /** `ndjson` is the fast path; `object` when someone must look into the event. Takes effect with the next push. */
   setMode(mode: 'object' | 'ndjson'): void
+}
+
+/**
+ * The decoder of one run. Faults are told to the handlers and never thrown; BAD_DEFINITION is thrown for a token,
+ * layouts or events that cannot work.
+ */
+export function createDecoder(options: DecoderOptions): Decoder {
+  const { token, handlers, layouts } = options
+  if (!/^[A-Za-z0-9]{8,64}$/.test(token))
+    throw misfit('the token is not 8 to 64 letters and digits')
+  const clock = createWallClock(options.clock)
+  const context = { clock, addresses: createAddresses() }
+  const byCode = new Map(layouts.map((layout) => [layout.code, layout]))
+  const readers = readersOf(options, context)
+  const readKtime = createClosedReader({ kind: 'ktime', doc: '' }, context.addresses)
+  const batch = createLineBatch(handlers.lines)
+  const fast = createFastWay({
+    ...options,
+    ...context,
+    batch,
+    event: (event, type) => handlers.event(event, type),
+  })
+  const input = createInput()
+  let mode = options.mode
+  let wanted = mode
+  let text = ''
+
+  const fault = (code: string | null, reason: FaultReason) => {
+    const layout = byCode.get(code ?? '')
+    batch.flush()
+    // A damaged part has no event of its own: the event it belongs to becomes the fault of that type.
+    handlers.fault(layout && layout.part === undefined ? layout.event : null, reason)
+  }
+
+  const control = (code: string, closed: string) => {
+    const ktime = readKtime(closed.slice(1))
+    if (typeof ktime !== 'string')
+      return fault(code, ktime instanceof Bad ? ktime.reason : 'number')
+    batch.flush()
+    if (code === controlCodes.heartbeat) handlers.heartbeat(ktime)
+    else handlers.end(ktime)
+  }
+
+  const record = (code: string, closed: string, texts: readonly string[]) => {
+    const layout = byCode.get(code)
+    const reader = readers.get(layout?.event ?? '')
+    if (!layout || !reader) return control(code, closed)
+    if (layout.part !== undefined) {
+      const reason = reader.part(layout, closed, texts)
+      return reason ? fault(code, reason) : undefined
+    }
+    const event = reader.event(closed, texts)
+    if (typeof event === 'string') return fault(code, event)
+    if (mode === 'ndjson') batch.add(JSON.stringify(event), layout.event)
+    else handlers.event(event, layout.event)
+  }
+
+  const framer = createFramer(token, framesOf(layouts), {
+    record,
+    fault,
+    fast: (at) => fast.run({ bytes: input.bytes, text }, at, mode),
+    other(line) {
+      batch.flush()
+      handlers.other(line)
+    },
+  })
+
+  const begin = () => {
+    mode = wanted
+    clock.sync()
+  }
+
+  const piece = (bytes: Buffer) => {
+    input.append(bytes)
+    text = input.text()
+    input.drop(framer.push(text))
+  }
+
+  return {
+    push(chunk) {
+      begin()
+      for (let at = 0; at < chunk.length; at += pieceBytes) {
+        piece(chunk.subarray(at, at + pieceBytes))
+      }
+      batch.flush()
+    },
+    end() {
+      begin()
+      text = input.text()
+      framer.end(text)
+      input.drop(input.length)
+      batch.flush()
+    },
+    setMode(next) {
+      wanted = next
+    },
+  }
+}
+
+/** A chunk is read in pieces of this size, so that a huge one does not make everything else huge. */
+const pieceBytes = 262_144
+
+function misfit(why: string): EbpfRunError {
+  return new EbpfRunError({ code: 'BAD_DEFINITION', message: `the wire cannot work: ${why}` })
+}
+
+/** What framing knows of each code, control records included. */
+function framesOf(layouts: readonly RecordLayout[]): ReadonlyMap<string, Frame> {
+  const frames = new Map<string, Frame>(
+    Object.values(controlCodes).map((code) => [code, { closed: 1, texts: 0 }]),
+  )
+  for (const { code, closed, texts } of layouts) {
+    if (!/^[0-9a-z]$/.test(code) || frames.has(code)) throw misfit(`record code '${code}'`)
+    frames.set(code, { closed: closed.length, texts: texts.length })
+  }
+  return frames
+}
+
+/** One careful reader for each event type. */
+function readersOf(options: DecoderOptions, context: ReaderContext): Map<string, EventReader> {
+  return new Map(
+    Object.entries(options.events).map(([name, spec]) => [
+      name,
+      createReader(
+        spec,
+        options.layouts.filter((layout) => layout.event === name),
+        context,
+      ),
+    ]),
+  )
 }

@@ -6,12 +6,12 @@ import { kinds } from '../schema/kinds.ts'
  *
  *   T code (TAB closed-field)* T (TAB text T)* LF
  *
- * After every T stands a character of ours that tells what it ends or begins: a letter begins a record, TAB a
- * text, LF ends the record. No traced process knows T, so after any damage the next `T letter` is a true beginning.
+ * After every T stands a character of ours that tells what it ends or begins: a digit begins a record, TAB a
+ * text, LF ends the record. No traced process knows T, so after any damage the next `T digit` is a true beginning.
  */
 
-/** Record codes of ours; events and parts take the letters from `a`. */
-export const controlCodes = { heartbeat: 'z', end: 'y' } as const
+/** Record codes of ours; events and parts take the digits from `0`. */
+export const controlCodes = { heartbeat: '8', end: '9' } as const
 
 export interface WireField {
   readonly name: string
@@ -73,7 +73,7 @@ export function layoutsOfProbe(
 ): readonly RecordLayout[] {
   const layouts: RecordLayout[] = []
   for (const [name, event] of Object.entries(events)) {
-    layouts.push(...layoutsOf(name, event, cannotTell, 'a'.charCodeAt(0) + layouts.length))
+    layouts.push(...layoutsOf(name, event, cannotTell, '0'.charCodeAt(0) + layouts.length))
   }
   return layouts
 }

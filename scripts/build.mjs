@@ -1,0 +1,26 @@
+// Builds dist/: TypeScript, the templates and the header that stand beside it, and a JSON Schema for each probe.
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { $ } from 'zx'
+
+process.chdir(new URL('..', import.meta.url).pathname)
+$.verbose = false
+
+rmSync('dist', { recursive: true, force: true })
+await $`node scripts/codegen.mjs`
+await $`node_modules/.bin/tsc -p tsconfig.build.json`
+
+const probes = readdirSync('probes', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+for (const { name } of probes) {
+  for (const file of readdirSync(`probes/${name}`).filter((each) => each.endsWith('.bt'))) {
+    cpSync(`probes/${name}/${file}`, `dist/probes/${name}/${file}`)
+  }
+}
+cpSync('src/backends/include', 'dist/src/backends/include', { recursive: true })
+chmodSync('dist/src/cli.js', 0o755)
+
+const { jsonSchema } = await import('../dist/src/schema/json-schema.js')
+mkdirSync('dist/schemas')
+for (const { name } of probes) {
+  const { default: probe } = await import(`../dist/probes/${name}/probe.js`)
+  writeFileSync(`dist/schemas/${name}.json`, `${JSON.stringify(jsonSchema(probe), null, 2)}\n`)
+}

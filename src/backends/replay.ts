@@ -1,0 +1,73 @@
+import { EbpfRunError } from '../errors.ts'
+import type { ProbeSpec } from '../schema/define.ts'
+import type { AnyEvent } from '../schema/define.ts'
+import type { Account } from '../wire/account.ts'
+import { createCounters } from '../wire/counters.ts'
+import { createDecoder } from '../wire/decoder.ts'
+import { layoutsOfProbe } from '../wire/layout.ts'
+import { createAccount } from '../wire/tally.ts'
+import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './recording.ts'
+
+export interface Replay {
+  readonly head: RecordingHead
+  /** Feeds the recorded bytes through the same decoder as a live run; returns the account as the bytes tell it. */
+  play(onEvent: (event: AnyEvent) => boolean): Account
+}
+
+/** Reads the head of a recording. Throws BAD_RECORDING. */
+export function headOf(file: Buffer): RecordingHead {
+  for (const { frame } of decodeFrames(file.subarray(0, file.indexOf(0x0a) + 1))) {
+    if (frame.frame === 'head') return frame
+  }
+  throw badRecording('its first frame is no head')
+}
+
+/** A recording of this probe, ready to be played. Throws BAD_RECORDING when its events were defined otherwise. */
+export function openReplay(file: Buffer, probe: ProbeSpec): Replay {
+  const head = headOf(file)
+  const variant = probe.variants.find((each) => each.name === head.variant)
+  const layouts = variant === undefined ? null : layoutsOfProbe(probe.events, variant.cannotTell)
+  if (layouts === null || layoutDigest(probe, layouts) !== head.layout) {
+    throw new EbpfRunError({
+      code: 'BAD_RECORDING',
+      message: `this recording of ${probe.name} was made with other fields than this version has`,
+      found: `${head.variant}, layout ${head.layout}`,
+      remedy: 'replay it with the version that made it, or record again',
+    })
+  }
+  return {
+    head,
+    play(onEvent) {
+      const clock = { offsetNs: 0n }
+      const counters = createCounters(head.token)
+      const tally = createAccount(Object.keys(probe.events), layouts)
+      const decoder = createDecoder({
+        token: head.token,
+        events: probe.events,
+        layouts,
+        clock,
+        mode: 'object',
+        handlers: {
+          event(event, type) {
+            tally.received(type)
+            if (onEvent(event)) tally.delivered(type)
+            else tally.filtered(type)
+          },
+          lines: () => {},
+          heartbeat: () => {},
+          end: () => {},
+          fault: (type) => tally.fault(type),
+          other: (line) => void counters.line(line),
+        },
+      })
+      let isWhole = false
+      for (const { frame, payload } of decodeFrames(file)) {
+        if (frame.frame === 'clock') clock.offsetNs = BigInt(frame.offset_ns)
+        if (frame.frame === 'tail') isWhole = true
+        if (payload !== null) decoder.push(payload)
+      }
+      decoder.end()
+      return tally.snapshot({ final: isWhole, counters })
+    },
+  }
+}

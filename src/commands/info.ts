@@ -1,0 +1,127 @@
+import { loadProbe } from '../catalog/load.ts'
+import { EbpfRunError, exitCodes } from '../errors.ts'
+import { flagsOf } from '../plan/params.ts'
+import { makePlan, placeholderToken, type Plan } from '../plan/plan.ts'
+import { describeText } from '../schema/docs.ts'
+import { jsonSchema } from '../schema/json-schema.ts'
+import type { Io } from './help.ts'
+import { gather, readRequest } from './run.ts'
+
+type Command = (argv: readonly string[], io: Io) => Promise<number>
+
+export const describe: Command = async (argv, io) => {
+  const probe = await loadProbe(nameIn('describe', argv))
+  const flags = flagsOf(probe.spec).map(({ flag, metavar, doc }) => ({
+    flag: `--${flag} ${metavar}`,
+    doc,
+  }))
+  io.stdout(`${describeText(probe.spec, io.columns, flags)}\n`)
+  return exitCodes.ok
+}
+
+export const schema: Command = async (argv, io) => {
+  const probe = await loadProbe(nameIn('schema', argv))
+  io.stdout(`${JSON.stringify(jsonSchema(probe.spec), null, 2)}\n`)
+  return exitCodes.ok
+}
+
+/** `ebpf-run print PROBE`: the program that would run here, with a placeholder for the token. */
+export const print: Command = async (argv, io) => {
+  const { plan } = await planned('print', argv, io)
+  io.stdout(plan.render({ token: placeholderToken, gatePid: 1 }))
+  return exitCodes.ok
+}
+
+/** `ebpf-run plan PROBE`: which way, which filters where, and why. */
+export const plan: Command = async (argv, io) => {
+  const asJson = argv.includes('json') || argv.includes('-ojson') || argv.includes('--output=json')
+  const { plan: made, bpftrace } = await planned('plan', argv, io)
+  io.stdout(
+    asJson ? `${JSON.stringify(planData(made, bpftrace), null, 2)}\n` : planText(made, bpftrace),
+  )
+  return exitCodes.ok
+}
+
+async function planned(
+  command: string,
+  argv: readonly string[],
+  io: Io,
+): Promise<{ plan: Plan; bpftrace: string | null }> {
+  const name = nameIn(command, argv)
+  const probe = await loadProbe(name)
+  const request = readRequest(probe, argv.slice(1))
+  if (request === null)
+    throw new EbpfRunError({
+      code: 'USAGE',
+      message: `${command} takes a probe and its options`,
+      remedy: `ebpf-run ${name} --help`,
+    })
+  const facts = await gather(probe, io.env)
+  return { plan: makePlan(probe, request.plan, facts), bpftrace: facts.bpftrace.version }
+}
+
+function nameIn(command: string, argv: readonly string[]): string {
+  const [name] = argv
+  if (name === undefined || name.startsWith('-')) {
+    throw new EbpfRunError({
+      code: 'USAGE',
+      message: `${command} needs a probe`,
+      remedy: `ebpf-run ${command} tcpconnect; ebpf-run list shows all`,
+    })
+  }
+  return name
+}
+
+function planData(made: Plan, bpftrace: string | null): object {
+  return {
+    probe: made.probe.name,
+    backend: made.variant.backend,
+    bpftrace,
+    variant: made.variant.name,
+    considered: made.considered,
+    filters: made.filters.map(({ filter, inKernel }) => ({
+      flag: filter.flag,
+      in_kernel: inKernel,
+    })),
+    cannot_tell: made.variant.cannotTell,
+    misses: made.variant.misses,
+    cost: made.variant.cost,
+    transport: {
+      kind: made.buffers.transport,
+      bytes: made.buffers.totalBytes,
+      reason: made.buffers.reason,
+    },
+    private_tracefs: made.privateTracefs,
+    end_gate: made.canGate,
+  }
+}
+
+function planText(made: Plan, bpftrace: string | null): string {
+  const { variant, buffers } = made
+  const filters = made.filters.map(
+    ({ filter, inKernel }) =>
+      `  --${filter.flag}: ${inKernel ? 'in the kernel' : 'after the kernel: this variant has no expression for it'}`,
+  )
+  const lines = (title: string, rows: readonly string[]) =>
+    rows.length === 0 ? [] : [`${title}:`, ...rows]
+  return [
+    `${made.probe.name} by ${variant.name} (${variant.backend} ${bpftrace})`,
+    ...lines(
+      'variants',
+      made.considered.map(
+        (each) => `  ${each.chosen ? '+' : '-'} ${each.variant}: ${each.reasons.join('\n      ')}`,
+      ),
+    ),
+    ...lines('filters', filters),
+    ...lines(
+      'cannot tell',
+      Object.entries(variant.cannotTell).map(([field, why]) => `  ${field}: ${why}`),
+    ),
+    `misses: ${variant.misses}`,
+    `cost: ${variant.cost}`,
+    `transport: ${buffers.transport}, ${buffers.totalBytes / 1024 / 1024} MiB (${buffers.reason})`,
+    `tracefs: ${made.privateTracefs ? 'mounted in a namespace of the child' : "the host's"}`,
+    `end gate: ${made.canGate ? 'signal:signal_generate' : 'none (not in the initial pid namespace, or no such tracepoint): the end is taken from the clock'}`,
+    '',
+  ].join('\n')
+}

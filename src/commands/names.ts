@@ -1,0 +1,37 @@
+import { readFileSync, statSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import type { Names } from '../plan/params.ts'
+
+/** Users, cgroups and network namespaces of this host, read when a filter names one. */
+export const hostNames: Names = {
+  user(name) {
+    const line = read('/etc/passwd')
+      .split('\n')
+      .find((each) => each.startsWith(`${name}:`))
+    const id = line?.split(':')[2]
+    return id === undefined ? null : Number(id)
+  },
+  cgroup(path) {
+    const inode = inodeOf(
+      isAbsolute(path) && path.startsWith('/sys/fs/cgroup') ? path : join('/sys/fs/cgroup', path),
+    )
+    return inode === null ? null : BigInt(inode)
+  },
+  netns: (name) => inodeOf(isAbsolute(name) ? name : join('/run/netns', name)),
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function inodeOf(path: string): number | null {
+  try {
+    return statSync(path).ino
+  } catch {
+    return null
+  }
+}

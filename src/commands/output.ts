@@ -1,0 +1,179 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { EbpfRunError } from '../errors.ts'
+import type { Out } from '../sinks/sink.ts'
+
+/** An `Out` with an owner: tells when it is behind, gone or broken, and can be closed. */
+export interface Output extends Out {
+  /** Resolves when all that was written is handed over, or the reader is gone. */
+  close(): Promise<void>
+}
+
+export interface OutputEvents {
+  /** The reader is behind; `onDrain` follows. */
+  onBehind(): void
+  onDrain(): void
+  /** Nobody reads any more (`| head`): a normal end. */
+  onClosed(): void
+  onFailed(error: EbpfRunError): void
+}
+
+interface Target {
+  /** False: the reader is behind. */
+  write(bytes: Buffer): boolean
+  close(): Promise<void>
+}
+
+const flushBytes = 65_536
+
+/** Standard output: a terminal, a pipe whose reader may be slow or leave, or a file. */
+export function openStdout(env: NodeJS.ProcessEnv, events: OutputEvents): Output {
+  const isTerminal = process.stdout.isTTY === true
+  const stat = fstatSync(1)
+  const target = isTerminal
+    ? streamTarget(process.stdout, events)
+    : stat.isFIFO()
+      ? streamTarget(reopenPipe(), events)
+      : stat.isSocket()
+        ? streamTarget(process.stdout, events)
+        : fileTarget(1, 'standard output', events)
+  return batched(target, {
+    isTerminal,
+    columns: () => (isTerminal ? (process.stdout.columns ?? 80) : null),
+    color: hasColor(env, isTerminal),
+  })
+}
+
+/** A file that is written anew. Throws OUTPUT_FAILED. */
+export function openFile(path: string, events: OutputEvents): Output {
+  const target = fileTarget(openForWriting(path), path, events)
+  return batched(target, { isTerminal: false, columns: () => null, color: false })
+}
+
+/** Opens a file for writing; `mode` for one that did not exist. Throws OUTPUT_FAILED. */
+export function openForWriting(path: string, mode = 0o666): number {
+  try {
+    return openSync(path, 'w', mode)
+  } catch (error) {
+    throw outputError(path, error)
+  }
+}
+
+/** NO_COLOR, FORCE_COLOR and TERM=dumb, in that order; else colour on terminals. */
+export function hasColor(env: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
+  if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false
+  if (env['FORCE_COLOR'] !== undefined) return env['FORCE_COLOR'] !== '0'
+  return isTerminal && env['TERM'] !== 'dumb'
+}
+
+export function outputError(path: string, error: unknown): EbpfRunError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  return new EbpfRunError({
+    code: 'OUTPUT_FAILED',
+    message: `${path} could not be written`,
+    found: code,
+    remedy: code === 'ENOSPC' ? `df -h ${path}` : `ls -ld ${path}`,
+    cause: error,
+  })
+}
+
+/**
+ * Node writes to pipes with blocking calls, which would stop our signal handlers while a reader sleeps. Opening the pipe anew
+ * gives a description of our own that can be made non-blocking without touching that of others.
+ */
+function reopenPipe(): NodeJS.WritableStream {
+  try {
+    const fd = openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK)
+    return new Socket({ fd, readable: false, writable: true })
+  } catch {
+    return process.stdout
+  }
+}
+
+function streamTarget(stream: NodeJS.WritableStream, events: OutputEvents): Target {
+  let isGone = false
+  stream.on('drain', () => events.onDrain())
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    isGone = true
+    if (error.code === 'EPIPE' || error.code === 'ECONNRESET' || error.code === 'EIO')
+      events.onClosed()
+    else events.onFailed(outputError('standard output', error))
+  })
+  return {
+    write: (bytes) => isGone || stream.write(bytes),
+    close: () =>
+      new Promise((resolve) => {
+        if (isGone) return resolve()
+        stream.on('error', () => resolve())
+        stream.write('', () => resolve())
+      }),
+  }
+}
+
+/** A file is written at once. What does not fit is taken back to the last whole line. */
+function fileTarget(fd: number, path: string, events: OutputEvents): Target {
+  let isBroken = false
+  let good = 0
+  return {
+    write(bytes) {
+      if (isBroken) return true
+      let done = 0
+      try {
+        while (done < bytes.length) done += writeSync(fd, bytes, done)
+        good += bytes.length
+      } catch (error) {
+        isBroken = true
+        takeBack(fd, good + bytes.subarray(0, done).lastIndexOf('\n') + 1)
+        events.onFailed(outputError(path, error))
+      }
+      return true
+    },
+    close: async () => {
+      if (fd > 2) closeSync(fd)
+    },
+  }
+}
+
+function takeBack(fd: number, length: number): void {
+  try {
+    if (fd > 2) ftruncateSync(fd, length)
+  } catch {
+    // A device or a pipe has no length to set.
+  }
+}
+
+/** Small writes of one turn go out together. */
+function batched(target: Target, facts: Pick<Out, 'isTerminal' | 'columns' | 'color'>): Output {
+  let parts: Buffer[] = []
+  let size = 0
+  let isScheduled = false
+  let isBehind = false
+  const flush = (): boolean => {
+    isScheduled = false
+    if (size === 0) return !isBehind
+    const bytes =
+      parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size)
+    parts = []
+    size = 0
+    isBehind = !target.write(bytes)
+    return !isBehind
+  }
+  return {
+    ...facts,
+    write(text, encoding = 'utf8') {
+      const bytes = typeof text === 'string' ? Buffer.from(text, encoding) : text
+      parts.push(bytes)
+      size += bytes.length
+      if (size >= flushBytes) return flush()
+      if (!isScheduled) {
+        isScheduled = true
+        setImmediate(flush)
+      }
+      return !isBehind
+    },
+    close: async () => {
+      flush()
+      await target.close()
+    },
+  }
+}

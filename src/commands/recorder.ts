@@ -1,0 +1,57 @@
+import { closeSync, fchmodSync, writeSync } from 'node:fs'
+import { encodeFrame, type Frame, layoutDigest } from '../backends/recording.ts'
+import type { EbpfRunError } from '../errors.ts'
+import type { HostFacts } from '../host/facts.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Calibration } from '../session/clock.ts'
+import { openForWriting, outputError } from './output.ts'
+
+/** Writes a recording while the run goes on. */
+export interface Recorder {
+  begin(token: string): void
+  bytes(chunk: Buffer): void
+  clock(calibration: Calibration): void
+  close(summary: object): void
+}
+
+/** Opens a recording: mode 0600, because the run's token is in its bytes. Throws OUTPUT_FAILED; later failures go to `onFailed`. */
+export function openRecorder(
+  path: string,
+  plan: Plan,
+  facts: HostFacts,
+  onFailed: (error: EbpfRunError) => void,
+): Recorder {
+  const fd = openForWriting(path, 0o600)
+  fchmodSync(fd, 0o600)
+  const started = Date.now()
+  let isBroken = false
+  const write = (frame: Frame, payload?: Buffer): void => {
+    if (isBroken) return
+    try {
+      writeSync(fd, encodeFrame(frame, payload))
+    } catch (error) {
+      isBroken = true
+      onFailed(outputError(path, error))
+    }
+  }
+  return {
+    begin: (token) =>
+      write({
+        frame: 'head',
+        format: 1,
+        probe: plan.probe.name,
+        variant: plan.variant.name,
+        token,
+        layout: layoutDigest(plan.probe, plan.layouts),
+        started: new Date(started).toISOString(),
+        host: { kernel: facts.kernel.release, bpftrace: facts.bpftrace.version, facts },
+      }),
+    bytes: (chunk) =>
+      write({ frame: 'bytes', ms: Date.now() - started, length: chunk.length }, chunk),
+    clock: ({ offsetNs }) => write({ frame: 'clock', offset_ns: String(offsetNs) }),
+    close(summary) {
+      write({ frame: 'tail', summary })
+      closeSync(fd)
+    },
+  }
+}

@@ -1,0 +1,148 @@
+import { EbpfRunError } from '../errors.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Session, SessionResult, State } from '../session/session.ts'
+import { safeText } from '../sinks/safe-text.ts'
+import { accountText, attachedText, statusLine } from '../sinks/status.ts'
+import type { Account } from '../wire/account.ts'
+import type { Io } from './help.ts'
+
+interface ReporterOptions {
+  readonly io: Io
+  readonly plan: Plan
+  readonly quiet: boolean
+  readonly verbose: boolean
+  /** Events go to a terminal: the status line must make room for them. */
+  readonly tableOnTerminal: boolean
+}
+
+/** Everything that a run says on stderr. */
+export interface Reporter {
+  state(state: State): void
+  log(line: string, from: 'stdout' | 'stderr'): void
+  follow(session: Session): void
+  /** Takes the status line away before an event is printed. */
+  clear(): void
+  end(result: SessionResult, notes: readonly string[]): void
+  close(): void
+}
+
+const refreshMs = 500
+
+export function createReporter({
+  io,
+  plan,
+  quiet,
+  verbose,
+  tableOnTerminal,
+}: ReporterOptions): Reporter {
+  const hasStatus = io.stderrIsTerminal && !quiet
+  const startedAt = Date.now()
+  let attachedAt: number | null = null
+  let phase: 'starting' | 'running' | 'stopping' = 'starting'
+  let isShown = false
+  let timer: NodeJS.Timeout | null = null
+  let session: Session | null = null
+  let last = { at: startedAt, events: 0 }
+
+  const say = (text: string): void => {
+    clear()
+    if (!quiet) io.stderr(`${text}\n`)
+  }
+  const clear = (): void => {
+    if (isShown) io.stderr('\r\x1b[K')
+    isShown = false
+  }
+  const show = (): void => {
+    if (!hasStatus || session === null) return
+    const events = sum(session.live(), 'delivered') ?? 0
+    const now = Date.now()
+    const perSecond = ((events - last.events) * 1000) / Math.max(1, now - last.at)
+    last = { at: now, events }
+    const line = statusLine(
+      {
+        probe: plan.probe.name,
+        phase,
+        elapsedMs: now - (attachedAt ?? startedAt),
+        events,
+        perSecond,
+        lost: sum(session.live(), 'lost'),
+      },
+      Math.max(20, io.columns - 1),
+    )
+    io.stderr(`\r\x1b[K${line}`)
+    isShown = true
+  }
+
+  return {
+    state(state) {
+      if (state === 'attached') {
+        attachedAt = Date.now()
+        phase = 'running'
+        say(
+          `${attachedText(plan.probe.name, plan.variant.name, attachedAt - startedAt)}${blindText(plan)}`,
+        )
+      }
+      if (state === 'stopping') phase = 'stopping'
+    },
+    log(line, from) {
+      if (verbose) say(`bpftrace ${from}: ${safeText(line)}`)
+    },
+    follow(running) {
+      session = running
+      if (!hasStatus) return
+      timer = setInterval(show, refreshMs)
+      timer.unref()
+      show()
+    },
+    clear() {
+      if (tableOnTerminal) clear()
+    },
+    end(result, notes) {
+      if (result.attachedAfterMs === null) return clear()
+      say(accountText(result.account, { durationMs: result.ranMs, notes }))
+    },
+    close() {
+      if (timer !== null) clearInterval(timer)
+      clear()
+    },
+  }
+}
+
+/** Prints an error for people, or as JSON where the caller reads JSON. */
+export function errorText(error: EbpfRunError, asJson: boolean): string {
+  if (asJson) return `${JSON.stringify(error)}\n`
+  const part = (label: string, text: string | undefined) =>
+    text === undefined || text === '' ? [] : [`  ${label}: ${indent(text)}`]
+  return [
+    `ebpf-run: ${safeLines(error.message)} [${error.code}]`,
+    ...part('expected', error.expected),
+    ...part('found', error.found),
+    ...part('said', error.detail),
+    ...part('try', error.remedy),
+    '',
+  ].join('\n')
+}
+
+function indent(text: string): string {
+  return safeLines(text).split('\n').join('\n    ')
+}
+
+function safeLines(text: string): string {
+  return text.split('\n').map(safeText).join('\n')
+}
+
+/** What this variant cannot tell, said once. */
+function blindText(plan: Plan): string {
+  const fields = Object.keys(plan.variant.cannotTell)
+  return fields.length === 0 ? '' : `; ${fields.join(', ')} cannot be told this way`
+}
+
+function sum(account: Account, figure: 'delivered' | 'lost'): number | null {
+  let total = 0
+  for (const each of Object.values(account.events)) {
+    const value = each[figure]
+    if (value === null) return null
+    total += value
+  }
+  return Math.max(0, total)
+}

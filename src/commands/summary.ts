@@ -1,0 +1,65 @@
+import type { HostFacts } from '../host/facts.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { SessionResult } from '../session/session.ts'
+import type { TcpSummary } from '../session/tcp-counters.ts'
+
+/** A run's account, as `--summary-json` writes it. */
+export interface RunSummary {
+  readonly probe: string
+  readonly variant: string
+  readonly backend: string
+  readonly bpftrace: string | null
+  readonly kernel: string
+  readonly started: string
+  readonly attached_after_ms: number | null
+  readonly duration_ms: number
+  readonly end: string
+  readonly account: 'exact' | 'open'
+  readonly events: SessionResult['account']['events']
+  readonly stray_faults: number
+  /** How far `time` may be off; ktime_ns is exact. */
+  readonly clock_error_ns: number
+  readonly transport: { readonly kind: string; readonly bytes: number }
+  readonly tcp?: TcpSummary
+  readonly notes: readonly string[]
+}
+
+/** Draws up the summary of a run, with a sentence for everything a reader should know about its figures. */
+export function summaryOf(
+  plan: Plan,
+  facts: HostFacts,
+  result: SessionResult,
+  tcp: TcpSummary | null,
+): RunSummary {
+  const { account } = result
+  return {
+    probe: plan.probe.name,
+    variant: plan.variant.name,
+    backend: plan.variant.backend,
+    bpftrace: facts.bpftrace.version,
+    kernel: facts.kernel.release,
+    started: result.startedAt.toISOString(),
+    attached_after_ms: result.attachedAfterMs,
+    duration_ms: Math.round(result.ranMs),
+    end: result.end,
+    account: account.account,
+    events: account.events,
+    stray_faults: account.stray_faults,
+    clock_error_ns: result.clockErrorNs,
+    transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
+    ...(tcp === null ? {} : { tcp }),
+    notes: [...lossNotes(result), ...(tcp?.notes ?? [])],
+  }
+}
+
+function lossNotes({ account }: SessionResult): readonly string[] {
+  const lost = Object.values(account.events).reduce(
+    (sum, each) => sum + Math.max(0, each.lost ?? 0),
+    0,
+  )
+  return lost === 0
+    ? []
+    : [
+        'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
+      ]
+}

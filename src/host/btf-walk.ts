@@ -1,0 +1,132 @@
+import { btfKinds, type BtfIndex } from './btf-layout.ts'
+import type { BtfMember } from './facts.ts'
+
+/** The three words of a type record, unpacked. */
+export interface TypeRecord {
+  readonly kind: number
+  readonly vlen: number
+  /** Set in structs that have bit-fields, and in enums with negative values. */
+  readonly flag: boolean
+  /** Bytes, or the id of the type referred to, by kind. */
+  readonly sizeOrType: number
+  /** First word after the record. */
+  readonly tail: number
+}
+
+interface Place {
+  readonly type: number
+  readonly bits: number
+  readonly isBitfield: boolean
+}
+
+/** The record of a type id; kind 0 (void) for an id that BTF does not have. */
+export function recordOf({ words, starts }: BtfIndex, id: number): TypeRecord {
+  const at = starts[id] ?? 0
+  const info = id === 0 || id >= starts.length ? 0 : (words[at + 1] ?? 0)
+  return {
+    kind: (info >>> 24) & 0x1f,
+    vlen: info & 0xffff,
+    flag: info >>> 31 === 1,
+    sizeOrType: words[at + 2] ?? 0,
+    tail: at + 3,
+  }
+}
+
+/**
+ * The place of a path in the first of these types that has it: several can share a name (a struct and a function, or
+ * two structs of two files).
+ */
+export function findPath(index: BtfIndex, ids: readonly number[], path: string): BtfMember | null {
+  const [, ...steps] = path.split('.')
+  for (const id of ids) {
+    const place = steps.length === 0 ? null : walk(index, id, steps)
+    if (place !== null) return describe(index, place)
+  }
+  return null
+}
+
+function walk(index: BtfIndex, root: number, steps: readonly string[]): Place | null {
+  let place: Place | null = { type: root, bits: 0, isBitfield: false }
+  for (const step of steps) {
+    const next: Place | null = place.isBitfield ? null : memberOf(index, place.type, step)
+    if (next === null) return null
+    place = { ...next, bits: place.bits + next.bits }
+  }
+  return place
+}
+
+/** A member by name, in the struct itself or in the anonymous structs and unions inside it. */
+function memberOf(index: BtfIndex, type: number, name: string): Place | null {
+  const record = recordOf(index, strip(index, type))
+  if (record.kind !== btfKinds.STRUCT && record.kind !== btfKinds.UNION) return null
+  for (let i = 0; i < record.vlen; i++) {
+    const [nameAt = 0, memberType = 0, offset = 0] = index.words.subarray(
+      record.tail + i * 3,
+      record.tail + i * 3 + 3,
+    )
+    // With the flag: 8 bits of bit-field size, then 24 of offset (btf.rst, BTF_KIND_STRUCT).
+    const bits = record.flag ? offset & 0xffffff : offset
+    const isBitfield = record.flag && offset >>> 24 !== 0
+    if (nameAt === 0) {
+      const inner = memberOf(index, memberType, name)
+      if (inner !== null) return { ...inner, bits: inner.bits + bits }
+    } else if (isNamed(index, nameAt, name)) return { type: memberType, bits, isBitfield }
+  }
+  return null
+}
+
+function isNamed({ names }: BtfIndex, at: number, name: string): boolean {
+  return names[at + name.length] === 0 && names.toString('latin1', at, at + name.length) === name
+}
+
+/** The type behind typedefs and qualifiers. */
+function strip(index: BtfIndex, type: number): number {
+  const { TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG } = btfKinds
+  const wrappers: readonly number[] = [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG]
+  let id = type
+  for (let depth = 0; depth < 32; depth++) {
+    const record = recordOf(index, id)
+    if (!wrappers.includes(record.kind)) return id
+    id = record.sizeOrType
+  }
+  return 0
+}
+
+function describe(index: BtfIndex, { type, bits, isBitfield }: Place): BtfMember | null {
+  if (isBitfield || bits % 8 !== 0) return null
+  const value = valueOf(index, type)
+  return value === null ? null : { offset: bits / 8, ...value }
+}
+
+const pointerBytes = 8
+
+/** Size, sign and array length of a type; null for an old-style bit-field (an INT of fewer bits than its bytes) and for what has no size. */
+function valueOf(index: BtfIndex, type: number): Omit<BtfMember, 'offset'> | null {
+  const { INT, PTR, ARRAY, STRUCT, UNION, ENUM, ENUM64, FLOAT } = btfKinds
+  const { kind, flag, sizeOrType: size, tail } = recordOf(index, strip(index, type))
+  switch (kind) {
+    case INT: {
+      const encoding = index.words[tail] ?? 0
+      const isWhole = (encoding & 0xff) === size * 8
+      return isWhole ? { size, signed: ((encoding >>> 24) & 1) === 1, length: 0 } : null
+    }
+    case PTR:
+      return { size: pointerBytes, signed: false, length: 0 }
+    case ENUM:
+    case ENUM64:
+      return { size, signed: flag, length: 0 }
+    case STRUCT:
+    case UNION:
+    case FLOAT:
+      return { size, signed: kind === FLOAT, length: 0 }
+    case ARRAY: {
+      const item = valueOf(index, index.words[tail] ?? 0)
+      const count = index.words[tail + 2] ?? 0
+      return item === null
+        ? null
+        : { size: item.size * count, signed: item.signed, length: count * Math.max(item.length, 1) }
+    }
+    default:
+      return null
+  }
+}

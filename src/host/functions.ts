@@ -1,0 +1,135 @@
+import { no, unknown, yes } from './fact.ts'
+import type { BtfFindings } from './btf.ts'
+import type { Fact } from './facts.ts'
+import type { Read, Reading } from './read.ts'
+
+/** Bytes of /proc/kallsyms, or why not. */
+export type Symbols = { readonly bytes: Buffer } | { readonly errno: string }
+
+/** What to look for in BTF to tell how the kernel was built. */
+export const mechanismQuestions = {
+  functions: ['bpf_trampoline_link_prog', 'register_ftrace_direct'],
+  // 5.10: kernel/trace is not traceable and so not among BTF's functions, but this struct is there, which
+  // kernel/trace/ftrace.c defines under CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS only (up to 6.2).
+  members: ['ftrace_direct_func.addr'],
+} as const
+
+/** What the mechanism facts are judged from. */
+export interface Mechanisms {
+  readonly btf: Fact
+  readonly lockdown: Fact
+  /** What BTF said to the mechanism questions; null when there is no BTF. */
+  readonly types: BtfFindings | null
+  /** Opening available_filter_functions: `readable`, `absent`, else the error; null: no tracefs to look in. */
+  readonly filterFunctions: string | null
+  /** Whether tracefs has kprobe_events; null: no tracefs to look in. */
+  readonly kprobeEvents: boolean | null
+}
+
+const kprobeDevice = '/sys/bus/event_source/devices/kprobe'
+
+/**
+ * Whether kprobes can be attached. The perf device is there since 4.17 when CONFIG_KPROBE_EVENTS is
+ * (perf_tp_register in kernel/events/core.c); tracefs has kprobe_events for the same reason.
+ */
+export function judgeKprobes(read: Read, { lockdown, kprobeEvents }: Mechanisms): Fact {
+  if (lockdown.is === 'yes') return no(`kernel lockdown refuses kprobes; ${lockdown.evidence}`)
+  const switchFile = read('/sys/kernel/debug/kprobes/enabled')
+  if ('text' in switchFile && switchFile.text.trim() === '0')
+    return no('/sys/kernel/debug/kprobes/enabled: 0')
+  const device = read(`${kprobeDevice}/type`)
+  if ('text' in device) return yes(`${kprobeDevice} is there`)
+  if (kprobeEvents === true) return yes('tracefs has kprobe_events')
+  const evidence = `${kprobeDevice}: ${device.errno}${kprobeEvents === false ? '; tracefs has no kprobe_events' : ''}`
+  const isSysfsThere = 'text' in read('/sys/bus/event_source/devices/software/type')
+  return isSysfsThere ? no(evidence) : unknown(evidence)
+}
+
+/**
+ * Whether fentry and fexit programs can be attached: BTF, BPF trampolines, and ftrace direct calls, which put them
+ * into functions (register_fentry in kernel/bpf/trampoline.c; CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS), all compiled
+ * in and not refused: a kernel can have them and refuse the list of functions and every tracing program with EPERM
+ * (one 6.18 of ours).
+ */
+export function judgeFentry(read: Read, mechanisms: Mechanisms): Fact {
+  const { btf, lockdown, types, filterFunctions } = mechanisms
+  if (types === null) return btf.is === 'no' ? no(`no BTF; ${btf.evidence}`) : unknown(btf.evidence)
+  if (lockdown.is === 'yes') return no(`kernel lockdown; ${lockdown.evidence}`)
+  const lacking = lackingParts(types)
+  if (lacking !== null) return no(`built without ${lacking}`)
+  const enabled = read('/proc/sys/kernel/ftrace_enabled')
+  if ('text' in enabled && enabled.text.trim() === '0')
+    return no('/proc/sys/kernel/ftrace_enabled: 0')
+  const built = 'BTF shows BPF trampolines and ftrace direct calls'
+  if (filterFunctions === 'readable') return yes(`${built}; available_filter_functions opens`)
+  if (filterFunctions === null)
+    return unknown(`${built}; available_filter_functions could not be seen`)
+  return no(`${built}, but available_filter_functions: ${filterFunctions}`)
+}
+
+function lackingParts({ functions, members }: BtfFindings): string | null {
+  if (functions['bpf_trampoline_link_prog'] !== true)
+    return 'BPF trampolines (BTF has no bpf_trampoline_link_prog)'
+  const hasDirectCalls =
+    functions['register_ftrace_direct'] === true || Boolean(members['ftrace_direct_func.addr'])
+  return hasDirectCalls ? null : 'ftrace direct calls (BTF has no register_ftrace_direct)'
+}
+
+/** The parts that tell whether one function can be hooked. */
+export interface FunctionSources {
+  readonly types: BtfFindings | null
+  /** /proc/kallsyms; read only when BTF lacks a name, since the kernel takes 60 ms to print it (122,000 lines, 6.18). */
+  readonly kallsyms: () => Symbols
+  /** /sys/kernel/debug/kprobes/blacklist: functions that kprobes must not touch. */
+  readonly blacklist: Reading
+}
+
+/** For each name, whether BTF describes such a function; empty without BTF. */
+export function judgeBtfFunctions(
+  names: readonly string[],
+  types: BtfFindings | null,
+): Record<string, Fact> {
+  if (types === null) return {}
+  const judge = (name: string) =>
+    types.functions[name] === true
+      ? yes(`BTF has the function ${name}`)
+      : no(`BTF has no function ${name}`)
+  return Object.fromEntries(names.map((name) => [name, judge(name)]))
+}
+
+/** For each name, whether the kernel has such a function and allows hooks on it, by whatever mechanism there is. */
+export function judgeFunctions(
+  names: readonly string[],
+  sources: FunctionSources,
+): Record<string, Fact> {
+  const listed = (name: string) => sources.types?.functions[name] === true
+  const symbols = names.every(listed) ? null : sources.kallsyms()
+  return Object.fromEntries(
+    names.map((name) => {
+      if (isBlacklisted(sources.blacklist, name))
+        return [name, no(`${name} is in /sys/kernel/debug/kprobes/blacklist`)]
+      if (listed(name) || symbols === null) return [name, yes(`BTF has the function ${name}`)]
+      return [name, judgeSymbol(symbols, name)]
+    }),
+  )
+}
+
+/** `ffffffff82022ff0 T tcp_connect`, and a tab and `[module]` where it is in one (s_show in kernel/kallsyms.c). */
+function judgeSymbol(symbols: Symbols, name: string): Fact {
+  if ('errno' in symbols) return unknown(`/proc/kallsyms: ${symbols.errno}`)
+  const end = ['\n', '\t['].find((mark) => findCode(symbols.bytes, `${name}${mark}`))
+  if (end === undefined) return no(`neither BTF nor /proc/kallsyms has a function ${name}`)
+  return yes(`/proc/kallsyms has ${name}${end === '\n' ? '' : ' in a module'}, BTF has not`)
+}
+
+/** Letters of nm(1) for code: text, weak. A variable of the same name is not a function. */
+function findCode(symbols: Buffer, rest: string): boolean {
+  return ['t', 'T', 'w', 'W'].some((letter) => symbols.includes(` ${letter} ${rest}`, 0, 'latin1'))
+}
+
+/** Lines are `0x...-0x...\tname` (kernel/kprobes.c, kprobe_blacklist_seq_show). */
+function isBlacklisted(blacklist: Reading, name: string): boolean {
+  return (
+    'text' in blacklist && blacklist.text.split('\n').some((line) => line.split('\t')[1] === name)
+  )
+}

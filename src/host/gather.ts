@@ -1,0 +1,114 @@
+import { readlinkSync } from 'node:fs'
+import { machine, release, version } from 'node:os'
+
+import { findInBtf, type BtfFindings } from './btf.ts'
+import { no, unknown, yes } from './fact.ts'
+import type { Fact, HostFacts, Questions } from './facts.ts'
+import {
+  judgeBtfFunctions,
+  judgeFentry,
+  judgeFunctions,
+  judgeKprobes,
+  mechanismQuestions,
+} from './functions.ts'
+import { judgePidNamespace, readJit, readOnlineCpus } from './kernel.ts'
+import { readLockdown } from './lockdown.ts'
+import { readMemory } from './memory.ts'
+import { parseMounts } from './mounts.ts'
+import { isAbleToMount, judgePrivileges, readIdentity } from './privileges.ts'
+import { readBytes, readHost } from './read.ts'
+import { findTool, readBpftrace } from './tools.ts'
+import { lookIntoTracefs } from './tracepoints.ts'
+
+/** Who asks, and with which tools. */
+export interface GatherOptions {
+  /** Instead of the bpftrace on PATH. */
+  readonly bpftracePath?: string
+  readonly env: NodeJS.ProcessEnv
+}
+
+/**
+ * What this machine can do, as far as the questions need it. Never throws: what cannot be seen is `unknown` or absent.
+ * The children (bpftrace --version, and one with a private tracefs where none is mounted) run while BTF is read.
+ */
+export async function gatherFacts(
+  questions: Questions,
+  options: GatherOptions,
+): Promise<HostFacts> {
+  const { env } = options
+  const tools = { setpriv: findTool('setpriv', env), unshare: findTool('unshare', env) }
+  const mounts = parseMounts(textOf('/proc/self/mounts'))
+  const identity = readIdentity(readHost)
+  const asking = readBpftrace(options.bpftracePath, env)
+  const looking = lookIntoTracefs(questions.tracepoints, {
+    mounts,
+    unshare: isAbleToMount(identity) ? tools.unshare : null,
+    env,
+  })
+
+  const { btf, types } = readTypes(questions)
+  const tracing = await looking
+  const bpftrace = await asking
+  const lockdown = readLockdown(readHost, tracing.lockdown)
+  const mechanisms = { ...tracing, lockdown, btf, types }
+  return {
+    kernel: { release: release(), machine: machine(), version: version() },
+    cpus: readOnlineCpus(readHost),
+    memoryBytes: readMemory(readHost, mounts).bytes,
+    privileged: judgePrivileges(identity, bpftrace.version),
+    tracefs: tracing.tracefs,
+    btf,
+    kprobes: judgeKprobes(readHost, mechanisms),
+    fentry: judgeFentry(readHost, mechanisms),
+    lockdown,
+    jit: readJit(readHost),
+    hostPidNamespace: judgePidNamespace(linkOf('/proc/self/ns/pid')),
+    bpftrace,
+    tools,
+    tracepoints: tracing.tracepoints,
+    functions: judgeFunctions(questions.functions, {
+      types,
+      kallsyms: () => readBytes('/proc/kallsyms'),
+      blacklist: readHost('/sys/kernel/debug/kprobes/blacklist'),
+    }),
+    btfFunctions: judgeBtfFunctions(questions.functions, types),
+    members: answered(types?.members ?? {}, questions.members),
+  }
+}
+
+const btfFile = '/sys/kernel/btf/vmlinux'
+
+function readTypes(asked: Questions): { readonly btf: Fact; readonly types: BtfFindings | null } {
+  const file = readBytes(btfFile)
+  if ('errno' in file) {
+    return {
+      btf: (file.errno === 'ENOENT' ? no : unknown)(`${btfFile}: ${file.errno}`),
+      types: null,
+    }
+  }
+  const types = findInBtf(file.bytes, {
+    members: [...asked.members, ...mechanismQuestions.members],
+    functions: [...asked.functions, ...mechanismQuestions.functions],
+  })
+  return types === null
+    ? { btf: no(`${btfFile} is not BTF of this machine's byte order`), types }
+    : { btf: yes(`${btfFile}: ${file.bytes.length} bytes`), types }
+}
+
+/** Only what was asked. */
+function answered(members: HostFacts['members'], asked: readonly string[]): HostFacts['members'] {
+  return Object.fromEntries(Object.entries(members).filter(([path]) => asked.includes(path)))
+}
+
+function textOf(path: string): string {
+  const file = readHost(path)
+  return 'text' in file ? file.text : ''
+}
+
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,40 @@
+/** One line of /proc/self/mounts. */
+export interface Mount {
+  readonly type: string
+  readonly at: string
+  readonly options: readonly string[]
+}
+
+/** Text of /proc/self/mounts -> mounts in order; proc(5): space, tab, newline and backslash are octal escapes. */
+export function parseMounts(text: string): Mount[] {
+  return text
+    .split('\n')
+    .map((line) => line.split(' '))
+    .flatMap(([, at, type, options]) =>
+      at === undefined || type === undefined || options === undefined
+        ? []
+        : [{ type, at: unescapePath(at), options: options.split(',') }],
+    )
+}
+
+/** Where tracefs can be read: its usual places in the kernel's documentation (trace/ftrace.rst). */
+const tracefsPlaces = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
+
+/**
+ * Mount point of tracefs, null when it is not mounted at a usual place. Looks at the table of mounts only:
+ * touching /sys/kernel/debug/tracing would make the kernel mount it (trace_automount in kernel/trace/trace.c).
+ */
+export function findTracefs(mounts: readonly Mount[]): string | null {
+  return tracefsPlaces.find((place) => isMounted(mounts, 'tracefs', place)) ?? null
+}
+
+/** True when a file system of that type is the topmost mount at that place. */
+export function isMounted(mounts: readonly Mount[], type: string, at: string): boolean {
+  return mounts.findLast((mount) => mount.at === at)?.type === type
+}
+
+function unescapePath(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(parseInt(octal, 8)),
+  )
+}

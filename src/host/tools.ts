@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+import { no, yes } from './fact.ts'
+import type { HostFacts } from './facts.ts'
+import { parseVersion } from './version.ts'
+
+/** First executable file of that name on PATH, null when there is none. */
+export function findTool(name: string, env: NodeJS.ProcessEnv): string | null {
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
+  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
+}
+
+/** The bpftrace to use (the path given, else the one on PATH) and what `bpftrace --version` says. */
+export async function readBpftrace(
+  given: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<HostFacts['bpftrace']> {
+  const path = given ?? findTool('bpftrace', env)
+  if (path === null)
+    return { found: no(`no bpftrace on PATH (${env['PATH'] ?? 'unset'})`), path, version: null }
+  if (!isExecutable(path))
+    return { found: no(`${path} is not an executable file`), path: null, version: null }
+  const said = await runBriefly(path, ['--version'], env)
+  return {
+    found: yes(`${path}: ${said.trim() || 'no version printed'}`),
+    path,
+    version: parseVersion(said),
+  }
+}
+
+/** stdout of a short program, empty when it could not run or took more than 5 s. */
+function runBriefly(
+  path: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(path, args, { env, timeout: 5000, encoding: 'latin1' }, (_, stdout) =>
+      resolve(stdout),
+    ).stdin?.end()
+  })
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

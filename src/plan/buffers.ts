@@ -1,0 +1,32 @@
+import type { HostFacts } from '../host/facts.ts'
+import type { Dialect } from './dialect.ts'
+
+export interface Buffers {
+  readonly transport: Dialect['transport']
+  /** Pages a CPU, a power of two: bpftrace multiplies by the CPUs in both transports. */
+  readonly pages: number
+  readonly totalBytes: number
+  readonly reason: string
+}
+
+const pageBytes = 4096
+const mebibyte = 1024 * 1024
+const defaultBudget = 64 * mebibyte
+const leastPages = 16
+
+/** The output buffer: a total budget divided by the CPUs. Default: 64 MiB, at most 1 % of the memory that we may use. */
+export function chooseBuffers(
+  facts: HostFacts,
+  dialect: Dialect,
+  wantedBytes: number | null,
+): Buffers {
+  const budget = wantedBytes ?? Math.min(defaultBudget, facts.memoryBytes / 100)
+  const pages = Math.max(leastPages, 2 ** Math.floor(Math.log2(budget / pageBytes / facts.cpus)))
+  return {
+    transport: dialect.transport,
+    pages,
+    totalBytes: pages * pageBytes * facts.cpus,
+    reason:
+      wantedBytes === null ? '64 MiB in total, at most 1 % of memory' : 'asked for with --buffer',
+  }
+}

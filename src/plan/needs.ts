@@ -1,0 +1,60 @@
+import semver from 'semver'
+import type { Fact, HostFacts } from '../host/facts.ts'
+import type { Need } from '../schema/define.ts'
+import type { Dialect } from './dialect.ts'
+
+/** Whether a need holds on this host, with the evidence. Only `yes` counts as held. */
+export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
+  if ('tracepoint' in need) return checkTracepoint(need.tracepoint, need.fields ?? [], facts)
+  if ('function' in need) return checkFunction(need.function, need.by, facts, dialect)
+  if ('btf' in need) return checkMember(need.btf, facts)
+  return checkVersion(need.bpftrace, facts)
+}
+
+/** A need in words, for plan and describe. */
+export function needText(need: Need): string {
+  if ('tracepoint' in need) {
+    return `tracepoint ${need.tracepoint}${need.fields ? ` with ${need.fields.join(', ')}` : ''}`
+  }
+  if ('function' in need) return `${need.by} on ${need.function}`
+  return 'btf' in need ? `BTF of ${need.btf}` : `bpftrace ${need.bpftrace}`
+}
+
+function checkTracepoint(name: string, fields: readonly string[], facts: HostFacts): Fact {
+  const format = facts.tracepoints[name]
+  if (format === undefined)
+    return { is: 'unknown', evidence: `the format of ${name} could not be read` }
+  if (format === null) return { is: 'no', evidence: `this kernel has no tracepoint ${name}` }
+  const missing = fields.filter((field) => !format.some((each) => each.name === field))
+  return missing.length === 0
+    ? { is: 'yes', evidence: `${name} is there${fields.length > 0 ? ' with its fields' : ''}` }
+    : { is: 'no', evidence: `${name} has no ${missing.join(', ')} here` }
+}
+
+function checkFunction(
+  name: string,
+  by: 'fentry' | 'kprobe',
+  facts: HostFacts,
+  dialect: Dialect | null,
+): Fact {
+  if (by === 'fentry' && dialect?.fentry === null) {
+    return { is: 'no', evidence: `bpftrace ${facts.bpftrace.version} cannot use fentry` }
+  }
+  const mechanism = by === 'fentry' ? facts.fentry : facts.kprobes
+  if (mechanism.is !== 'yes') return mechanism
+  return facts.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
+}
+
+function checkMember(path: string, facts: HostFacts): Fact {
+  if (facts.btf.is !== 'yes') return facts.btf
+  const member = facts.members[path]
+  return member
+    ? { is: 'yes', evidence: `${path} at ${member.offset}` }
+    : { is: 'no', evidence: `BTF has no ${path}` }
+}
+
+function checkVersion(range: string, facts: HostFacts): Fact {
+  const { version } = facts.bpftrace
+  if (version === null) return facts.bpftrace.found
+  return { is: semver.satisfies(version, range) ? 'yes' : 'no', evidence: `bpftrace is ${version}` }
+}

@@ -1,0 +1,262 @@
+import { EbpfRunError } from '../errors.ts'
+import type { Fact, HostFacts, Questions } from '../host/facts.ts'
+import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
+import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
+import { type Buffers, chooseBuffers } from './buffers.ts'
+import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
+import type { AnyFilter } from './filters.ts'
+import { checkNeed, needText } from './needs.ts'
+import { type Program, type ProgramInput, renderProgram, type Secrets } from './render.ts'
+import { membersRead, type Node, parseTemplate } from './template.ts'
+
+/** A probe with the text of its templates, as the catalogue hands it out. */
+export interface LoadedProbe {
+  readonly spec: ProbeSpec
+  /** Variant name to template text. */
+  readonly templates: Readonly<Record<string, string>>
+}
+
+export interface PlanRequest {
+  readonly filters: readonly AnyFilter[]
+  readonly params: Readonly<Record<string, number>>
+  /** Force a variant by name; null lets the plan choose. */
+  readonly variant: string | null
+  readonly bufferBytes: number | null
+}
+
+/** Why a variant was taken or passed over. */
+export interface Consideration {
+  readonly variant: string
+  readonly chosen: boolean
+  readonly reasons: readonly string[]
+}
+
+/** A probe, its parameters and this host's facts, ready to run. Pure data and one pure function. */
+export interface Plan {
+  readonly probe: ProbeSpec
+  readonly variant: VariantSpec
+  readonly dialect: Dialect
+  readonly layouts: readonly RecordLayout[]
+  readonly considered: readonly Consideration[]
+  readonly filters: readonly { readonly filter: AnyFilter; readonly inKernel: boolean }[]
+  readonly buffers: Buffers
+  /** The child needs a mount namespace of its own with tracefs in it. */
+  readonly privateTracefs: boolean
+  readonly canGate: boolean
+  render(secrets: Secrets): string
+}
+
+/** The tracepoint that closes the end gate. */
+const gateTracepoint = 'signal:signal_generate'
+
+/** Shown where the run's token stands in a real program. */
+export const placeholderToken = '7000000000000000'
+
+/** What a plan for this probe will ask of the host. */
+export function questionsOf(probe: LoadedProbe): Questions {
+  const needs = probe.spec.variants.flatMap((variant) => [
+    ...variant.needs,
+    ...Object.values(variant.options ?? {}),
+  ])
+  const read = probe.spec.variants.flatMap((variant) => membersRead(nodesOf(probe, variant)))
+  return {
+    tracepoints: unique([
+      ...needs.flatMap((need) => ('tracepoint' in need ? [need.tracepoint] : [])),
+      gateTracepoint,
+    ]),
+    functions: unique(needs.flatMap((need) => ('function' in need ? [need.function] : []))),
+    members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
+  }
+}
+
+/** Chooses the first variant whose needs hold. Throws NO_BPFTRACE, BPFTRACE_TOO_OLD, NO_PERMISSION, NO_VARIANT, BAD_VALUE. */
+export function makePlan(probe: LoadedProbe, request: PlanRequest, facts: HostFacts): Plan {
+  const { spec } = probe
+  if (
+    request.variant !== null &&
+    !spec.variants.some((variant) => variant.name === request.variant)
+  ) {
+    const names = spec.variants.map((variant) => variant.name).join(', ')
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: `${spec.name} has no variant '${request.variant}'`,
+      expected: names,
+      found: request.variant,
+    })
+  }
+  const dialect = requireDialect(facts)
+  requirePrivileges(facts)
+  const considered: Consideration[] = []
+  let chosen: VariantSpec | null = null
+  for (const variant of spec.variants) {
+    const against =
+      chosen === null
+        ? objections(variant, request, facts, dialect)
+        : [`${chosen.name} comes first`]
+    if (against.length === 0) chosen = variant
+    considered.push({
+      variant: variant.name,
+      chosen: against.length === 0,
+      reasons:
+        against.length === 0
+          ? [variant.needs.map((need) => checkNeed(need, facts, dialect).evidence).join('; ')]
+          : against,
+    })
+  }
+  if (chosen === null) throw noVariant(spec, request, considered)
+  return completePlan(probe, chosen, request, facts, dialect, considered)
+}
+
+function completePlan(
+  probe: LoadedProbe,
+  variant: VariantSpec,
+  request: PlanRequest,
+  facts: HostFacts,
+  dialect: Dialect,
+  considered: readonly Consideration[],
+): Plan {
+  const { spec } = probe
+  const layouts = layoutsOfProbe(spec.events, variant.cannotTell)
+  const input: ProgramInput = {
+    where: `${spec.name}/${variant.template}`,
+    nodes: nodesOf(probe, variant),
+    dialect,
+    events: spec.events,
+    layouts,
+    members: facts.members,
+    options: Object.fromEntries(
+      Object.entries(variant.options ?? {}).map(([name, need]) => [
+        name,
+        checkNeed(need, facts, dialect).is === 'yes',
+      ]),
+    ),
+    params: { ...defaultParams(spec), ...request.params },
+    filters: request.filters,
+    canGate: canGate(facts),
+  }
+  const program: Program = renderProgram(input, { token: placeholderToken, gatePid: 1 })
+  return {
+    probe: spec,
+    variant,
+    dialect,
+    layouts,
+    considered,
+    filters: request.filters.map((filter, index) => ({
+      filter,
+      inKernel: program.inKernel[index] ?? false,
+    })),
+    buffers: chooseBuffers(facts, dialect, request.bufferBytes),
+    privateTracefs: facts.tracefs.is !== 'yes',
+    canGate: input.canGate,
+    render: (secrets) => renderProgram(input, secrets).text,
+  }
+}
+
+/** Pids must be ours for the gate to know its sender's target, and the tracepoint must be there. */
+function canGate(facts: HostFacts): boolean {
+  return Boolean(facts.tracepoints[gateTracepoint]) && facts.hostPidNamespace.is === 'yes'
+}
+
+function objections(
+  variant: VariantSpec,
+  request: PlanRequest,
+  facts: HostFacts,
+  dialect: Dialect,
+): readonly string[] {
+  if (request.variant !== null && request.variant !== variant.name)
+    return [`--variant ${request.variant} was asked for`]
+  const unmet = variant.needs
+    .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
+    .filter(({ fact }) => fact.is !== 'yes')
+    .map(({ need, fact }) => `needs ${needText(need)}: ${factText(fact)}`)
+  const blind = request.filters.flatMap((filter) =>
+    filter.by !== 'outcome' && filter.field in variant.cannotTell
+      ? [
+          `cannot tell ${filter.field}, which --${filter.flag} asks for: ${variant.cannotTell[filter.field]}`,
+        ]
+      : [],
+  )
+  return [...unmet, ...blind]
+}
+
+function factText(fact: Fact): string {
+  return fact.is === 'unknown' ? `could not tell (${fact.evidence})` : fact.evidence
+}
+
+function requireDialect(facts: HostFacts): Dialect {
+  const { found, version, path } = facts.bpftrace
+  if (path === null) {
+    throw new EbpfRunError({
+      code: 'NO_BPFTRACE',
+      message: 'bpftrace is not installed',
+      expected: `bpftrace ${oldestBpftrace} or newer on PATH`,
+      found: found.evidence,
+      remedy:
+        'apt-get install bpftrace   (dnf, zypper, pacman, apk: the same name); ebpf-run doctor checks the rest',
+    })
+  }
+  const dialect = version === null ? null : dialectOf(version)
+  if (dialect === null) {
+    throw new EbpfRunError({
+      code: 'BPFTRACE_TOO_OLD',
+      message:
+        version === null
+          ? `${path} --version says nothing that could be understood`
+          : `bpftrace ${version} is too old`,
+      expected: `bpftrace ${oldestBpftrace} or newer`,
+      found: version ?? found.evidence,
+      remedy: 'upgrade bpftrace, or put a newer one first on PATH',
+    })
+  }
+  return dialect
+}
+
+function requirePrivileges(facts: HostFacts): void {
+  if (facts.privileged.is !== 'no') return
+  throw new EbpfRunError({
+    code: 'NO_PERMISSION',
+    message: 'tracing the kernel needs root',
+    expected: 'root, or CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH (bpftrace 0.25 and newer)',
+    found: facts.privileged.evidence,
+    remedy: `sudo ebpf-run …; or look at a recording: ebpf-run replay FILE`,
+  })
+}
+
+function noVariant(
+  spec: ProbeSpec,
+  request: PlanRequest,
+  considered: readonly Consideration[],
+): EbpfRunError {
+  return new EbpfRunError({
+    code: 'NO_VARIANT',
+    message:
+      request.variant === null
+        ? `${spec.name} cannot work on this host`
+        : `${spec.name} cannot work as ${request.variant} on this host`,
+    found: considered
+      .filter((each) => request.variant === null || each.variant === request.variant)
+      .map((each) => `${each.variant}: ${each.reasons.join('; ')}`)
+      .join('\n'),
+    remedy:
+      request.variant === null
+        ? 'ebpf-run doctor'
+        : `ebpf-run plan ${spec.name}   shows what works here`,
+  })
+}
+
+function nodesOf(probe: LoadedProbe, variant: VariantSpec): readonly Node[] {
+  return parseTemplate(
+    probe.templates[variant.name] ?? '',
+    `${probe.spec.name}/${variant.template}`,
+  )
+}
+
+function defaultParams(spec: ProbeSpec): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(spec.params ?? {}).map(([name, param]) => [name, param.default]),
+  )
+}
+
+function unique(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)]
+}

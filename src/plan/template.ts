@@ -1,0 +1,87 @@
+import { EbpfRunError } from '../errors.ts'
+
+/*
+ * A template is bpftrace with these directives, each in double braces:
+ *
+ *   when NAME / else / end    a part that stands only where an option of the variant holds
+ *   read PATH EXPR            a member of a kernel struct (PATH[n] of an array), placed by the running kernel's BTF
+ *   port PATH EXPR            the same for a 16-bit number in network order
+ *   word EXPR                 the 64-bit word at a user-space address
+ *   text EXPR BYTES           the string at a user-space address
+ *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
+ *   items                     how many items of a list fit
+ *   param NAME                a number of the probe's own
+ *   part EVENT.LIST KEY INDEX TEXT
+ *   emit EVENT + lines of `task` or `field = expression`
+ *
+ * An address in an emit is `in6 PATH EXPR` (16 bytes in a kernel struct), `in4 EXPR` (32 bits, network order) or `raw EXPR`.
+ */
+
+export type Node =
+  | { readonly is: 'text'; readonly text: string }
+  | { readonly is: 'directive'; readonly name: string; readonly rest: string }
+  | {
+      readonly is: 'when'
+      readonly condition: string
+      readonly then: readonly Node[]
+      readonly otherwise: readonly Node[]
+    }
+
+const directivePattern = /\{\{\s*([a-z0-9]+)\s*([^]*?)\}\}(?!\})/g
+
+/** Template text to nodes. Throws BAD_DEFINITION for what does not close. */
+export function parseTemplate(source: string, where: string): readonly Node[] {
+  const flat: Node[] = []
+  let from = 0
+  for (const match of source.matchAll(directivePattern)) {
+    flat.push({ is: 'text', text: source.slice(from, match.index) })
+    flat.push({ is: 'directive', name: match[1] ?? '', rest: (match[2] ?? '').trim() })
+    from = match.index + match[0].length
+  }
+  flat.push({ is: 'text', text: source.slice(from) })
+  const reader = { nodes: flat, at: 0 }
+  const nodes = nest(reader, where)
+  if (reader.at < flat.length) throw broken(where, 'an {{else}} or {{end}} without its {{when}}')
+  return nodes
+}
+
+/** Every member path that the template reads, so that the host can be asked for them. */
+export function membersRead(nodes: readonly Node[]): readonly string[] {
+  return nodes.flatMap((node) => {
+    if (node.is === 'when') return [...membersRead(node.then), ...membersRead(node.otherwise)]
+    if (node.is === 'text') return []
+    const text = node.name === 'read' ? `read ${node.rest}` : node.rest
+    return [...text.matchAll(/\b(?:read|port|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
+      (match) => match[1] ?? '',
+    )
+  })
+}
+
+export function broken(where: string, what: string): EbpfRunError {
+  return new EbpfRunError({ code: 'BAD_DEFINITION', message: `${where}: ${what}` })
+}
+
+function nest(reader: { nodes: readonly Node[]; at: number }, where: string): readonly Node[] {
+  const done: Node[] = []
+  for (;;) {
+    const node = reader.nodes[reader.at]
+    if (node === undefined || isMark(node, 'else') || isMark(node, 'end')) return done
+    reader.at += 1
+    if (node.is !== 'directive' || node.name !== 'when') {
+      done.push(node)
+      continue
+    }
+    const then = nest(reader, where)
+    const otherwise = isMark(reader.nodes[reader.at], 'else')
+      ? ((reader.at += 1), nest(reader, where))
+      : []
+    if (!isMark(reader.nodes[reader.at], 'end'))
+      throw broken(where, `{{when ${node.rest}}} without {{end}}`)
+    reader.at += 1
+    done.push({ is: 'when', condition: node.rest, then, otherwise })
+  }
+}
+
+function isMark(node: Node | undefined, name: string): boolean {
+  return node?.is === 'directive' && node.name === name
+}

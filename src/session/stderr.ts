@@ -1,0 +1,77 @@
+import { EbpfRunError, type ErrorCode } from '../errors.ts'
+
+interface Understood {
+  readonly pattern: RegExp
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+}
+
+/** What bpftrace says when it gives up, most telling first. Texts seen on 0.11.3, 0.17.0, 0.23.2 and 0.27.1. */
+const understood: readonly Understood[] = [
+  {
+    pattern:
+      /only supports running as the root user|must be run as root|requires? (?:root|CAP_)|Operation not permitted.*(?:bpf|BPF)|missing capabilit/i,
+    code: 'NO_PERMISSION',
+    message: 'bpftrace was not permitted to trace',
+    remedy: 'sudo ebpf-run …; ebpf-run doctor',
+  },
+  {
+    pattern: /lockdown/i,
+    code: 'NO_PERMISSION',
+    message: 'kernel lockdown forbids reading kernel memory',
+    remedy:
+      'cat /sys/kernel/security/lockdown; it is set by Secure Boot or lockdown= on the kernel command line',
+  },
+  {
+    pattern:
+      /Error loading program|Error loading BPF program|BPF_PROG_LOAD|verifier|stack limit of 512 bytes|failed to load|Program.*too large/i,
+    code: 'REJECTED',
+    message: 'the kernel refused the program',
+    remedy:
+      'ebpf-run print PROBE shows it; run again with -v for the whole report and tell us the kernel and bpftrace versions',
+  },
+  {
+    pattern:
+      /Error attaching probe|cannot attach|Unable to attach|Could not resolve symbol|No matches for|tracepoint not found|does not exist|unable to find|not traceable|Failed to attach|available_filter_functions/i,
+    code: 'ATTACH_FAILED',
+    message: 'the program could not be attached',
+    remedy: 'ebpf-run plan PROBE names the attach points; ebpf-run doctor',
+  },
+  {
+    pattern: /syntax error|ERROR: |fatal error: /,
+    code: 'REJECTED',
+    message: 'bpftrace could not compile the program',
+    remedy:
+      'ebpf-run print PROBE shows it; please report it with the versions that ebpf-run doctor shows',
+  },
+]
+
+/** Why a child ended that should have gone on, from its last lines, exit code and signal. */
+export function explainExit(
+  lines: readonly string[],
+  exit: { readonly code: number | null; readonly signal: string | null },
+  attached: boolean,
+): EbpfRunError {
+  const text = lines.join('\n')
+  const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal
+  const known = attached ? undefined : understood.find((each) => each.pattern.test(text))
+  return new EbpfRunError({
+    code: known?.code ?? (attached ? 'BACKEND_DIED' : 'NOT_ATTACHED'),
+    message:
+      known?.message ??
+      (attached
+        ? `bpftrace died while running (${how})`
+        : `bpftrace ended before it was attached (${how})`),
+    found: how,
+    remedy: known?.remedy ?? 'run again with -v to see all that bpftrace says; ebpf-run doctor',
+    ...(text === '' ? {} : { detail: telling(lines).join('\n') }),
+  })
+}
+
+/** The lines worth showing: those that complain, else the last ones. The memlock line comes in runs that succeed. */
+function telling(lines: readonly string[]): readonly string[] {
+  const rest = lines.filter((line) => !line.includes('RLIMIT_MEMLOCK'))
+  const complaints = rest.filter((line) => /error|fail|not |denied|invalid|cannot/i.test(line))
+  return (complaints.length > 0 ? complaints : rest).slice(-8)
+}

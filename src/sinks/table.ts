@@ -1,0 +1,61 @@
+import { tableColumns } from '../schema/columns.ts'
+import type { AnyEvent } from '../schema/define.ts'
+import { cellText } from './cells.ts'
+import { fitLayout, fixedLayout, renderLine, type Layout } from './layout.ts'
+import { eventsOfLines } from './lines.ts'
+import type { Out, SinkFactory } from './sink.ts'
+
+/** Of a terminal that does not say, or says 0 as a fresh pty does. */
+const usualWidth = 80
+
+const bold = (text: string) => `\x1b[1m${text}\x1b[22m`
+
+/**
+ * A table, one line an event, written as events come. On a terminal it fits the width and prints the header again when a
+ * resize changes the columns; elsewhere nothing is cut. Nothing that a traced process wrote reaches the terminal raw.
+ */
+export const tableSink: SinkFactory = (out, { probe, fields, header, utc }) => {
+  const columns = tableColumns(probe, fields, utc)
+  const layoutNow = () =>
+    out.isTerminal ? fitLayout(columns, terminalWidth(out)) : fixedLayout(columns)
+  let layout = layoutNow()
+
+  const writeHeader = () => {
+    if (!header) return
+    const line = renderLine(layout, layout.columns.map(headingOf))
+    out.write(`${out.isTerminal && out.color ? bold(line) : line}\n`)
+  }
+
+  const followResize = () => {
+    if (!out.isTerminal || layout.limit === terminalWidth(out)) return
+    const before = layout
+    layout = layoutNow()
+    if (!isSameShape(before, layout)) writeHeader()
+  }
+
+  const event = (event: AnyEvent) => {
+    followResize()
+    const cells = layout.columns.map((column) => cellText(event, column, utc))
+    out.write(`${renderLine(layout, cells)}\n`)
+  }
+
+  return {
+    takesLines: false,
+    begin: writeHeader,
+    event,
+    lines: (text) => eventsOfLines(text).forEach(event),
+    end: () => {},
+  }
+}
+
+function headingOf({ heading }: { readonly heading: string }): string {
+  return heading
+}
+
+function terminalWidth(out: Out): number {
+  return out.columns() || usualWidth
+}
+
+function isSameShape(a: Layout, b: Layout): boolean {
+  return a.widths.join() === b.widths.join() && a.dropped.join() === b.dropped.join()
+}

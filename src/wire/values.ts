@@ -1,0 +1,112 @@
+import { isIP } from 'node:net'
+import { EbpfRunError } from '../errors.ts'
+import type { FieldSpec } from '../schema/define.ts'
+import { kinds, resultName } from '../schema/kinds.ts'
+import type { FaultReason } from './decoder.ts'
+
+/** A closed field that broke its kind's rules. */
+export class Bad {
+  readonly reason: FaultReason
+  constructor(reason: FaultReason) {
+    this.reason = reason
+  }
+}
+
+/** The text of a closed field to its value, or `Bad`. */
+export type ReadClosed = (text: string) => unknown
+
+type ReadKind = (text: string, spec: FieldSpec, addresses: Addresses) => unknown
+
+/** Known addresses to their shown form. */
+export interface Addresses {
+  /** The shown form, or null when the text is no address. */
+  read(text: string): string | null
+}
+
+const bad = {
+  number: new Bad('number'),
+  range: new Bad('range'),
+  address: new Bad('address'),
+}
+
+export const maxU64 = '18446744073709551615'
+/** As many digits as `maxU64` has. */
+export const maxDigits = maxU64.length
+
+/** How each closed kind is read. Numbers are canonical decimals, as printf writes them: no sign but `-`, no leading 0. */
+const readers: Readonly<Record<string, ReadKind>> = {
+  u8: (text) => readInteger(text, kinds.u8.json),
+  u16: (text) => readInteger(text, kinds.u16.json),
+  u32: (text) => readInteger(text, kinds.u32.json),
+  i32: (text) => readInteger(text, kinds.i32.json),
+  duration: (text) => readInteger(text, kinds.duration.json),
+  u64: readDigits,
+  ktime: readDigits,
+  enum: (text, spec) => named(readDigits(text), spec.names ?? {}),
+  result: (text) => withName(readInteger(text, kinds.result.json.properties.code)),
+  address: (text, _spec, addresses) => addresses.read(text) ?? bad.address,
+}
+
+/** The reader of one closed field. Throws BAD_DEFINITION for a kind that is not closed. */
+export function createClosedReader(spec: FieldSpec, addresses: Addresses): ReadClosed {
+  const read = readers[spec.kind]
+  if (!read) {
+    throw new EbpfRunError({
+      code: 'BAD_DEFINITION',
+      message: `kind ${spec.kind} does not travel as a closed field`,
+    })
+  }
+  if (spec.nullAs === undefined) return (text) => read(text, spec, addresses)
+  const nullText = String(spec.nullAs)
+  return (text) => (text === nullText ? null : read(text, spec, addresses))
+}
+
+/** Reads addresses and remembers the last `limit` of them: one busy host has few peers, and checking is slow. */
+export function createAddresses(limit = 4096): Addresses {
+  const known = new Map<string, string>()
+  return {
+    read(text) {
+      const hit = known.get(text)
+      if (hit !== undefined) return hit
+      const shown = readAddress(text)
+      if (shown === null) return null
+      if (known.size >= limit) known.clear()
+      known.set(detached(text), shown)
+      return shown
+    },
+  }
+}
+
+function readAddress(text: string): string | null {
+  if (!/^[0-9a-f:.]{2,45}$/.test(text) || isIP(text) === 0) return null
+  const plain = detached(text)
+  const mapped = plain.startsWith('::ffff:') ? plain.slice('::ffff:'.length) : ''
+  return isIP(mapped) === 4 ? mapped : plain
+}
+
+/** A copy of its own: a slice would keep the whole chunk alive for as long as the map remembers it. */
+function detached(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
+function readInteger(text: string, range: { minimum: number; maximum: number }): number | Bad {
+  const form = range.minimum < 0 ? /^(?:0|-?[1-9][0-9]*)$/ : /^(?:0|[1-9][0-9]*)$/
+  if (!form.test(text)) return bad.number
+  const value = Number(text)
+  return value < range.minimum || value > range.maximum ? bad.range : value
+}
+
+function readDigits(text: string): string | Bad {
+  if (!/^(?:0|[1-9][0-9]*)$/.test(text)) return bad.number
+  const isLarge = text.length >= maxDigits && (text.length > maxDigits || text > maxU64)
+  return isLarge ? bad.range : text
+}
+
+function named(digits: string | Bad, names: Readonly<Record<string, string>>): string | Bad {
+  if (digits instanceof Bad) return digits
+  return Object.hasOwn(names, digits) ? (names[digits] ?? '') : `UNKNOWN_${digits}`
+}
+
+function withName(code: number | Bad): unknown {
+  return code instanceof Bad ? code : { code, name: resultName(code) }
+}
