@@ -8,16 +8,30 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./execsnoop/probe.ts')).default,
   },
+  retrans: {
+    summary: 'TCP retransmissions: which connection, in which state, whose socket',
+    example: 'ebpf-run retrans --duration 60',
+    aliases: ['tcpretrans'] as readonly string[],
+    load: async () => (await import('./retrans/probe.ts')).default,
+  },
   tcpconnect: {
     summary: 'active TCP connections: who connects to where, and what came of it',
     example: 'ebpf-run tcpconnect --rport 443,8000-8100',
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpconnect/probe.ts')).default,
   },
+  tcpstates: {
+    summary: 'TCP state changes, and how long each state lasted',
+    example: 'ebpf-run tcpstates --lport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpstates/probe.ts')).default,
+  },
 }
 
 /** Name to definition, for the types of the library. */
 export interface Builtin {
   execsnoop: typeof import('./execsnoop/probe.ts').default
+  retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
+  tcpstates: typeof import('./tcpstates/probe.ts').default
 }

@@ -10,7 +10,7 @@ import { createDecoder } from '../../dist/src/wire/decoder.js'
 import { layoutsOfProbe } from '../../dist/src/wire/layout.js'
 import { common } from '../../dist/src/schema/common.js'
 
-const token = 'Kq7ZpX2mWb4T'
+const token = '4b71375a7058326d'
 const chunkBytes = 65_536
 
 /** Ten fields travel; `time` is derived from one of them. */

@@ -11,6 +11,8 @@ import { qemuArgs } from './qemu.mjs';
 
 const usage = `usage: node scripts/lab/cli.mjs COMMAND
   images [GUEST ...]      build the guests that are missing or out of date, and list all of them
+  run [GUEST|CELL ...] [--native|--boot] [--keep-recordings]
+                          all cells (docs/kernels.md), or those whose names begin so; recordings become fixtures
   shell GUEST             a root shell on the guest's serial line (Ctrl-A X ends the guest)
   boot GUEST -- SCRIPT    run a shell script (text or file) in the guest, with its exit status
 guests: ${guests.map(({ name }) => name).join(', ')}`;
@@ -79,7 +81,12 @@ async function boot([name, separator, ...words]) {
   return status ?? 1;
 }
 
-const commands = { images, shell, boot };
+async function run(words) {
+  const { runLab } = await import('./run.mjs');
+  return runLab(words);
+}
+
+const commands = { images, shell, boot, run };
 
 async function main([command, ...args]) {
   if (!Object.hasOwn(commands, command ?? '')) throw new UsageError();

@@ -97,6 +97,6 @@ export async function ensureImages(wanted, onProgress = () => {}) {
 
 /** The size of the cache on disk, in bytes. */
 export async function cacheSize() {
-  const { stdout } = await $({ quiet: true })`du --summarize --bytes ${cacheDir}`;
+  const { stdout } = await $({ quiet: true })`du --summarize --block-size=1 ${cacheDir}`;
   return Number(stdout.split('\t')[0]);
 }

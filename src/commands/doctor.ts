@@ -77,7 +77,7 @@ function checkBuffers(survey: Survey): Check {
   return {
     id,
     status: 'ok',
-    found: `${dialect.transport}, ${mebibytes} MiB (${pages} pages a CPU, ${facts.cpus} CPUs)`,
+    found: `${dialect.transport}, ${mebibytes} MiB (${pages} pages a CPU, ${plural(facts.cpus, 'CPU')})`,
     means: 'the default; --buffer sets it',
     remedy: null,
   }
@@ -93,17 +93,21 @@ function renderTable(checks: readonly Check[], { facts }: Survey): string {
   const unseen = checks.filter((check) => check.status === 'unknown').map((check) => check.id)
   const gib = (facts.memoryBytes / 2 ** 30).toFixed(1)
   const lines = [
-    `kernel ${facts.kernel.release} ${facts.kernel.machine}, ${facts.cpus} CPUs, ${gib} GiB`,
+    `kernel ${facts.kernel.release} ${facts.kernel.machine}, ${plural(facts.cpus, 'CPU')}, ${gib} GiB`,
     '',
     ...checks.flatMap(renderCheck),
     '',
-    `${count('ok')} ok, ${count('warn')} warnings, ${count('blocks')} blocking, ${unseen.length} not known`,
+    `${count('ok')} ok, ${plural(count('warn'), 'warning')}, ${count('blocks')} blocking, ${unseen.length} not known`,
   ]
   const notSeen =
     unseen.length > 0 && facts.privileged.is !== 'yes'
       ? wrap(`Not visible to this user: ${unseen.join(', ')}. Root sees more.`, width)
       : []
   return `${[...lines, ...notSeen].join('\n')}\n`
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
 }
 
 function renderCheck({ id, status, found, means, remedy }: Check): string[] {

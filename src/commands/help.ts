@@ -11,6 +11,25 @@ export interface Io {
   stderr(text: string): void
 }
 
+const commandLines: Readonly<Record<string, readonly [string, string]>> = {
+  list: ['list', 'every probe with a line and an example'],
+  describe: ['describe PROBE', 'what a probe does: fields, filters, variants and their cost'],
+  plan: ['plan PROBE [options] [-o json]', 'how it would run on this host, and why so'],
+  print: ['print PROBE [options]', 'the program that would run here'],
+  schema: ['schema PROBE', 'the JSON Schema of its events'],
+  replay: [
+    'replay FILE [filters] [-o FORMAT] [--fields LIST] [--count N]',
+    'the events of a recording that --record made',
+  ],
+  doctor: ['doctor [-o json]', 'what this host can do, and what to do about the rest'],
+}
+
+/** `ebpf-run COMMAND --help`. */
+export function commandHelp(name: string): string {
+  const [line, what] = commandLines[name] ?? [name, '']
+  return `ebpf-run ${line}\n${what}\n`
+}
+
 /** `ebpf-run PROBE --help`: fields and options of one probe. */
 export function probeHelp(probe: ProbeSpec, columns: number): string {
   const events = Object.entries(probe.events).flatMap(([name, event]) => [

@@ -2,9 +2,10 @@ import { loadProbe } from '../catalog/load.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import { flagsOf } from '../plan/params.ts'
 import { makePlan, placeholderToken, type Plan } from '../plan/plan.ts'
+import type { Applied } from '../plan/render.ts'
 import { describeText } from '../schema/docs.ts'
 import { jsonSchema } from '../schema/json-schema.ts'
-import type { Io } from './help.ts'
+import { type Io, probeHelp } from './help.ts'
 import { gather, readRequest } from './run.ts'
 
 type Command = (argv: readonly string[], io: Io) => Promise<number>
@@ -27,37 +28,44 @@ export const schema: Command = async (argv, io) => {
 
 /** `ebpf-run print PROBE`: the program that would run here, with a placeholder for the token. */
 export const print: Command = async (argv, io) => {
-  const { plan } = await planned('print', argv, io)
-  io.stdout(plan.render({ token: placeholderToken, gatePid: 1 }))
+  const made = await planned('print', argv, io)
+  if (made === null) return exitCodes.ok
+  io.stdout(made.plan.render({ token: placeholderToken, gatePid: 1 }))
   return exitCodes.ok
 }
 
 /** `ebpf-run plan PROBE`: which way, which filters where, and why. */
 export const plan: Command = async (argv, io) => {
-  const asJson = argv.includes('json') || argv.includes('-ojson') || argv.includes('--output=json')
-  const { plan: made, bpftrace } = await planned('plan', argv, io)
+  const made = await planned('plan', argv, io)
+  if (made === null) return exitCodes.ok
   io.stdout(
-    asJson ? `${JSON.stringify(planData(made, bpftrace), null, 2)}\n` : planText(made, bpftrace),
+    made.output === 'json'
+      ? `${JSON.stringify(planData(made.plan, made.bpftrace), null, 2)}\n`
+      : planText(made.plan, made.bpftrace),
   )
   return exitCodes.ok
 }
 
-async function planned(
-  command: string,
-  argv: readonly string[],
-  io: Io,
-): Promise<{ plan: Plan; bpftrace: string | null }> {
-  const name = nameIn(command, argv)
-  const probe = await loadProbe(name)
+interface Planned {
+  readonly plan: Plan
+  readonly output: string
+  readonly bpftrace: string | null
+}
+
+/** The plan for a command line; null when help was asked for, and given. */
+async function planned(command: string, argv: readonly string[], io: Io): Promise<Planned | null> {
+  const probe = await loadProbe(nameIn(command, argv))
   const request = readRequest(probe, argv.slice(1))
-  if (request === null)
-    throw new EbpfRunError({
-      code: 'USAGE',
-      message: `${command} takes a probe and its options`,
-      remedy: `ebpf-run ${name} --help`,
-    })
+  if (request === null) {
+    io.stdout(probeHelp(probe.spec, io.columns))
+    return null
+  }
   const facts = await gather(probe, io.env)
-  return { plan: makePlan(probe, request.plan, facts), bpftrace: facts.bpftrace.version }
+  return {
+    plan: makePlan(probe, request.plan, facts),
+    output: request.output,
+    bpftrace: facts.bpftrace.version,
+  }
 }
 
 function nameIn(command: string, argv: readonly string[]): string {
@@ -79,9 +87,9 @@ function planData(made: Plan, bpftrace: string | null): object {
     bpftrace,
     variant: made.variant.name,
     considered: made.considered,
-    filters: made.filters.map(({ filter, inKernel }) => ({
+    filters: made.filters.map(({ filter, applied }) => ({
       flag: filter.flag,
-      in_kernel: inKernel,
+      applied,
     })),
     cannot_tell: made.variant.cannotTell,
     misses: made.variant.misses,
@@ -96,11 +104,16 @@ function planData(made: Plan, bpftrace: string | null): object {
   }
 }
 
+const appliedTexts: Readonly<Record<Applied, string>> = {
+  kernel: 'in the kernel',
+  both: 'in the kernel where the owner is known; events of unknown owners are dropped after it and counted as filtered',
+  after: 'after the kernel: this variant has no expression for it',
+}
+
 function planText(made: Plan, bpftrace: string | null): string {
   const { variant, buffers } = made
   const filters = made.filters.map(
-    ({ filter, inKernel }) =>
-      `  --${filter.flag}: ${inKernel ? 'in the kernel' : 'after the kernel: this variant has no expression for it'}`,
+    ({ filter, applied }) => `  --${filter.flag}: ${appliedTexts[applied]}`,
   )
   const lines = (title: string, rows: readonly string[]) =>
     rows.length === 0 ? [] : [`${title}:`, ...rows]

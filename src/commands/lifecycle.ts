@@ -1,6 +1,6 @@
 import type { Plan } from '../plan/plan.ts'
 import type { Out } from '../sinks/sink.ts'
-import type { RunSummary } from './summary.ts'
+import type { RunSummary } from '../session/summary.ts'
 
 /** Records about the run among the events of NDJSON: they have `lifecycle` where events have `event`. */
 export function lifecycleRecords(plan: Plan, out: Out) {

@@ -1,12 +1,17 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import { EbpfRunError } from '../errors.ts'
 import type { Out } from '../sinks/sink.ts'
 
 /** An `Out` with an owner: tells when it is behind, gone or broken, and can be closed. */
 export interface Output extends Out {
+  /** Hands over what was written so far, as far as the reader takes it. */
+  flush(): void
   /** Resolves when all that was written is handed over, or the reader is gone. */
   close(): Promise<void>
+  /** Gives up what was not handed over yet; `close` resolves. */
+  abandon(): void
 }
 
 export interface OutputEvents {
@@ -19,9 +24,11 @@ export interface OutputEvents {
 }
 
 interface Target {
-  /** False: the reader is behind. */
-  write(bytes: Buffer): boolean
+  write(bytes: Buffer): void
+  /** True from a write that the reader could not take until it has. */
+  isBehind(): boolean
   close(): Promise<void>
+  abandon(): void
 }
 
 const flushBytes = 65_536
@@ -59,6 +66,11 @@ export function openForWriting(path: string, mode = 0o666): number {
   }
 }
 
+/** Writes all of it, where one call may take less. Throws the system's errors. */
+export function writeAll(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done)
+}
+
 /** NO_COLOR, FORCE_COLOR and TERM=dumb, in that order; else colour on terminals. */
 export function hasColor(env: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
   if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false
@@ -81,7 +93,7 @@ export function outputError(path: string, error: unknown): EbpfRunError {
  * Node writes to pipes with blocking calls, which would stop our signal handlers while a reader sleeps. Opening the pipe anew
  * gives a description of our own that can be made non-blocking without touching that of others.
  */
-function reopenPipe(): NodeJS.WritableStream {
+function reopenPipe(): Writable {
   try {
     const fd = openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK)
     return new Socket({ fd, readable: false, writable: true })
@@ -90,8 +102,9 @@ function reopenPipe(): NodeJS.WritableStream {
   }
 }
 
-function streamTarget(stream: NodeJS.WritableStream, events: OutputEvents): Target {
+function streamTarget(stream: Writable, events: OutputEvents): Target {
   let isGone = false
+  let leave = () => {}
   stream.on('drain', () => events.onDrain())
   stream.on('error', (error: NodeJS.ErrnoException) => {
     isGone = true
@@ -100,13 +113,22 @@ function streamTarget(stream: NodeJS.WritableStream, events: OutputEvents): Targ
     else events.onFailed(outputError('standard output', error))
   })
   return {
-    write: (bytes) => isGone || stream.write(bytes),
+    write(bytes) {
+      if (!isGone) stream.write(bytes)
+    },
+    isBehind: () => !isGone && stream.writableNeedDrain,
     close: () =>
       new Promise((resolve) => {
+        leave = resolve
         if (isGone) return resolve()
         stream.on('error', () => resolve())
         stream.write('', () => resolve())
       }),
+    abandon() {
+      isGone = true
+      stream.destroy()
+      leave()
+    },
   }
 }
 
@@ -116,7 +138,7 @@ function fileTarget(fd: number, path: string, events: OutputEvents): Target {
   let good = 0
   return {
     write(bytes) {
-      if (isBroken) return true
+      if (isBroken) return
       let done = 0
       try {
         while (done < bytes.length) done += writeSync(fd, bytes, done)
@@ -126,11 +148,12 @@ function fileTarget(fd: number, path: string, events: OutputEvents): Target {
         takeBack(fd, good + bytes.subarray(0, done).lastIndexOf('\n') + 1)
         events.onFailed(outputError(path, error))
       }
-      return true
     },
+    isBehind: () => false,
     close: async () => {
       if (fd > 2) closeSync(fd)
     },
+    abandon: () => {},
   }
 }
 
@@ -147,16 +170,14 @@ function batched(target: Target, facts: Pick<Out, 'isTerminal' | 'columns' | 'co
   let parts: Buffer[] = []
   let size = 0
   let isScheduled = false
-  let isBehind = false
-  const flush = (): boolean => {
+  const flush = (): void => {
     isScheduled = false
-    if (size === 0) return !isBehind
+    if (size === 0) return
     const bytes =
       parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size)
     parts = []
     size = 0
-    isBehind = !target.write(bytes)
-    return !isBehind
+    target.write(bytes)
   }
   return {
     ...facts,
@@ -164,13 +185,15 @@ function batched(target: Target, facts: Pick<Out, 'isTerminal' | 'columns' | 'co
       const bytes = typeof text === 'string' ? Buffer.from(text, encoding) : text
       parts.push(bytes)
       size += bytes.length
-      if (size >= flushBytes) return flush()
-      if (!isScheduled) {
+      if (size >= flushBytes) flush()
+      else if (!isScheduled) {
         isScheduled = true
         setImmediate(flush)
       }
-      return !isBehind
+      return !target.isBehind()
     },
+    flush,
+    abandon: () => target.abandon(),
     close: async () => {
       flush()
       await target.close()

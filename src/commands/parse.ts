@@ -1,4 +1,4 @@
-import yargs from 'yargs'
+import { parseArgs } from 'node:util'
 import { nearest } from '../catalog/nearest.ts'
 import { EbpfRunError } from '../errors.ts'
 import { flagsOf } from '../plan/params.ts'
@@ -15,7 +15,7 @@ export interface Parsed {
 
 /** What users of bcc's tools may type, and what to type here: their short options mean different things in each tool. */
 const bccHints: Readonly<Record<string, string>> = {
-  P: '--rport 443 (tcpconnect), --ppid is not there yet',
+  P: '--rport 443',
   p: '--pid 1234',
   u: '--uid 1000',
   U: 'the uid field: -o ndjson, or --fields time,uid,comm',
@@ -33,57 +33,85 @@ const bccHints: Readonly<Record<string, string>> = {
 /** Reads the options of a probe (or of replay). Throws UNKNOWN_OPTION, USAGE. */
 export function parseOptions(argv: readonly string[], options: readonly RunOption[]): Parsed {
   const split = argv.indexOf('--')
-  const own = split === -1 ? argv : argv.slice(0, split)
-  const isText = (option: RunOption) => option.boolean !== true
-  const parser = yargs([...own])
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'short-option-groups': true,
-      'strip-aliased': true,
-      'greedy-arrays': false,
-      'unknown-options-as-args': false,
-    })
-    .option('help', { alias: 'h', type: 'boolean' })
-  for (const option of options) {
-    parser.option(option.name, {
-      ...(option.short === undefined ? {} : { alias: option.short }),
-      ...(isText(option)
-        ? { type: 'string', array: true, requiresArg: true }
-        : { type: 'boolean' }),
-    })
+  const texts: Record<string, string[]> = {}
+  const flags = Object.fromEntries(
+    options.flatMap((option) => (option.boolean ? [[option.name, option.default === true]] : [])),
+  )
+  const positional: string[] = []
+  let help = false
+  for (const token of tokensOf(split === -1 ? argv : argv.slice(0, split), options)) {
+    if (token.kind === 'positional') positional.push(token.value)
+    if (token.kind !== 'option') continue
+    if (token.name === 'help') help = true
+    else {
+      const { option, isNegated } = optionOf(token, options)
+      if (option.boolean) flags[option.name] = readFlag(token, isNegated)
+      else (texts[option.name] ??= []).push(readValue(token, option))
+    }
   }
-  let problem: string | null = null
-  const parsed = parser
-    .fail((message: string) => {
-      problem ??= message
-    })
-    .parseSync() as Record<string, unknown>
-  refuseUnknown(own, parsed, options)
-  if (problem !== null)
-    throw new EbpfRunError({
-      code: 'USAGE',
-      message: String(problem).toLowerCase(),
-      remedy: '--help shows all options',
-    })
-  const texts = options.filter(isText).flatMap(({ name }) => {
-    const value = parsed[name]
-    return Array.isArray(value) ? [[name, value.map(String)] as const] : []
+  return { texts, flags, positional, help }
+}
+
+interface OptionToken {
+  readonly name: string
+  /** As it was typed: `-d`, `--duration`. */
+  readonly rawName: string
+  readonly value: string | undefined
+  /** The value is in the same word as the name. */
+  readonly inlineValue: boolean | undefined
+}
+
+/** Node's own parser, told only which options take a value: what a value may be is ours to say. */
+function tokensOf(argv: readonly string[], options: readonly RunOption[]) {
+  const known = options.map(({ name, short, boolean: isBoolean }) => [
+    name,
+    {
+      type: isBoolean ? ('boolean' as const) : ('string' as const),
+      ...(short === undefined ? {} : { short }),
+    },
+  ])
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: { help: { type: 'boolean', short: 'h' }, ...Object.fromEntries(known) },
+    strict: false,
+    tokens: true,
   })
-  const flags = options
-    .filter((option) => !isText(option))
-    .map(({ name, default: preset }) => [name, Boolean(parsed[name] ?? preset ?? false)] as const)
-  return {
-    texts: Object.fromEntries(texts),
-    flags: Object.fromEntries(flags),
-    positional: Array.isArray(parsed['_']) ? parsed['_'].map(String) : [],
-    help: parsed['help'] === true,
-  }
+  return tokens
+}
+
+/** The option that is meant; `--no-NAME` negates one without a value. */
+function optionOf(
+  token: OptionToken,
+  options: readonly RunOption[],
+): { option: RunOption; isNegated: boolean } {
+  const option = options.find(({ name }) => name === token.name)
+  if (option !== undefined) return { option, isNegated: false }
+  const negated = options.find((each) => each.boolean && `no-${each.name}` === token.name)
+  if (negated !== undefined) return { option: negated, isNegated: true }
+  throw unknownOption(token, options)
+}
+
+function readFlag(token: OptionToken, isNegated: boolean): boolean {
+  if (token.value === undefined) return !isNegated
+  throw new EbpfRunError({
+    code: 'USAGE',
+    message: `${token.rawName} takes no value`,
+    found: token.value,
+    remedy: `${token.rawName}, or leave it out`,
+  })
+}
+
+function readValue({ rawName, value, inlineValue }: OptionToken, option: RunOption): string {
+  if (inlineValue && value !== undefined)
+    return rawName.startsWith('--') ? value : value.replace(/^=/, '')
+  if (value !== undefined && !/^-./.test(value)) return value
+  const usual = `--${option.name} ${option.metavar ?? 'VALUE'}`
+  throw new EbpfRunError({
+    code: 'USAGE',
+    message: `${rawName} needs a value`,
+    ...(value === undefined ? {} : { found: value }),
+    remedy: value === undefined ? usual : `${usual}, or --${option.name}=${value} if that is it`,
+  })
 }
 
 /** Options of a probe: its filters, its own numbers, and those of every run. */
@@ -131,35 +159,18 @@ export function only(parsed: Parsed, name: string, options: readonly RunOption[]
   return value
 }
 
-function refuseUnknown(
-  argv: readonly string[],
-  parsed: Record<string, unknown>,
+function unknownOption(
+  { name, rawName }: OptionToken,
   options: readonly RunOption[],
-): void {
-  const known = new Set([
-    '_',
-    '$0',
-    'help',
-    'h',
-    ...options.flatMap((option) => [
-      option.name,
-      ...(option.short === undefined ? [] : [option.short]),
-    ]),
-  ])
-  const unknown = Object.keys(parsed).find((key) => !known.has(key))
-  if (unknown === undefined) return
-  const typed =
-    argv.find((arg) => arg === `--${unknown}` || arg.startsWith(`--${unknown}=`)) ??
-    `${unknown.length === 1 ? '-' : '--'}${unknown}`
-  const hint = bccHints[unknown]
+): EbpfRunError {
+  const hint = Object.hasOwn(bccHints, name) ? bccHints[name] : undefined
   const close = nearest(
-    unknown,
+    name,
     options.map((option) => option.name),
   )
-  throw new EbpfRunError({
+  return new EbpfRunError({
     code: 'UNKNOWN_OPTION',
-    message: `there is no option ${typed}`,
-    found: typed,
+    message: `there is no option ${rawName}`,
     remedy:
       hint !== undefined
         ? `use ${hint}`

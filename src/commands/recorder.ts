@@ -1,10 +1,10 @@
-import { closeSync, fchmodSync, writeSync } from 'node:fs'
+import { closeSync, fchmodSync } from 'node:fs'
 import { encodeFrame, type Frame, layoutDigest } from '../backends/recording.ts'
 import type { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Calibration } from '../session/clock.ts'
-import { openForWriting, outputError } from './output.ts'
+import { openForWriting, outputError, writeAll } from './output.ts'
 
 /** Writes a recording while the run goes on. */
 export interface Recorder {
@@ -28,7 +28,7 @@ export function openRecorder(
   const write = (frame: Frame, payload?: Buffer): void => {
     if (isBroken) return
     try {
-      writeSync(fd, encodeFrame(frame, payload))
+      writeAll(fd, encodeFrame(frame, payload))
     } catch (error) {
       isBroken = true
       onFailed(outputError(path, error))

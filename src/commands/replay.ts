@@ -83,6 +83,7 @@ function read(path: string): Buffer {
       code: 'BAD_RECORDING',
       message: `${path} could not be read`,
       found: error instanceof Error ? error.message : String(error),
+      remedy: `ls -l ${path}; --record FILE makes one`,
       cause: error,
     })
   }

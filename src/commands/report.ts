@@ -23,6 +23,8 @@ export interface Reporter {
   /** Takes the status line away before an event is printed. */
   clear(): void
   end(result: SessionResult, notes: readonly string[]): void
+  /** The run is over, but who reads the events has not taken all of them. */
+  waiting(): void
   close(): void
 }
 
@@ -101,6 +103,7 @@ export function createReporter({
       if (result.attachedAfterMs === null) return clear()
       say(accountText(result.account, { durationMs: result.ranMs, notes }))
     },
+    waiting: () => say('waiting for the reader of standard output; Ctrl-C leaves it'),
     close() {
       if (timer !== null) clearInterval(timer)
       clear()
@@ -113,10 +116,12 @@ export function errorText(error: EbpfRunError, asJson: boolean): string {
   if (asJson) return `${JSON.stringify(error)}\n`
   const part = (label: string, text: string | undefined) =>
     text === undefined || text === '' ? [] : [`  ${label}: ${indent(text)}`]
+  const unlessSaid = (text: string | undefined) =>
+    text !== undefined && error.message.includes(text) ? undefined : text
   return [
-    `ebpf-run: ${safeLines(error.message)} [${error.code}]`,
-    ...part('expected', error.expected),
-    ...part('found', error.found),
+    `ebpf-run: ${safeText(error.message)} [${error.code}]`,
+    ...part('expected', unlessSaid(error.expected)),
+    ...part('found', unlessSaid(error.found)),
     ...part('said', error.detail),
     ...part('try', error.remedy),
     '',

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { closeSync, writeSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { loadProbe } from '../catalog/load.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
@@ -11,17 +12,26 @@ import {
   type PlanRequest,
   questionsOf,
 } from '../plan/plan.ts'
+import { selectFields } from '../schema/columns.ts'
 import type { EndReason, Session, SessionResult } from '../session/session.ts'
 import { sinks, type SinkName } from '../sinks/index.ts'
 import { lifecycleRecords } from './lifecycle.ts'
 import { type Io, probeHelp } from './help.ts'
-import { hostNames } from './names.ts'
+import { hostNames } from '../host/names.ts'
 import { parseCount, parseSize, parseTime } from './options.ts'
-import { openFile, openForWriting, type Output, type OutputEvents, openStdout } from './output.ts'
+import {
+  openFile,
+  openForWriting,
+  type Output,
+  outputError,
+  type OutputEvents,
+  openStdout,
+  writeAll,
+} from './output.ts'
 import { only, optionsOf, type Parsed, parseOptions } from './parse.ts'
 import { createReporter } from './report.ts'
 import { openRecorder } from './recorder.ts'
-import { summaryOf } from './summary.ts'
+import { type RunSummary, summaryOf } from '../session/summary.ts'
 
 /** Where linux/types.h for old bpftrace stands in the package. */
 export const typesFolder = fileURLToPath(new URL('../backends/include/', import.meta.url))
@@ -94,6 +104,9 @@ export function readRequest(probe: LoadedProbe, argv: readonly string[]): RunReq
       remedy: 'add -o ndjson',
     })
   }
+  const fields = when('fields', (_, value) => value.split(',').map((name) => name.trim()))
+  selectFields(probe.spec, fields)
+  refuseSameFile(['out', 'record', 'summary-json'], text)
   const params = Object.entries(probe.spec.params ?? {}).map(([name, param]) => {
     const value = parseCount(name, text(name) ?? String(param.default), param.min)
     if (value > param.max)
@@ -114,7 +127,7 @@ export function readRequest(probe: LoadedProbe, argv: readonly string[]): RunReq
       bufferBytes: when('buffer', parseSize),
     },
     output,
-    fields: when('fields', (_, value) => value.split(',').map((name) => name.trim())),
+    fields,
     durationMs: when('duration', parseTime),
     count: when('count', (flag, value) => parseCount(flag, value, 1)),
     drainMs: when('drain', parseTime) ?? 5_000,
@@ -123,6 +136,24 @@ export function readRequest(probe: LoadedProbe, argv: readonly string[]): RunReq
     out: text('out'),
     record: text('record'),
     summaryJson: text('summary-json'),
+  }
+}
+
+/** Two outputs in one file would write over each other. Throws CONFLICT. */
+function refuseSameFile(names: readonly string[], text: (name: string) => string | null): void {
+  const seen = new Map<string, string>()
+  for (const name of names) {
+    const value = text(name)
+    if (value === null || value.startsWith('/dev/')) continue
+    const other = seen.get(resolve(value))
+    seen.set(resolve(value), name)
+    if (other === undefined) continue
+    throw new EbpfRunError({
+      code: 'CONFLICT',
+      message: `--${other} and --${name} are the same file`,
+      found: value,
+      remedy: `give --${name} another file`,
+    })
   }
 }
 
@@ -199,7 +230,9 @@ async function follow(
     watcher: {
       state(state) {
         reporter.state(state)
-        if (state === 'attached') observe?.begin()
+        if (state !== 'attached') return
+        observe?.begin()
+        lifecycle?.attached()
       },
       log: (line, from) => reporter.log(line, from),
       ...(recorder === null
@@ -212,22 +245,24 @@ async function follow(
     attachTimeoutMs: request.attachTimeoutMs,
   })
   session = running
-  const signals = relaySignals(running)
+  // A recording that could not even be begun.
+  if (failure !== null) running.stop('stop')
+  const signals = relaySignals(running, out)
   reporter.follow(running)
   lifecycle?.start()
-  void running.attached.then(
-    () => lifecycle?.attached(),
-    () => {},
-  )
   try {
     const result = await settle(running)
     sink.end()
     const summary = summaryOf(plan, facts, result, observe?.end() ?? null)
     lifecycle?.end(summary)
-    await out.close()
     recorder?.close(summary)
-    if (summaryFile !== null) writeSync(summaryFile, `${JSON.stringify(summary, null, 2)}\n`)
+    if (summaryFile !== null) writeSummary(summaryFile, summary, events)
+    // The account is told now: a reader that sleeps may keep us waiting.
+    out.flush()
     reporter.end(result, summary.notes)
+    const waiting = setTimeout(() => reporter.waiting(), 1_000)
+    await out.close()
+    clearTimeout(waiting)
     if (result.error !== null) throw result.error
     if (failure !== null) throw failure
     return signals.forced() ?? exitStatus(request, result)
@@ -235,6 +270,14 @@ async function follow(
     signals.release()
     reporter.close()
     if (summaryFile !== null) closeSync(summaryFile)
+  }
+}
+
+function writeSummary(fd: number, summary: RunSummary, events: OutputEvents): void {
+  try {
+    writeAll(fd, Buffer.from(`${JSON.stringify(summary, null, 2)}\n`))
+  } catch (error) {
+    events.onFailed(outputError('--summary-json', error))
   }
 }
 
@@ -279,24 +322,30 @@ const signalEnds: readonly (readonly [NodeJS.Signals, EndReason, number])[] = [
   ['SIGHUP', 'hangup', 1],
 ]
 
-/** First signal: the normal end. Second: at once, with 128 + its number. Before attach every signal ends it so. */
-function relaySignals(session: Session): { release(): void; forced(): number | null } {
+/**
+ * First signal: the normal end. Second: at once, with 128 + its number. Before attach every signal ends it so, and after the
+ * end, when only the reader of the output keeps us.
+ */
+function relaySignals(session: Session, out: Output): { release(): void; forced(): number | null } {
   let count = 0
   let forced: number | null = null
   let isAttached = false
+  let isOver = false
   void session.attached.then(
     () => (isAttached = true),
     () => {},
   )
+  void session.ended.catch(() => {}).then(() => (isOver = true))
   const handlers = signalEnds.map(([signal, reason, number]) => {
     const handler = (): void => {
       count += 1
-      if (count === 1 && isAttached) {
+      if (count === 1 && isAttached && !isOver) {
         session.stop(reason)
         return
       }
       forced = 128 + number
       session.force()
+      out.abandon()
     }
     process.on(signal, handler)
     return () => process.removeListener(signal, handler)

@@ -4,7 +4,7 @@ import type { Fact } from './facts.ts'
 import type { Read, Reading } from './read.ts'
 
 /** Bytes of /proc/kallsyms, or why not. */
-export type Symbols = { readonly bytes: Buffer } | { readonly errno: string }
+type Symbols = { readonly bytes: Buffer } | { readonly errno: string }
 
 /** What to look for in BTF to tell how the kernel was built. */
 export const mechanismQuestions = {

@@ -17,7 +17,7 @@ import { readMemory } from './memory.ts'
 import { parseMounts } from './mounts.ts'
 import { isAbleToMount, judgePrivileges, readIdentity } from './privileges.ts'
 import { readBytes, readHost } from './read.ts'
-import { findTool, readBpftrace } from './tools.ts'
+import { findSetpriv, findTool, readBpftrace } from './tools.ts'
 import { lookIntoTracefs } from './tracepoints.ts'
 
 /** Who asks, and with which tools. */
@@ -36,7 +36,7 @@ export async function gatherFacts(
   options: GatherOptions,
 ): Promise<HostFacts> {
   const { env } = options
-  const tools = { setpriv: findTool('setpriv', env), unshare: findTool('unshare', env) }
+  const tools = { setpriv: findSetpriv(env), unshare: findTool('unshare', env) }
   const mounts = parseMounts(textOf('/proc/self/mounts'))
   const identity = readIdentity(readHost)
   const asking = readBpftrace(options.bpftracePath, env)

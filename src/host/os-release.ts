@@ -1,7 +1,7 @@
 import type { Read } from './read.ts'
 
 /** Distribution families that remedies are written for. */
-export const families = ['debian', 'fedora', 'suse', 'arch', 'alpine'] as const
+const families = ['debian', 'fedora', 'suse', 'arch', 'alpine'] as const
 
 export type Family = (typeof families)[number]
 

@@ -48,7 +48,7 @@ export function readPrivateTracefs(
   const options = {
     encoding: 'latin1',
     env: { ...env, LC_ALL: 'C' },
-    timeout: 5000,
+    timeout: 30_000,
     maxBuffer: 1 << 26,
   } as const
   return new Promise((resolve) => {

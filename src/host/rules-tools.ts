@@ -28,7 +28,7 @@ export const toolRules: readonly Rule[] = [
   },
   {
     id: 'setpriv',
-    fact: ({ facts }) => toolFact('setpriv', facts.tools.setpriv),
+    fact: ({ facts }) => toolFact('setpriv of util-linux', facts.tools.setpriv),
     good: 'yes',
     well: 'a tracing program ends with ebpf-run, even when that is killed',
     bad: ({ family }) =>

@@ -96,7 +96,7 @@ function findHeaders(release: string): Fact {
 }
 
 /** proc(5), /proc/pid/limits: `Max locked memory         8388608              8388608              bytes`. */
-export function readMemlock(read: Read): number | null {
+function readMemlock(read: Read): number | null {
   const file = read('/proc/self/limits')
   const soft = 'text' in file ? /^Max locked memory\s+(\w+)/m.exec(file.text)?.[1] : undefined
   if (soft === undefined) return null

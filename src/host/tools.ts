@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { basename, delimiter, join } from 'node:path'
 
 import { no, yes } from './fact.ts'
 import type { HostFacts } from './facts.ts'
@@ -10,6 +10,12 @@ import { parseVersion } from './version.ts'
 export function findTool(name: string, env: NodeJS.ProcessEnv): string | null {
   const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
   return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
+}
+
+/** setpriv of util-linux, null when it is missing or BusyBox's, which has no --pdeathsig (BusyBox 1.35). */
+export function findSetpriv(env: NodeJS.ProcessEnv): string | null {
+  const path = findTool('setpriv', env)
+  return path === null || basename(realpathSync(path)) === 'busybox' ? null : path
 }
 
 /** The bpftrace to use (the path given, else the one on PATH) and what `bpftrace --version` says. */
@@ -30,16 +36,18 @@ export async function readBpftrace(
   }
 }
 
-/** stdout of a short program, empty when it could not run or took more than 5 s. */
+/** In a slow emulator with one busy CPU, 0.27.1 took more than 5 s to print its version. */
+const timeoutMs = 30_000
+
+/** stdout of a short program, empty when it could not run or took too long. */
 function runBriefly(
   path: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<string> {
+  const options = { env, timeout: timeoutMs, encoding: 'latin1' } as const
   return new Promise((resolve) => {
-    execFile(path, args, { env, timeout: 5000, encoding: 'latin1' }, (_, stdout) =>
-      resolve(stdout),
-    ).stdin?.end()
+    execFile(path, args, options, (_, stdout) => resolve(stdout)).stdin?.end()
   })
 }
 

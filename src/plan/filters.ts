@@ -48,10 +48,17 @@ export interface OutcomeFilter {
 
 export type AnyFilter = Filter | OutcomeFilter
 
-/** How the value of a field is written in a program: a number, a text, or where 16 address bytes lie. */
+/**
+ * How the value of a field is written in a program: a number, a text, or where 16 address bytes lie. `nullAs` is the number, or
+ * the address `::`, that stands for no value.
+ */
 export type Expression =
-  | { readonly as: 'value'; readonly text: string }
-  | { readonly as: 'words'; readonly words: readonly [string, string, string, string] }
+  | { readonly as: 'value'; readonly text: string; readonly nullAs?: number | string }
+  | {
+      readonly as: 'words'
+      readonly words: readonly [string, string, string, string]
+      readonly nullAs?: number | string
+    }
   | { readonly as: 'opaque' }
 
 /** A bpftrace condition for the filter, or null when it cannot run in the kernel with these expressions. */
@@ -65,15 +72,16 @@ export function kernelCondition(
   if (filter.by === 'address' || expression.as === 'words') {
     if (expression.as !== 'words') return null
     const { words } = expression
+    const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words)})`
     if (filter.by === 'address')
-      return anyAndNone(filter.choices, (block) => blockCondition(words, block))
+      return anyAndNone(filter.choices, (block) => blockCondition(words, block) + hasValue)
     // --family on an address: is it v4-mapped?
     return filter.by === 'number'
-      ? anyAndNone(filter.choices, (range) => familyCondition(words, range))
+      ? anyAndNone(filter.choices, (range) => familyCondition(words, range) + hasValue)
       : null
   }
   return filter.by === 'number'
-    ? anyAndNone(filter.choices, (range) => rangeCondition(expression.text, range))
+    ? anyAndNone(filter.choices, (range) => rangeCondition(expression, range))
     : anyAndNone(filter.choices, (bytes) => `${expression.text} == "${hexLiteral(bytes)}"`)
 }
 
@@ -178,10 +186,18 @@ function anyAndNone<T>(choices: readonly Choice<T>[], condition: (value: T) => s
   ].join(' && ')
 }
 
-function rangeCondition(expression: string, range: Range): string {
-  return range.min === range.max
-    ? `${expression} == ${range.min}`
-    : `${expression} >= ${range.min} && ${expression} <= ${range.max}`
+/** What stands for no value matches no range, as in `eventPasses`. */
+function rangeCondition(
+  { text, nullAs }: Extract<Expression, { as: 'value' }>,
+  range: Range,
+): string {
+  const inRange =
+    range.min === range.max
+      ? `${text} == ${range.min}`
+      : `${text} >= ${range.min} && ${text} <= ${range.max}`
+  return typeof nullAs === 'number' && within(nullAs, range)
+    ? `${inRange} && ${text} != ${nullAs}`
+    : inRange
 }
 
 /** Words are read as the machine reads them: the value is compared in the same (little-endian) order. */
@@ -204,6 +220,10 @@ function familyCondition(words: readonly string[], range: Range): string {
   return range.min === 4 ? mapped : `!(${mapped})`
 }
 
+function noAddress(words: readonly string[]): string {
+  return words.map((word) => `${word} == 0`).join(' && ')
+}
+
 function littleEndian(bytes: readonly number[]): number {
   return bytes.reduceRight((value, byte) => value * 256 + byte, 0)
 }
@@ -222,7 +242,7 @@ function outcomeCondition(
     const expression = expressionOf(field)
     if (expression === null) continue
     if (expression.as !== 'value') return null
-    terms.push(`(${rangeCondition(expression.text, range)})`)
+    terms.push(`(${rangeCondition(expression, range)})`)
   }
   if (terms.length === 0) return null
   return filter.flag === 'failed' ? `(${terms.join(' || ')})` : `!(${terms.join(' || ')})`

@@ -42,7 +42,8 @@ function checkFunction(
   }
   const mechanism = by === 'fentry' ? facts.fentry : facts.kprobes
   if (mechanism.is !== 'yes') return mechanism
-  return facts.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
+  const inBtf = by === 'fentry' ? facts.btfFunctions?.[name] : undefined
+  return inBtf ?? facts.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
 }
 
 function checkMember(path: string, facts: HostFacts): Fact {

@@ -1,18 +1,9 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
+import type { Names } from '../host/names.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { AnyFilter, Block, Choice, Filter, Range } from './filters.ts'
-
-/** How a name that is no number becomes one: users, cgroups, network namespaces. Files are read by the caller. */
-export interface Names {
-  /** User name to id; null when there is none. */
-  user(name: string): number | null
-  /** Path below /sys/fs/cgroup, or absolute, to the cgroup's id. */
-  cgroup(path: string): bigint | null
-  /** `ip netns` name, path or pid's namespace to its inode. */
-  netns(name: string): number | null
-}
 
 interface FlagSpec {
   readonly flag: string
@@ -96,7 +87,9 @@ export const filterFlags: readonly FlagSpec[] = [
     doc: 'cgroup v2 paths or ids',
     parse: (flag, text, names) => ({
       by: 'number',
-      value: parseNamed(flag, text, 'a cgroup v2 path or id', (name) => names.cgroup(name)),
+      value: parseNamed(flag, text, 'a cgroup v2 path or id', 2n ** 64n, (name) =>
+        names.cgroup(name),
+      ),
     }),
   },
   {
@@ -106,7 +99,7 @@ export const filterFlags: readonly FlagSpec[] = [
     doc: 'network namespaces: inode, path or `ip netns` name',
     parse: (flag, text, names) => ({
       by: 'number',
-      value: parseNamed(flag, text, 'a network namespace', (name) => names.netns(name)),
+      value: parseNamed(flag, text, 'a network namespace', 2n ** 32n, (name) => names.netns(name)),
     }),
   },
 ]
@@ -216,10 +209,11 @@ function parseNamed(
   flag: string,
   text: string,
   what: string,
+  below: bigint,
   find: (name: string) => number | bigint | null,
 ): Range {
   const id = /^\d{1,20}$/.test(text) ? BigInt(text) : find(text)
-  if (id === null)
+  if (id === null || id >= below)
     throw bad(flag, text, what, flag === 'netns' ? 'ip netns list' : 'ls /sys/fs/cgroup')
   return { min: id, max: id }
 }

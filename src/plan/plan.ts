@@ -6,7 +6,13 @@ import { type Buffers, chooseBuffers } from './buffers.ts'
 import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
 import type { AnyFilter } from './filters.ts'
 import { checkNeed, needText } from './needs.ts'
-import { type Program, type ProgramInput, renderProgram, type Secrets } from './render.ts'
+import {
+  type Applied,
+  type Program,
+  type ProgramInput,
+  renderProgram,
+  type Secrets,
+} from './render.ts'
 import { membersRead, type Node, parseTemplate } from './template.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
@@ -38,7 +44,7 @@ export interface Plan {
   readonly dialect: Dialect
   readonly layouts: readonly RecordLayout[]
   readonly considered: readonly Consideration[]
-  readonly filters: readonly { readonly filter: AnyFilter; readonly inKernel: boolean }[]
+  readonly filters: readonly { readonly filter: AnyFilter; readonly applied: Applied }[]
   readonly buffers: Buffers
   /** The child needs a mount namespace of its own with tracefs in it. */
   readonly privateTracefs: boolean
@@ -143,7 +149,7 @@ function completePlan(
     considered,
     filters: request.filters.map((filter, index) => ({
       filter,
-      inKernel: program.inKernel[index] ?? false,
+      applied: program.applied[index] ?? 'after',
     })),
     buffers: chooseBuffers(facts, dialect, request.bufferBytes),
     privateTracefs: facts.tracefs.is !== 'yes',

@@ -30,10 +30,12 @@ export interface Secrets {
   readonly gatePid: number | null
 }
 
+export type Applied = 'kernel' | 'both' | 'after'
+
 export interface Program {
   readonly text: string
-  /** For each filter: whether the kernel applies it. */
-  readonly inKernel: readonly boolean[]
+  /** For each filter: where it is applied. `both`: the kernel passes on what it cannot judge, such as unknown owners. */
+  readonly applied: readonly Applied[]
 }
 
 /** Milliseconds between heartbeats. Short, because a run's end waits for one. */
@@ -47,7 +49,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   const text =
     [run.structs(), body.trim(), run.footer(body)].filter((part) => part !== '').join('\n\n') + '\n'
   if (text.includes('{{')) throw broken(input.where, 'a {{ is left over')
-  return { text, inKernel: input.filters.map((_, index) => !run.notInKernel.has(index)) }
+  return { text, applied: input.filters.map((_, index) => run.applied(index)) }
 }
 
 /** Values every event of a task has, unless the emit says otherwise. */
@@ -63,7 +65,8 @@ const taskValues: Readonly<Record<string, string>> = {
 
 /** The state of one rendering; lives only inside `renderProgram`. */
 class Rendering {
-  readonly notInKernel = new Set<number>()
+  private readonly judged = new Set<number>()
+  private readonly passedOn = new Set<number>()
   private readonly structNames = new Map<string, string>()
   private readonly sites = new Map<string, number>()
   private readonly input: ProgramInput
@@ -76,6 +79,11 @@ class Rendering {
 
   render(nodes: readonly Node[]): string {
     return nodes.map((node) => this.node(node)).join('')
+  }
+
+  applied(filter: number): Applied {
+    if (!this.passedOn.has(filter)) return 'kernel'
+    return this.judged.has(filter) ? 'both' : 'after'
   }
 
   structs(): string {
@@ -125,12 +133,12 @@ class Rendering {
   private node(node: Node): string {
     if (node.is === 'text') return node.text
     if (node.is === 'when') {
-      const holds = this.input.options[node.condition]
-      if (holds === undefined)
+      const { options } = this.input
+      if (!Object.hasOwn(options, node.condition))
         throw broken(this.input.where, `unknown condition {{when ${node.condition}}}`)
-      return this.render(holds ? node.then : node.otherwise)
+      return this.render(options[node.condition] ? node.then : node.otherwise)
     }
-    const directive = directives[node.name]
+    const directive = directiveNamed(node.name)
     if (directive === undefined)
       throw broken(this.input.where, `unknown directive {{${node.name}}}`)
     return directive(this, node.rest)
@@ -176,7 +184,7 @@ class Rendering {
   }
 
   param(name: string): string {
-    const value = this.input.params[name]
+    const value = Object.hasOwn(this.input.params, name) ? this.input.params[name] : undefined
     if (value === undefined) throw broken(this.input.where, `unknown param ${name}`)
     return String(value)
   }
@@ -245,12 +253,10 @@ class Rendering {
     name: string,
   ): { printed: string; expression: Expression } {
     if (value === 'null') {
-      if (spec.nullAs === undefined)
+      const printed = spec.emptyIsNull ? '""' : spec.nullAs
+      if (printed === undefined)
         throw broken(this.input.where, `${name} cannot be null on the wire`)
-      return {
-        printed: String(spec.nullAs),
-        expression: { as: 'value', text: String(spec.nullAs) },
-      }
+      return { printed: String(printed), expression: { as: 'opaque' } }
     }
     if (spec.kind !== 'address')
       return { printed: this.expand(value), expression: { as: 'value', text: this.expand(value) } }
@@ -282,7 +288,7 @@ class Rendering {
   /** Directives may stand inside an emit's expressions in single braces: `{read PATH EXPR}`. */
   private expand(expression: string): string {
     return expression.replace(/\{([a-z]+)\s+([^{}]*)\}/g, (_, name: string, rest: string) => {
-      const directive = directives[name]
+      const directive = directiveNamed(name)
       if (directive === undefined) throw broken(this.input.where, `unknown directive {${name}}`)
       return directive(this, rest.trim())
     })
@@ -296,11 +302,16 @@ class Rendering {
       const from = kinds[spec.kind].travel === 'derived' ? spec.of : name
       const value = values.get(from ?? '')
       const of = fields[from ?? '']
-      return value === undefined || of === undefined ? null : this.value(value, of, name).expression
+      if (value === undefined || of === undefined) return null
+      const { expression } = this.value(value, of, name)
+      return expression.as === 'opaque' || of.nullAs === undefined
+        ? expression
+        : { ...expression, nullAs: of.nullAs }
     }
     return this.input.filters.flatMap((filter, index) => {
       const condition = kernelCondition(filter, expressionOf)
-      if (condition === null) this.notInKernel.add(index)
+      const places = condition === null ? this.passedOn : this.judged
+      places.add(index)
       return condition === null ? [] : [condition]
     })
   }
@@ -370,7 +381,9 @@ class Rendering {
   }
 }
 
-const directives: Readonly<Record<string, (run: Rendering, rest: string) => string>> = {
+type Directive = (run: Rendering, rest: string) => string
+
+const directives: Readonly<Record<string, Directive>> = {
   read: (run, rest) => {
     const [path = '', ...pointer] = rest.split(/\s+/)
     return run.read(path, pointer.join(' '))
@@ -384,6 +397,10 @@ const directives: Readonly<Record<string, (run: Rendering, rest: string) => stri
   param: (run, rest) => run.param(rest),
   part: (run, rest) => run.part(rest),
   emit: (run, rest) => run.emit(rest),
+}
+
+function directiveNamed(name: string): Directive | undefined {
+  return Object.hasOwn(directives, name) ? directives[name] : undefined
 }
 
 /** Name of the per-CPU count beside one emit. */

@@ -50,7 +50,7 @@ export function membersRead(nodes: readonly Node[]): readonly string[] {
   return nodes.flatMap((node) => {
     if (node.is === 'when') return [...membersRead(node.then), ...membersRead(node.otherwise)]
     if (node.is === 'text') return []
-    const text = node.name === 'read' ? `read ${node.rest}` : node.rest
+    const text = `${node.name} ${node.rest}`
     return [...text.matchAll(/\b(?:read|port|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
       (match) => match[1] ?? '',
     )

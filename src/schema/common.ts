@@ -22,6 +22,31 @@ export const socket = {
   rport: { kind: 'u16', doc: 'remote port' },
 } as const satisfies Record<string, FieldSpec>
 
+/** Owner of a socket, for events that happen in any context. Null where nobody saw who opened it. */
+export const owner = {
+  pid: { kind: 'u32', doc: "process id of the socket's owner", nullAs: 0 },
+  uid: { kind: 'u32', doc: "user id of the socket's owner", nullAs: 4_294_967_295 },
+  comm: {
+    kind: 'text',
+    bytes: 15,
+    emptyIsNull: true,
+    doc: 'command name of the owner when it opened the socket',
+  },
+  cgroup: {
+    kind: 'u64',
+    doc: 'cgroup v2 id of the owner when it opened the socket',
+    nullAs: '0',
+  },
+  owner_from: {
+    kind: 'enum',
+    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it before',
+    names: { 1: 'task', 2: 'socket' },
+    nullAs: 0,
+    width: 6,
+    heading: 'FROM',
+  },
+} as const satisfies Record<string, FieldSpec>
+
 /** TCP states (include/net/tcp_states.h); 13 came with 6.8 and is never seen outside bind. */
 export const tcpStates = {
   1: 'ESTABLISHED',

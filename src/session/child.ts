@@ -52,6 +52,8 @@ export function startChild(launch: Launch, onLine: (line: string) => void): Chil
   }
   // A child that ends before it has read its program breaks this pipe; its exit tells more.
   stdin.on('error', () => {})
+  // What a child leaves behind in its group would hold its output open.
+  subprocess.once('exit', () => void kill(-pid, 'SIGKILL'))
   const lines: string[] = []
   stderr.setEncoding('latin1')
   stderr.pipe(split2(lineOptions)).on('data', (line: string) => {

@@ -59,6 +59,8 @@ export interface SessionOptions {
   readonly count: number | null
   readonly drainMs: number
   readonly attachTimeoutMs: number
+  /** How long a child that is told to end may say nothing before it is told harder; default 5 s. */
+  readonly silenceMs?: number
 }
 
 /** What a run leaves: its account and how it went. */
@@ -90,9 +92,8 @@ export interface Session {
   live(): Account
 }
 
-const silenceMs = 5_000
+const defaultSilenceMs = 5_000
 const recalibrateMs = 10_000
-const gateTries = 20
 
 /** Starts a plan's back-end and follows it to its end. */
 export function startSession(options: SessionOptions): Session {
@@ -103,7 +104,9 @@ export function startSession(options: SessionOptions): Session {
   const counters = createCounters(token)
   const tally = createAccount(Object.keys(plan.probe.events), plan.layouts)
   const clock = { offsetNs: 0n }
-  const lateFilters = plan.filters.filter((each) => !each.inKernel).map((each) => each.filter)
+  const lateFilters = plan.filters
+    .filter((each) => each.applied !== 'kernel')
+    .map((each) => each.filter)
   const numberOf = numberOfFields(plan.probe)
 
   let state: State = 'starting'
@@ -219,8 +222,9 @@ export function startSession(options: SessionOptions): Session {
     setState('stopping')
     decoder.setMode('object')
     resume()
-    await closeGate()
-    await drain()
+    const until = Date.now() + options.drainMs
+    await closeGate(until)
+    await drain(until)
     const hooks = plan.variant.needs.some((need) => 'function' in need && need.by === 'fentry')
       ? 'trampolines'
       : 'others'
@@ -229,13 +233,13 @@ export function startSession(options: SessionOptions): Session {
     await ladder()
   }
 
-  const closeGate = async (): Promise<void> => {
+  const closeGate = async (until: number): Promise<void> => {
     if (!plan.canGate) {
       endKtime = BigInt(Date.now()) * 1_000_000n - clock.offsetNs
       return
     }
     // The kernel skips the gate's program while another runs on that CPU, so it is asked again until it has answered.
-    for (let tries = 0; tries < gateTries && endKtime === null && !isOver(); tries += 1) {
+    while (endKtime === null && !isOver() && Date.now() < until) {
       child.signal('SIGURG')
       await nextCount(heartbeatMs)
     }
@@ -245,8 +249,7 @@ export function startSession(options: SessionOptions): Session {
    * Until what was emitted has arrived, or nothing moves any more, or time is up. Behind a closed gate a count is final; without
    * one, what was counted after the end must have arrived by the next count.
    */
-  const drain = async (): Promise<void> => {
-    const until = Date.now() + options.drainMs
+  const drain = async (until: number): Promise<void> => {
     let before: { emitted: number; received: number } | null = null
     while (Date.now() < until && !isOver()) {
       const now = totals(live())
@@ -273,6 +276,7 @@ export function startSession(options: SessionOptions): Session {
   /** SIGINT, and harder signals when nothing was heard of the child for five seconds. */
   const ladder = async (): Promise<void> => {
     const marks = counters.marks
+    const silenceMs = options.silenceMs ?? defaultSilenceMs
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
       if (signal === 'SIGKILL') child.kill()
       else child.signal(signal)

@@ -30,21 +30,34 @@ interface Counters {
   readonly sent: number
 }
 
+/** Between two looks at the counters while events come. */
+const lookMs = 500
 const mostAddresses = 10_000
 const shownAddresses = 10
 
 /** Reads the counters of every namespace that a process lives in, at begin and end, and tallies events in between. */
 export function observeTcp(): TcpObserver {
   let before = new Map<number, Counters>()
+  // Namespaces come and go during a run: one that was not there at the beginning began at 0.
+  const latest = new Map<number, Counters>()
+  let timer: NodeJS.Timeout | null = null
+  let isDirty = false
+  const look = (): void => {
+    isDirty = false
+    for (const [netns, counters] of readNamespaces()) latest.set(netns, counters)
+  }
   const seen = new Map<number, number>()
   const byAddress = new Map<string, number>()
   let unlisted = 0
   return {
     begin() {
       before = readNamespaces()
+      timer = setInterval(() => isDirty && look(), lookMs)
+      timer.unref()
     },
     event(event) {
       const { netns, raddr } = event
+      isDirty = true
       if (typeof netns === 'number') seen.set(netns, (seen.get(netns) ?? 0) + 1)
       if (typeof raddr !== 'string') return
       if (byAddress.has(raddr) || byAddress.size < mostAddresses)
@@ -52,7 +65,9 @@ export function observeTcp(): TcpObserver {
       else unlisted += 1
     },
     end() {
-      const namespaces = [...readNamespaces()].flatMap(([netns, now]) => {
+      if (timer !== null) clearInterval(timer)
+      look()
+      const namespaces = [...latest].flatMap(([netns, now]) => {
         const then = before.get(netns) ?? { retransmitted: 0, sent: 0 }
         const counters = {
           netns,

@@ -9,13 +9,14 @@ import { isToken, variable, writePieces } from './snippets.ts'
 /**
  * The fast way from a record's bytes to an event, for what nearly all records are: whole, in order, ASCII texts,
  * nothing cut. It refuses anything else, and the careful way (reader.ts) decides: that one is the rule, and both
- * must agree on every record that this one takes. `at` is where the closed part begins, `text` the input as latin1.
+ * must agree on every record that this one takes. `b` is the input, `words` the same as a view, `text` as latin1;
+ * the closed part begins at `at`.
  */
 export interface FastRecord {
   /** Adds the record's line to the output, up to `support.out`. Where the record ends, or -1. */
-  toLine(b: Uint8Array, at: number, text: string): number
+  toLine(b: Uint8Array, words: DataView, at: number, text: string): number
   /** The event, its end in `support.end`; null for the careful way. */
-  toEvent(b: Uint8Array, at: number, text: string): unknown
+  toEvent(b: Uint8Array, words: DataView, at: number, text: string): unknown
 }
 
 /** What a record is compiled from. */
@@ -54,14 +55,14 @@ export function recordSource(definition: FastDefinition): string {
   return `
 const { output, view, addressChars, isIPv4, resultName, resultJson } = support
 return {
-  toLine(b, at, text) {
+  toLine(b, words, at, text) {
     const names = nameTables.line, textChars = support.plainChars
     let i = at, c = 0${readRecord(definition, lineCodes, '-1')}
     let o = support.out${writePieces([{ text: `{"event":${event}` }, ...line, { text: '}\n' }])}
     support.out = o
     return i
   },
-  toEvent(b, at, text) {
+  toEvent(b, words, at, text) {
     const names = nameTables.event, textChars = support.asciiChars
     let i = at, c = 0${readRecord(definition, eventCodes, 'null')}
     support.end = i
@@ -81,7 +82,7 @@ function readRecord(
   const reads = (fields: readonly WireField[]) =>
     fields.map((field) => codes.get(field.name)?.read ?? '').join('')
   return `${reads(layout.closed)}
-    if (!(${isToken(token, 'i')})) return ${refuse}
+    if (!(${isToken(token)})) return ${refuse}
     i += ${token.length}${reads(layout.texts)}
     if (b[i++] !== 10 || i - at > ${maxLength - token.length - 1}) return ${refuse}`
 }

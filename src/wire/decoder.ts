@@ -115,7 +115,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
   const framer = createFramer(token, framesOf(layouts), {
     record,
     fault,
-    fast: (at) => fast.run({ bytes: input.bytes, text }, at, mode),
+    fast: (at) => fast.run({ bytes: input.bytes, words: input.words, text }, at, mode),
     other(line) {
       batch.flush()
       handlers.other(line)

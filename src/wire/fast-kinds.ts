@@ -125,7 +125,7 @@ function textCode(place: FieldPlace): FieldCode {
     for (;;) {
       while (textChars[b[i]] === 1) i++
       if (b[i] !== ${charCode(token)}) return ${refuse}
-      if (${isToken(token, 'i')}) break
+      if (${isToken(token)}) break
       i++
     }
     ${closeField(place)}${limit}
@@ -173,7 +173,7 @@ function readInteger(place: FieldPlace, range: Range): string {
 
 /** A token that begins with a character of the field's own alphabet ends the last field all the same. */
 function unlessToken({ isLast, token }: FieldPlace): string {
-  return isLast && /^[0-9a-f]/.test(token) ? ` && !(${isToken(token, 'i')})` : ''
+  return isLast && /^[0-9a-f]/.test(token) ? ` && !(${isToken(token)})` : ''
 }
 
 function nullText(spec: FieldSpec): string | undefined {

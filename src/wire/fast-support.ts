@@ -1,9 +1,10 @@
 import { resultName } from '../schema/kinds.ts'
 import type { WallClock } from './clock.ts'
+import { createFastTime, type FastTime } from './fast-time.ts'
 import type { Addresses } from './values.ts'
 
 /** What generated source calls and shares: the output, tables of characters, and values too long to generate. */
-export interface FastSupport {
+export interface FastSupport extends FastTime {
   readonly output: Uint8Array
   readonly view: DataView
   /** Where the next byte of output goes. */
@@ -22,10 +23,6 @@ export interface FastSupport {
   resultName(code: number): string
   /** The result's name as JSON. */
   resultJson(code: number): Uint8Array
-  /** The wall-clock time of the digits in [from, to). */
-  showTime(b: Uint8Array, from: number, to: number): string
-  /** Writes the same at `o`; where the output goes on. */
-  writeTime(b: Uint8Array, from: number, to: number, o: number): number
   writeAscii(text: string, o: number): number
 }
 
@@ -38,10 +35,11 @@ export interface SupportOptions {
 
 export function createFastSupport(options: SupportOptions): FastSupport {
   const { token, output, clock, addresses } = options
+  const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
   const results = new Map<number, Uint8Array>()
   return {
     output,
-    view: new DataView(output.buffer, output.byteOffset, output.byteLength),
+    view,
     out: 0,
     end: 0,
     plainChars: charTable(/[^\x00-\x1f"\\\x80-\xff]/, token),
@@ -58,7 +56,7 @@ export function createFastSupport(options: SupportOptions): FastSupport {
       results.set(key, known)
       return known
     },
-    ...timeWriters(clock, output),
+    ...createFastTime(clock, view),
     writeAscii(text, o) {
       for (let at = 0; at < text.length; at++) output[o + at] = text.charCodeAt(at)
       return o + text.length
@@ -102,49 +100,3 @@ function isIPv4(b: Uint8Array, from: number, to: number): boolean {
 }
 
 const dot = 0x2e
-
-/** Time from digits, its second looked up, its nanoseconds written by threes. */
-function timeWriters(
-  clock: WallClock,
-  output: Uint8Array,
-): Pick<FastSupport, 'showTime' | 'writeTime'> {
-  let nanos = 0
-  /** Splits [from, to) at its ninth digit from the right; returns the second's text and leaves `nanos`. */
-  const split = (b: Uint8Array, from: number, to: number): string => {
-    const point = Math.max(from, to - 9)
-    nanos = number(b, point, to) + clock.offsetNanos()
-    const isCarried = nanos >= 1_000_000_000
-    if (isCarried) nanos -= 1_000_000_000
-    return clock.second(number(b, from, point), isCarried)
-  }
-  return {
-    showTime(b, from, to) {
-      const second = split(b, from, to)
-      const micros = Math.trunc(nanos / 1000)
-      const millis = Math.trunc(micros / 1000)
-      return `${second}${threes[millis]}${threes[micros % 1000]}${threes[nanos % 1000]}Z`
-    },
-    writeTime(b, from, to, o) {
-      const second = split(b, from, to)
-      const end = o + second.length + 9
-      for (let at = 0; at < second.length; at++) output[o + at] = second.charCodeAt(at)
-      for (let at = end - 1, left = nanos; at >= end - 9; at--) {
-        const rest = Math.trunc(left / 10)
-        output[at] = left - rest * 10 + 48
-        left = rest
-      }
-      output[end] = utc
-      return end + 1
-    },
-  }
-}
-
-function number(b: Uint8Array, from: number, to: number): number {
-  let value = 0
-  for (let at = from; at < to; at++) value = value * 10 + ((b[at] ?? 0) ^ 48)
-  return value
-}
-
-/** '000' to '999'. */
-const threes = Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0'))
-const utc = 0x5a

@@ -14,6 +14,7 @@ export interface FastWay {
 
 export interface FastInput {
   readonly bytes: Uint8Array
+  readonly words: DataView
   /** The same as latin1. */
   readonly text: string
 }
@@ -55,13 +56,13 @@ export function createFastWay(options: FastOptions): FastWay {
 
   const takeLine = ({ type, extra, record }: Compiled, input: FastInput, at: number): number => {
     support.out = batch.open(type, extra)
-    const end = record.toLine(input.bytes, at, input.text)
+    const end = record.toLine(input.bytes, input.words, at, input.text)
     if (end >= 0) batch.close(support.out)
     return end
   }
 
   const takeEvent = ({ type, record }: Compiled, input: FastInput, at: number): number => {
-    const event = record.toEvent(input.bytes, at, input.text)
+    const event = record.toEvent(input.bytes, input.words, at, input.text)
     if (event === null) return -1
     const { end } = support
     // The one decode boundary of the fast way: generated from the event's own definition.

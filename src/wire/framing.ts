@@ -146,7 +146,7 @@ export function createFramer(
         handlers.record(code, closed, texts)
         return at + size + 1
       }
-      if (mark !== 'text' || texts.length === count) return broken(start, code, at, mark)
+      if (mark !== 'text') return broken(start, code, at, mark)
       from = at + size + 1
       at = text.indexOf(token, from)
       texts.push(at === -1 ? '' : text.slice(from, at))

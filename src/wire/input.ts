@@ -2,6 +2,7 @@
 export interface Input {
   /** Behind `length` there are zeros, more than a token's. */
   readonly bytes: Uint8Array
+  readonly words: DataView
   readonly length: number
   append(chunk: Uint8Array): void
   /** Drops everything before `at`. */
@@ -15,10 +16,14 @@ const padding = 128
 
 export function createInput(): Input {
   let bytes = Buffer.alloc(256 * 1024)
+  let words = viewOf(bytes)
   let length = 0
   return {
     get bytes() {
       return bytes
+    },
+    get words() {
+      return words
     },
     get length() {
       return length
@@ -29,6 +34,7 @@ export function createInput(): Input {
         const larger = Buffer.alloc(needed * 2)
         larger.set(bytes.subarray(0, length))
         bytes = larger
+        words = viewOf(bytes)
       }
       bytes.set(chunk, length)
       length += chunk.length
@@ -41,4 +47,8 @@ export function createInput(): Input {
     },
     text: () => bytes.toString('latin1', 0, length),
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -23,7 +23,7 @@ export interface RecordLayout {
   readonly code: string
   /** Event type; parts belong to one as well. */
   readonly event: string
-  /** For parts: the `texts` field they fill. A part is (key, index, text). */
+  /** For parts: the `texts` field they fill. A part is (key, index, text); the index is -1 - place for an item that could not be read. */
   readonly part?: string
   readonly closed: readonly WireField[]
   readonly texts: readonly WireField[]

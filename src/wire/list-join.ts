@@ -9,9 +9,12 @@ export type ListItems = Readonly<Record<string, readonly TextValue[] | null>>
 /** One part of a list. */
 export interface Part {
   readonly thread: number
+  /** Place in the list; -1 - place for an item that could not be read. */
   readonly index: number
   readonly text: TextValue
 }
+
+const unreadable: TextValue = { value: null, escaped: false, cut: false }
 
 /** Joins the lists of one event type from their parts. */
 export interface ListJoin {
@@ -38,7 +41,10 @@ export function createListJoin(own: RecordLayout, parts: readonly RecordLayout[]
 
   return {
     add(list, { thread, index, text }) {
-      lists.find(({ name }) => name === list)?.parts.add(thread, index, text)
+      const item = index < 0 ? unreadable : text
+      lists
+        .find(({ name }) => name === list)
+        ?.parts.add(thread, index < 0 ? -1 - index : index, item)
     },
     take(values) {
       const taken: Record<string, readonly TextValue[] | null> = {}

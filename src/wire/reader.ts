@@ -5,6 +5,7 @@ import type { FaultReason } from './decoder.ts'
 import { derive, isDerivedFrom } from './derived.ts'
 import type { RecordLayout, WireField } from './layout.ts'
 import { createListJoin, type ListItems } from './list-join.ts'
+import { variable } from './snippets.ts'
 import { readText, type TextValue } from './texts.ts'
 import { Bad, createClosedReader, type Addresses } from './values.ts'
 
@@ -44,9 +45,10 @@ export function createReader(
   const join = createListJoin(own, parts)
   const readOwn = createClosedRecord(own.closed, context.addresses)
   const readPart = createClosedRecord(parts[0]?.closed ?? [], context.addresses)
-  const fields = Object.entries(spec.fields).map(
-    ([name, field]) => [name, createFieldReader({ name, field, own, context })] as const,
+  const fields = Object.entries(spec.fields).map(([name, field]) =>
+    createFieldReader({ name, field, own, context }),
   )
+  const build = createBuilder(own.event, Object.keys(spec.fields))
 
   return {
     event(closed, texts) {
@@ -55,8 +57,7 @@ export function createReader(
       const lists = join.take(values)
       if (!lists) return 'missing-part'
       const record: ReadRecord = { values, texts, lists, escaped: [], cut: [] }
-      const event: Record<string, unknown> = { event: own.event }
-      for (const [name, read] of fields) event[name] = read(record)
+      const event = build(fields.map((read) => read(record)))
       if (record.escaped.length > 0) event['escaped'] = record.escaped
       if (record.cut.length > 0) event['cut'] = record.cut
       // The one decode boundary: the fields are those of `spec`, checked by kind above.
@@ -96,6 +97,19 @@ function createClosedRecord(
 }
 
 const damaged = new Bad('damaged')
+
+/** Values in the order of `names` to an event. Generated, since an object filled by computed names is three times slower. */
+function createBuilder(
+  event: string,
+  names: readonly string[],
+): (values: readonly unknown[]) => Record<string, unknown> {
+  const members = names.map((name, at) => `${variable(name)}: values[${at}]`)
+  const make = new Function(
+    'values',
+    `return { event: ${JSON.stringify(event)}, ${members.join(', ')} }`,
+  )
+  return (values) => make(values) as Record<string, unknown>
+}
 
 interface FieldPlace {
   readonly name: string

@@ -1,8 +1,8 @@
 import { EbpfRunError } from '../errors.ts'
 
 /*
- * Pieces of generated source (compile.ts). In it `b` is the input, `i` where reading stands, `c` one character,
- * `o` where the output goes on. A field `pid` lies in [pid$from, pid$to); its number is pid$n.
+ * Pieces of generated source (compile.ts). In it `b` is the input (`words` the same as a view), `i` where reading
+ * stands, `c` one character, `o` where the output goes on. A field `pid` lies in [pid$from, pid$to); its number is pid$n.
  */
 
 /** Something to write: constant text, or statements that write and move `o`. */
@@ -18,9 +18,16 @@ export function variable(name: string): string {
   })
 }
 
-/** An expression: the token stands at `at`. */
-export function isToken(token: string, at: string): string {
-  return [...token].map((char, index) => `b[${at} + ${index}] === ${charCode(char)}`).join(' && ')
+/** An expression: the token stands at `i`. Whole words first, then what is left of it. */
+export function isToken(token: string): string {
+  const bytes = Buffer.from(token, 'latin1')
+  const whole = token.length - (token.length % 4)
+  const tests: string[] = []
+  for (let at = 0; at < whole; at += 4) {
+    tests.push(`words.getUint32(i + ${at}) === ${bytes.readUInt32BE(at)}`)
+  }
+  for (let at = whole; at < token.length; at++) tests.push(`b[i + ${at}] === ${bytes[at]}`)
+  return tests.join(' && ')
 }
 
 /** An expression: the field's bytes are exactly this text. */
@@ -62,10 +69,11 @@ export function writeText(text: string): string {
     o += ${bytes.length}`
 }
 
-/** Statements that copy the field's bytes. */
+/** Statements that copy the field's bytes, four at a time: what is copied too much is written over. */
 export function copyField(name: string): string {
   return `
-    for (let k = ${name}$from; k < ${name}$to; k++) output[o++] = b[k]`
+    for (let k = ${name}$from, to = o; k < ${name}$to; k += 4, to += 4) view.setUint32(to, words.getUint32(k))
+    o += ${name}$to - ${name}$from`
 }
 
 /** Statements that write the bytes of an array given by an expression. */

@@ -90,17 +90,30 @@ function detached(text: string): string {
 }
 
 function readInteger(text: string, range: { minimum: number; maximum: number }): number | Bad {
-  const form = range.minimum < 0 ? /^(?:0|-?[1-9][0-9]*)$/ : /^(?:0|[1-9][0-9]*)$/
-  if (!form.test(text)) return bad.number
+  const isNegative = range.minimum < 0 && text.charCodeAt(0) === minus
+  if (!isCanonical(text, isNegative ? 1 : 0) || text === '-0') return bad.number
   const value = Number(text)
   return value < range.minimum || value > range.maximum ? bad.range : value
 }
 
 function readDigits(text: string): string | Bad {
-  if (!/^(?:0|[1-9][0-9]*)$/.test(text)) return bad.number
+  if (!isCanonical(text, 0)) return bad.number
   const isLarge = text.length >= maxDigits && (text.length > maxDigits || text > maxU64)
   return isLarge ? bad.range : text
 }
+
+/** Digits only from `from` on, at least one, no leading 0. */
+function isCanonical(text: string, from: number): boolean {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code < zero || code > nine) return false
+  }
+  return text.length === from + 1 || (text.length > from && text.charCodeAt(from) !== zero)
+}
+
+const minus = 0x2d
+const zero = 0x30
+const nine = 0x39
 
 function named(digits: string | Bad, names: Readonly<Record<string, string>>): string | Bad {
   if (digits instanceof Bad) return digits

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -57,6 +57,17 @@ describe('gatherFacts on this machine', () => {
     expect(facts.tools).toEqual({ setpriv: null, unshare: null })
     expect(Object.keys(facts.tracepoints)).toEqual(['../etc:passwd'])
     expect(facts.fentry.is).not.toBe('yes')
+  })
+})
+
+describe('the setpriv it finds', () => {
+  it("is never BusyBox's, which cannot set a parent-death signal", async () => {
+    const busybox = join(folder, 'busybox')
+    writeFileSync(busybox, '#!/bin/sh\n')
+    chmodSync(busybox, 0o755)
+    symlinkSync(busybox, join(folder, 'setpriv'))
+
+    expect((await ask({ PATH: folder })).tools.setpriv).toBeNull()
   })
 })
 

@@ -1,7 +1,7 @@
 import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { SessionResult } from '../session/session.ts'
-import type { TcpSummary } from '../session/tcp-counters.ts'
+import type { SessionResult } from './session.ts'
+import type { TcpSummary } from './tcp-counters.ts'
 
 /** A run's account, as `--summary-json` writes it. */
 export interface RunSummary {

@@ -1,6 +1,15 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import type { Names } from '../plan/params.ts'
+
+/** How a name that is no number becomes one. */
+export interface Names {
+  /** User name to id; null when there is none. */
+  user(name: string): number | null
+  /** Path below /sys/fs/cgroup, or absolute, to the cgroup's id. */
+  cgroup(path: string): bigint | null
+  /** `ip netns` name, path or pid's namespace to its inode. */
+  netns(name: string): number | null
+}
 
 /** Users, cgroups and network namespaces of this host, read when a filter names one. */
 export const hostNames: Names = {

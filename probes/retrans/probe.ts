@@ -1,0 +1,89 @@
+import { common, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+const { time, ktime_ns, cpu } = common
+const sockState = {
+  tracepoint: 'sock:inet_sock_set_state',
+  fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
+} as const
+
+export default defineProbe({
+  name: 'retrans',
+  aliases: ['tcpretrans'],
+  summary: 'TCP retransmissions: which connection, in which state, whose socket',
+  example: 'ebpf-run retrans --duration 60',
+  owner: 'socket',
+  failed: [{ field: 'result', min: -4095, max: -1 }],
+  tcpCounters: true,
+  events: {
+    retransmit: {
+      doc: 'one retransmission of a segment, or of a SYN-ACK',
+      fields: {
+        time,
+        ktime_ns,
+        cpu,
+        ...owner,
+        ...socket,
+        state: { kind: 'enum', names: tcpStates, doc: 'state of the socket', width: 12 },
+        kind: {
+          kind: 'enum',
+          names: { 1: 'retransmit', 2: 'loss-probe', 3: 'syn-ack' },
+          nullAs: 0,
+          doc: 'what was sent again: after a time-out or duplicate ACKs, as a tail loss probe, or a SYN-ACK; null where a loss probe cannot be told from the rest',
+          width: 10,
+        },
+        result: {
+          kind: 'result',
+          nullAs: 1,
+          doc: 'what sending it returned; kernels before 6.17 report only what was sent',
+        },
+      },
+      table: ['time', 'pid', 'comm', 'lport', 'raddr', 'rport', 'state', 'kind'],
+    },
+  },
+  variants: [
+    {
+      name: 'tracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        {
+          tracepoint: 'tcp:tcp_retransmit_skb',
+          fields: ['skaddr', 'sport', 'dport', 'saddr_v6', 'daddr_v6'],
+        },
+        {
+          tracepoint: 'tcp:tcp_retransmit_synack',
+          fields: ['sport', 'dport', 'saddr_v6', 'daddr_v6'],
+        },
+        sockState,
+        { btf: 'sock.__sk_common.skc_state' },
+      ],
+      options: {
+        err: { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['err'] },
+        accept: { function: 'inet_csk_accept', by: 'fentry' },
+        tlp: { function: 'tcp_send_loss_probe', by: 'fentry' },
+        tlpkprobe: { function: 'tcp_send_loss_probe', by: 'kprobe' },
+      },
+      cannotTell: {},
+      misses: 'retransmissions made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a retransmission and a TCP state change',
+    },
+    {
+      name: 'kprobe',
+      backend: 'bpftrace',
+      template: 'kprobe.bt',
+      needs: [
+        { function: 'tcp_retransmit_skb', by: 'kprobe' },
+        { function: 'tcp_send_loss_probe', by: 'kprobe' },
+        { function: 'tcp_connect', by: 'kprobe' },
+        { btf: 'sock.__sk_common.skc_v6_daddr' },
+      ],
+      cannotTell: {
+        result: 'it sees the attempt, not what sending it returned',
+      },
+      misses:
+        'SYN-ACKs, loss probes that send new data, and attempts made while another tracing program runs on that CPU',
+      cost: 'a kprobe a retransmission and a connect()',
+    },
+  ],
+})

@@ -1,0 +1,70 @@
+import { common, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+const { time, ktime_ns, cpu } = common
+
+export default defineProbe({
+  name: 'tcpstates',
+  summary: 'TCP state changes, and how long each state lasted',
+  example: 'ebpf-run tcpstates --lport 443',
+  owner: 'socket',
+  events: {
+    state: {
+      doc: 'one change of state of a TCP socket',
+      fields: {
+        time,
+        ktime_ns,
+        cpu,
+        ...owner,
+        ...socket,
+        lport: { ...socket.lport, nullAs: 0 },
+        laddr: { ...socket.laddr, nullAs: '::' },
+        rport: { ...socket.rport, nullAs: 0 },
+        raddr: { ...socket.raddr, nullAs: '::' },
+        skaddr: {
+          kind: 'u64',
+          doc: "the kernel's address of the socket: the same in all its events",
+        },
+        old_state: { kind: 'enum', names: tcpStates, doc: 'state that ended', heading: 'OLD' },
+        new_state: { kind: 'enum', names: tcpStates, doc: 'state that began', heading: 'NEW' },
+        duration_ns: {
+          kind: 'duration',
+          unit: 'ns',
+          nullAs: 0,
+          doc: 'how long the old state lasted; null when its beginning was not seen',
+          heading: 'MS',
+        },
+      },
+      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'old_state', 'new_state', 'duration_ns'],
+    },
+  },
+  variants: [
+    {
+      name: 'tracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        {
+          tracepoint: 'sock:inet_sock_set_state',
+          fields: [
+            'skaddr',
+            'oldstate',
+            'newstate',
+            'sport',
+            'dport',
+            'protocol',
+            'saddr_v6',
+            'daddr_v6',
+          ],
+        },
+      ],
+      options: {
+        btf: { btf: 'sock.__sk_common.skc_v6_daddr' },
+        accept: { function: 'inet_csk_accept', by: 'fentry' },
+      },
+      cannotTell: {},
+      misses: 'changes made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a TCP state change',
+    },
+  ],
+})

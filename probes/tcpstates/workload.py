@@ -1,0 +1,46 @@
+"""13 connections on loopback from SYN to the last close: 10 changes each, and 2 of the listener."""
+
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, sys.argv[1])
+from workload import expect, scope
+
+PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 22000
+me = os.getpid()
+
+scope(("lport", [PORT]), ("rport", [PORT]))
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("127.0.0.1", PORT))
+server.listen(16)
+expect(lport=PORT, old_state="CLOSE", new_state="LISTEN", pid=me, owner_from="task", duration_ns=None)
+
+# Who a socket belongs to is known or null, never somebody else.
+mine = {"any": [me, None]}
+for number in range(13):
+    source = PORT + 100 + number
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("127.0.0.1", source))
+    client.connect(("127.0.0.1", PORT))
+    peer, _ = server.accept()
+    client.close()
+    peer.recv(1)
+    peer.close()
+    side = {"laddr": "127.0.0.1", "raddr": "127.0.0.1", "family": 4}
+    expect(rport=PORT, old_state="CLOSE", new_state="SYN_SENT", pid=me, owner_from="task", **side)
+    expect(rport=PORT, lport=source, old_state="SYN_SENT", new_state="ESTABLISHED", pid=me, **side)
+    expect(rport=PORT, lport=source, old_state="ESTABLISHED", new_state="FIN_WAIT1", pid=me, **side)
+    expect(rport=PORT, lport=source, old_state="FIN_WAIT1", new_state="FIN_WAIT2", pid=me, **side)
+    expect(rport=PORT, lport=source, old_state="FIN_WAIT2", new_state="CLOSE", pid=me, **side)
+    expect(lport=PORT, rport=source, old_state="LISTEN", new_state="SYN_RECV", pid=None, **side)
+    expect(lport=PORT, rport=source, old_state="SYN_RECV", new_state="ESTABLISHED", pid=None, **side)
+    expect(lport=PORT, rport=source, old_state="ESTABLISHED", new_state="CLOSE_WAIT", pid=mine, **side)
+    expect(lport=PORT, rport=source, old_state="CLOSE_WAIT", new_state="LAST_ACK", pid=mine, **side)
+    expect(lport=PORT, rport=source, old_state="LAST_ACK", new_state="CLOSE", pid=mine, **side)
+time.sleep(0.2)
+server.close()
+expect(lport=PORT, old_state="LISTEN", new_state="CLOSE", pid=me)

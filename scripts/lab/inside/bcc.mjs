@@ -1,0 +1,75 @@
+// The same traffic through bcc's own tools: which connections and executions did they print?
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/** The tool, and how a line of its output becomes a key; the same key is made from an event of ours. */
+const tools = {
+  tcpconnect: {
+    command: ['/usr/sbin/tcpconnect-bpfcc', '-L'],
+    key: (words) => (/^\d+$/.test(words[0]) ? words.slice(-4).join(' ') : null),
+    own: (event) => [event.laddr, event.lport, event.raddr, event.rport].join(' '),
+  },
+  retrans: {
+    command: ['/usr/sbin/tcpretrans-bpfcc', '-l'],
+    key: (words) => (/^\d\d:/.test(words[0]) && words[4] === 'R>' ? `${words[3]} ${words[5]}` : null),
+    own: (event) => (event.kind === 'syn-ack' ? null : `${event.laddr}:${event.lport} ${event.raddr}:${event.rport}`),
+  },
+  tcpstates: {
+    command: ['/usr/sbin/tcpstates-bpfcc'],
+    key: (words) => (words.length >= 10 && words.includes('->') ? `${words.slice(-8, -4).join(' ')} ${words.at(-4)} ${words.at(-2)}` : null),
+    own: (event) => `${event.laddr ?? ''} ${event.lport ?? 0} ${event.raddr ?? ''} ${event.rport ?? 0} ${event.old_state} ${event.new_state}`.replace(/FIN_WAIT/g, 'FIN_WAIT'),
+  },
+  execsnoop: {
+    command: ['/usr/sbin/execsnoop-bpfcc', '-x'],
+    key: (words) => {
+      const at = words.findIndex((word, index) => index > 0 && /^\d+$/.test(word))
+      return at > 0 && /^\d+$/.test(words[at + 1] ?? '') ? `${words[at]} ${words[at + 2]}` : null
+    },
+    own: (event) => `${event.pid} ${event.ret}`,
+  },
+}
+
+/** Runs the workload while bcc's tool is attached too. `judge` then compares what both saw of the workload's events. */
+export async function compareWithBcc(probe, work) {
+  const tool = tools[probe]
+  const child = spawn(tool.command[0], tool.command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PYTHONUNBUFFERED: '1' } })
+  let output = ''
+  let errors = ''
+  child.stderr.on('data', (data) => (errors += data))
+  const ended = once(child, 'close').catch(() => {})
+  child.on('error', (error) => (errors += error.message))
+  const isReady = await new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), 180_000)
+    const done = (value) => {
+      clearTimeout(timer)
+      resolve(value)
+    }
+    child.stdout.on('data', (data) => {
+      output += data.toString('latin1')
+      if (/^.*(PID|SADDR|COMM).*\n/m.test(output)) done(true)
+    })
+    void ended.then(() => done(false))
+  })
+  const lines = await work()
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  child.kill('SIGINT')
+  await ended
+  return { lines, judge: (_, events) => (isReady ? compare(tool, output, events) : { ok: null, text: `did not start: ${errors.trim().split('\n').at(-1)}` }) }
+}
+
+/** How many of our keys bcc printed as often. Hostile names break bcc's lines, so its count may be below ours, never above. */
+function compare(tool, output, events) {
+  const count = (keys) => keys.reduce((map, key) => (key === null ? map : map.set(key, (map.get(key) ?? 0) + 1)), new Map())
+  const theirs = count(output.split('\n').map((line) => tool.key(line.trim().split(/\s+/))))
+  const ours = count(events.map(tool.own))
+  let same = 0
+  let total = 0
+  let more = 0
+  for (const [key, times] of ours) {
+    const their = theirs.get(key) ?? 0
+    total += times
+    same += Math.min(times, their)
+    more += Math.max(0, their - times)
+  }
+  return { ok: more === 0, text: `saw ${same} of our ${total}${more > 0 ? `, and ${more} that we did not` : ''}`, same, total, more }
+}

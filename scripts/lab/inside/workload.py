@@ -1,0 +1,71 @@
+"""What the workloads of the probes share. A workload prints JSON lines: what to look at, and one expectation an event."""
+
+import json
+import os
+import sys
+
+HOSTILE = b'a\n1\t2"\\\x1f\xff\x01z'
+
+
+def scope(*parts):
+    """Events with one of these values in one of these fields are the workload's."""
+    print(json.dumps({"scope": [{"field": field, "values": values} for field, values in parts]}), flush=True)
+
+
+def expect(**fields):
+    """One event that must come. {"any": [...]} is a choice; a field that is not named is not looked at."""
+    print(json.dumps({"expect": fields}), flush=True)
+
+
+def total(count):
+    """How many events must come in all, where not each can be named."""
+    print(json.dumps({"total": count}), flush=True)
+
+
+def shown(raw, limit):
+    """Bytes as ebpf-run shows them: valid UTF-8 as it is, else \\xNN for each other byte and for each own backslash."""
+    cut = raw[:limit]
+    try:
+        return cut.decode()
+    except UnicodeDecodeError:
+        pass
+    out = ""
+    at = 0
+    while at < len(cut):
+        for size in (4, 3, 2, 1):
+            piece = cut[at : at + size]
+            try:
+                text = piece.decode()
+            except UnicodeDecodeError:
+                continue
+            if len(text) == 1:
+                out += "\\x5c" if text == "\\" else text
+                at += len(piece)
+                break
+        else:
+            out += "\\x%02x" % cut[at]
+            at += 1
+    return out
+
+
+def rename(raw):
+    with open("/proc/self/comm", "wb") as comm:
+        comm.write(raw)
+
+
+def child(task):
+    """Runs the task in a child and waits for it; returns the child's pid."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            task()
+            sys.stdout.flush()
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    if status != 0:
+        raise SystemExit("a child of the workload failed with %d" % status)
+    return pid

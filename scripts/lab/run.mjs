@@ -1,0 +1,131 @@
+// The kernel lab: the packed ebpf-run against real traffic, natively with each guest's bpftrace and in each guest's own kernel.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { $ } from 'zx'
+import { bootGuest } from './boot.mjs'
+import { cellsOf, impossibleReason, isGood, loadDefinitions } from './cells.mjs'
+import { findGuest, guests } from './guests.mjs'
+import { ensureImages } from './image.mjs'
+import { runNative } from './native.mjs'
+import { kernelsMarkdown } from './table.mjs'
+
+const root = new URL('../../', import.meta.url).pathname
+const bootTimeoutMs = 25 * 60_000
+const nativeTimeoutMs = 5 * 60_000
+
+/** Packs the project and installs the tarball with its dependencies, as a user would. */
+async function installPacked(folder) {
+  const shell = $({ cwd: root, quiet: true })
+  const [{ filename }] = JSON.parse((await shell`npm pack --json --pack-destination ${folder}`).stdout)
+  const app = join(folder, 'app')
+  mkdirSync(app)
+  writeFileSync(join(app, 'package.json'), '{"private":true}\n')
+  cpSync(join(root, '.npmrc'), join(app, '.npmrc'))
+  await $({ cwd: app, quiet: true })`npm install --no-audit --no-fund --omit=dev ${join(folder, filename)}`
+  return app
+}
+
+/** The folder a place works in: the installed package, workloads, and what to do. `at` is where it will be seen. */
+function prepare(folder, app, at, cells) {
+  mkdirSync(join(folder, 'out'), { recursive: true })
+  cpSync(app, join(folder, 'app'), { recursive: true, verbatimSymlinks: true })
+  cpSync(join(root, 'scripts/lab/inside'), join(folder, 'inside'), { recursive: true })
+  cpSync(join(root, 'probes'), join(folder, 'probes'), { recursive: true })
+  writeFileSync(join(folder, 'request.json'), JSON.stringify({ cli: `${at}/app/node_modules/ebpf-run/dist/src/cli.js`, out: `${at}/results`, probes: `${at}/probes`, cells }))
+}
+
+/** Rows of a place: what each cell wrote, or that it never came to it. */
+function collect(folder, cells, reason) {
+  return cells.map((cell) => {
+    const file = join(folder, 'results', `${cell.name}.cell.json`)
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { ...cell, error: `not run: ${reason}` }
+  })
+}
+
+async function runNatively(guest, folder, cells, onLine) {
+  const { status, stdout, stderr } = await runNative(guest, ['node', `${folder}/inside/cells.mjs`, `${folder}/request.json`], {
+    binds: [{ from: folder, readOnly: false }],
+    timeoutMs: nativeTimeoutMs,
+  })
+  for (const line of stdout.trim().split('\n')) onLine(line)
+  return collect(folder, cells, `status ${status}: ${stderr.trim().split('\n').at(-1)}`)
+}
+
+async function runBooted(guest, folder, cells, onLine) {
+  const script = 'node /work9/inside/cells.mjs /work9/request.json\n'
+  const { status, seconds } = await bootGuest(guest, { workDir: folder, script, timeoutMs: bootTimeoutMs, onLine: (line) => /^(cell |  (missing|not expected)|the guest)/.test(line) && onLine(line) })
+  return collect(folder, cells, `the guest ended with ${status} after ${Math.round(seconds)} s`)
+}
+
+/** At most two at a time: the machine has two cores. */
+async function twoByTwo(tasks) {
+  const results = []
+  let next = 0
+  const worker = async () => {
+    while (next < tasks.length) {
+      const at = next++
+      results[at] = await tasks[at]()
+    }
+  }
+  await Promise.all([worker(), worker()])
+  return results
+}
+
+/** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
+export async function runLab(words) {
+  const keep = words.includes('--keep-recordings')
+  const places = words.includes('--native') ? ['native'] : words.includes('--boot') ? ['boot'] : ['native', 'boot']
+  const names = words.filter((word) => !word.startsWith('--'))
+  const chosen = guests.filter(({ name }) => names.includes(name))
+  const wantedGuests = chosen.length > 0 ? chosen : guests
+  const only = names.filter((name) => !guests.some((guest) => guest.name === name))
+  const isWhole = only.length === 0 && chosen.length === 0 && places.length === 2
+  const work = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
+  try {
+    const images = await ensureImages(wantedGuests, (line) => console.error(line))
+    const app = await installPacked(work)
+    const definitions = await loadDefinitions()
+    const tasks = places.flatMap((place) =>
+      images.map((image) => async () => {
+        const { ok, reason, kernel, versions } = image
+        const cells = cellsOf(definitions, place, only)
+        if (!ok) return { guest: image.guest, place, unavailable: reason, rows: [] }
+        const guest = findGuest(image.guest)
+        const folder = join(work, `${place}-${guest.name}`)
+        const at = place === 'boot' ? '/work9' : folder
+        prepare(folder, app, at, cells)
+        const rows = await (place === 'boot' ? runBooted : runNatively)(guest, folder, cells, (line) => console.log(`${guest.name} ${place}: ${line}`))
+        if (keep) keepRecordings(guest, place, folder, rows)
+        return { guest: guest.name, place, kernel, versions, rows }
+      }),
+    )
+    const results = await twoByTwo(tasks)
+    return report(results, isWhole)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** Recordings of good cells become fixtures: the raw run, and the events it must decode to. */
+function keepRecordings(guest, place, folder, rows) {
+  if (place !== 'boot') return
+  const target = join(root, 'fixtures/recordings')
+  mkdirSync(target, { recursive: true })
+  for (const row of rows.filter((each) => isGood(each) && !each.bcc)) {
+    for (const [from, to] of [[`${row.name}.ebpfrun`, 'ebpfrun'], [`${row.name}.ndjson`, 'ndjson']]) {
+      cpSync(join(folder, 'results', from), join(target, `${row.name}-${guest.name}.${to}`))
+    }
+  }
+}
+
+function report(results, isWhole) {
+  const rows = results.flatMap(({ guest, place, rows }) => rows.map((row) => ({ guest, place, row })))
+  const judged = rows.map((each) => ({ ...each, reason: impossibleReason(each.guest, each.row) }))
+  const failed = judged.filter(({ row, reason }) => reason === null && !isGood(row))
+  for (const { guest, place, row } of failed) console.log(`FAILED ${guest} ${place} ${row.name}: ${row.error ?? JSON.stringify(row)}`)
+  for (const { guest, unavailable } of results.filter((each) => each.unavailable)) console.log(`${guest}: not available: ${unavailable}`)
+  if (isWhole) writeFileSync(join(root, 'docs/kernels.md'), kernelsMarkdown(results))
+  console.log(`lab: ${judged.length - failed.length} passed, ${failed.length} failed`)
+  return failed.length > 0 || judged.length === 0 ? 1 : 0
+}

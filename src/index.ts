@@ -1,0 +1,157 @@
+import { fileURLToPath } from 'node:url'
+import type { Builtin } from '../probes/index.ts'
+import { loadProbe } from './catalog/load.ts'
+import { hostNames } from './host/names.ts'
+import { gatherFacts } from './host/gather.ts'
+import { parseFilters } from './plan/params.ts'
+import { makePlan, questionsOf } from './plan/plan.ts'
+import type { EventOf } from './schema/define.ts'
+import { EventQueue } from './session/queue.ts'
+import { type Session, startSession } from './session/session.ts'
+import { type RunSummary, summaryOf } from './session/summary.ts'
+
+export { EbpfRunError, type ErrorCode, errorCodes, exitCodes } from './errors.ts'
+export type { Builtin } from '../probes/index.ts'
+export { defineProbe, type AnyEvent, type EventOf, type ProbeSpec } from './schema/define.ts'
+export type { RunSummary } from './session/summary.ts'
+export type { Account, EventAccount } from './wire/account.ts'
+export { bigintOf, bytesOf } from './wire/access.ts'
+
+export type ProbeName = keyof Builtin
+
+/** One value of a filter: `443`, `'8000-8100'`, `'10.0.0.0/8'`, `'!22'`. */
+export type FilterValue = string | number
+
+/** What a run takes: the filters of the command line under the same names, and how long. */
+export interface RunOptions {
+  readonly pid?: readonly FilterValue[]
+  readonly comm?: readonly string[]
+  readonly uid?: readonly FilterValue[]
+  readonly lport?: readonly FilterValue[]
+  readonly rport?: readonly FilterValue[]
+  readonly laddr?: readonly string[]
+  readonly raddr?: readonly string[]
+  readonly family?: readonly FilterValue[]
+  readonly cgroup?: readonly FilterValue[]
+  readonly netns?: readonly FilterValue[]
+  /** `failed`: only what failed; `ok`: only what did not. */
+  readonly outcome?: 'failed' | 'ok'
+  /** Force a way of doing it. */
+  readonly variant?: string
+  /** Counted from attached. */
+  readonly durationMs?: number
+  readonly count?: number
+  readonly drainMs?: number
+  readonly attachTimeoutMs?: number
+  /** Total output buffer in the kernel. */
+  readonly bufferBytes?: number
+  /** Ends the run in good order. */
+  readonly signal?: AbortSignal
+}
+
+/** A run: iterate it for its events, or wait for its summary. */
+export interface Run<Event> extends AsyncIterable<Event>, AsyncDisposable {
+  /** Resolves when everything is attached. No unhandled rejection when only the iterator is used. */
+  readonly attached: Promise<void>
+  /** Resolves with the account when the run has ended; rejects with EbpfRunError when it failed. */
+  readonly summary: Promise<RunSummary>
+  /** Ends the run in good order and resolves with its account. */
+  stop(): Promise<RunSummary>
+}
+
+const typesFolder = fileURLToPath(new URL('./backends/include/', import.meta.url))
+const defaults = { drainMs: 5_000, attachTimeoutMs: 60_000 }
+
+/**
+ * Runs a probe. The events have the probe's own type. A consumer that is slower than the kernel slows the reading; what the
+ * kernel then drops is in the account. Errors (EbpfRunError) come through the iterator, `attached` and `summary` alike.
+ */
+export function run<N extends ProbeName>(
+  name: N,
+  options: RunOptions = {},
+): Run<EventOf<Builtin[N]>> {
+  let session: Session | null = null
+  let isStopped = false
+  const queue = new EventQueue<EventOf<Builtin[N]>>({
+    onBehind: () => session?.pause(),
+    onDrained: () => session?.resume(),
+  })
+  const starting = begin()
+  const attached = starting.then((started) => started.session.attached)
+  const summary = starting.then(async ({ plan, facts, session: running }) => {
+    const result = await running.ended
+    return summaryOf(plan, facts, result, null)
+  })
+  attached.catch(() => {})
+  summary.then(
+    () => queue.end(null),
+    (error: unknown) => queue.end(error),
+  )
+
+  const stop = async (): Promise<RunSummary> => {
+    isStopped = true
+    session?.stop('stop')
+    return summary
+  }
+  options.signal?.addEventListener('abort', () => void stop().catch(() => {}), { once: true })
+
+  return {
+    attached,
+    summary,
+    stop,
+    [Symbol.asyncIterator]: () => queue.iterator(async () => void (await stop().catch(() => {}))),
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  }
+
+  async function begin() {
+    const probe = await loadProbe(name)
+    const filters = parseFilters(probe.spec, textsOf(options), options.outcome ?? null, hostNames)
+    const facts = await gatherFacts(questionsOf(probe), { env: process.env })
+    const plan = makePlan(
+      probe,
+      {
+        filters,
+        params: {},
+        variant: options.variant ?? null,
+        bufferBytes: options.bufferBytes ?? null,
+      },
+      facts,
+    )
+    session = startSession({
+      plan,
+      facts,
+      typesFolder,
+      // The decoder made this event from the same definition that its type is inferred from.
+      consumer: { event: (event) => queue.push(event as unknown as EventOf<Builtin[N]>) },
+      watcher: {},
+      durationMs: options.durationMs ?? null,
+      count: options.count ?? null,
+      drainMs: options.drainMs ?? defaults.drainMs,
+      attachTimeoutMs: options.attachTimeoutMs ?? defaults.attachTimeoutMs,
+    })
+    if (isStopped || options.signal?.aborted) session.stop('stop')
+    return { plan, facts, session }
+  }
+}
+
+const filterNames = [
+  'pid',
+  'comm',
+  'uid',
+  'lport',
+  'rport',
+  'laddr',
+  'raddr',
+  'family',
+  'cgroup',
+  'netns',
+] as const
+
+function textsOf(options: RunOptions): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    filterNames.flatMap((flag) => {
+      const values = options[flag]
+      return values === undefined ? [] : [[flag, values.map(String)] as const]
+    }),
+  )
+}

@@ -1,0 +1,352 @@
+import { readFileSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+import { attach, type Step } from '../fakes/make-fake.ts'
+import { processesWith, watchLeftovers } from '../fakes/leftovers.ts'
+import { cannotRun, cli, linesOf, pathWith, runCli, startCli } from './run-cli.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
+const place = watchLeftovers()
+
+/** The tracepoint variant by name, so that another kernel does not choose another. */
+const connect = ['tcpconnect', '--variant', 'tracepoint']
+const serve: readonly Step[] = [...attach, { do: 'serve' }]
+const five: readonly Step[] = [...attach, { do: 'events', count: 5 }, { do: 'serve' }]
+
+describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
+  it('puts events on stdout and everything else on stderr', async () => {
+    const running = startCli([...connect, '-o', 'ndjson'], { steps: five })
+    await running.until(/(?:\n.*){5}/, 'stdout')
+    running.process.kill('SIGINT')
+    const { code, stdout, stderr } = await running.outcome
+
+    const events = linesOf(stdout)
+    expect(events).toHaveLength(5)
+    expect(events[0]).toMatchObject({ event: 'connect', comm: 'curl', raddr: '192.0.2.7' })
+    expect(stderr).toMatch(/^tcpconnect attached after [\d.]+ s \(tracepoint\), 0 events\n/)
+    expect(stderr).toMatch(/5 events in .*kernel counted 5, delivered 5, lost 0.*exact\n$/)
+    expect(code).toBe(0)
+  })
+
+  it.each([
+    ['SIGINT', 'interrupt'],
+    ['SIGTERM', 'terminate'],
+    ['SIGHUP', 'hangup'],
+  ] as const)('ends well at %s once it is attached, with its account', async (signal, end) => {
+    const summary = place.file('summary.json')
+    const running = startCli([...connect, '--summary-json', summary], { steps: serve })
+    await running.until(/attached/)
+    running.process.kill(signal)
+    const { code, stderr } = await running.outcome
+
+    expect(code).toBe(0)
+    expect(stderr).toContain('exact')
+    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ end, account: 'exact' })
+  })
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('exits 128+n at %s before it is attached', async (signal, status) => {
+    const running = startCli([...connect, '-v'], {
+      steps: [{ do: 'read' }, { do: 'err', text: 'compiling\n' }, { do: 'hang' }],
+    })
+    await running.until(/compiling/)
+    running.process.kill(signal)
+
+    expect((await running.outcome).code).toBe(status)
+  })
+
+  it('is forced by a second Ctrl-C: exit 130, and the account says that it is open', async () => {
+    const running = startCli(connect, {
+      steps: [
+        ...attach,
+        { do: 'ignore', signals: ['SIGINT', 'SIGURG', 'SIGTERM'] },
+        { do: 'events', count: 2 },
+        { do: 'counts' },
+        { do: 'hang' },
+      ],
+    })
+    await running.until(/curl/, 'stdout')
+    running.process.kill('SIGINT')
+    await sleep(300)
+    running.process.kill('SIGINT')
+    const { code, stderr } = await running.outcome
+
+    expect(code).toBe(130)
+    expect(stderr).toContain('delivered 2')
+    expect(stderr).toContain('open: the final counts could not be read')
+  })
+
+  it('writes its account where --summary-json says, lifecycle among the events', async () => {
+    const summary = place.file('summary.json')
+    const args = ['-o', 'ndjson', '--lifecycle', '--summary-json', summary, '--duration', '700ms']
+    const { code, stdout, stderr } = await runCli([...connect, ...args, '-q'], {
+      steps: [...attach, { do: 'events', count: 3, lose: 2 }, { do: 'serve' }],
+    })
+
+    const kinds = linesOf(stdout).map((line) => line['lifecycle'] ?? line['event'])
+    expect(kinds).toEqual(['start', 'attached', 'connect', 'connect', 'connect', 'lost', 'end'])
+    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({
+      probe: 'tcpconnect',
+      variant: 'tracepoint',
+      bpftrace: '0.17.0',
+      end: 'duration',
+      account: 'exact',
+      events: { connect: { emitted: 5, received: 3, delivered: 3, lost: 2 } },
+    })
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  })
+
+  it('exits 3 when more was lost than --max-lost allows', async () => {
+    const { code, stderr } = await runCli(
+      [...connect, '--max-lost', '1', '--duration', '300ms'],
+      { steps: [...attach, { do: 'events', count: 3, lose: 2 }, { do: 'serve' }] },
+    )
+
+    expect(stderr).toContain('[LOST_EVENTS]')
+    expect(code).toBe(3)
+  })
+
+  it('is replayed from its recording with the same events; the file is for its owner alone', async () => {
+    const file = place.file('run.rec')
+    const live = await runCli(
+      [...connect, '-o', 'ndjson', '--record', file, '--duration', '400ms'],
+      { steps: [...attach, { do: 'events', count: 4, texts: ['a\n\xff"'] }, { do: 'serve' }] },
+    )
+    const again = await runCli(['replay', file, '-o', 'ndjson'])
+
+    expect(linesOf(live.stdout)).toHaveLength(4)
+    expect(again.stdout).toBe(live.stdout)
+    expect(again.code).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const none = await runCli(['replay', file, '--comm', 'nobody', '-o', 'json'])
+    expect(JSON.parse(none.stdout)).toEqual([])
+  })
+
+  it('runs while another run of the same probe is active', async () => {
+    const one = startCli([...connect, '-o', 'ndjson', '--count', '5'], { steps: five })
+    const two = startCli([...connect, '-o', 'ndjson', '--count', '3'], { steps: five })
+
+    const [first, second] = await Promise.all([one.outcome, two.outcome])
+
+    expect([first.code, second.code]).toEqual([0, 0])
+    expect([linesOf(first.stdout).length, linesOf(second.stdout).length]).toEqual([5, 3])
+  })
+})
+
+describe.skipIf(cannotRun)(`a reader of the events${cannotRun ?? ''}`, () => {
+  it('may leave after one line: exit 0', async () => {
+    const { stdout, stderr } = await runCli([...connect, '-o', 'ndjson'], {
+      steps: [...attach, { do: 'events', count: 2000, batch: 10, everyMs: 5 }, { do: 'serve' }],
+      shell: '"$@" | head -1 | wc -l; echo "${PIPESTATUS[0]}"',
+    })
+
+    expect(stdout).toBe('1\n0\n')
+    expect(stderr).toContain('exact')
+  })
+
+  it('may be gone before the run begins', async () => {
+    const { stdout } = await runCli(connect, {
+      steps: five,
+      shell: '"$@" | true; echo "${PIPESTATUS[0]}"',
+    })
+
+    expect(stdout).toBe('0\n')
+  })
+
+  it('may fall behind once and then get a trickle: nothing stays behind', async () => {
+    const { stdout } = await runCli([...connect, '-o', 'ndjson', '--count', '3003'], {
+      steps: [
+        ...attach,
+        { do: 'events', count: 3000, batch: 3000 },
+        { do: 'wait', ms: 1500 },
+        { do: 'events', count: 3, batch: 1, everyMs: 300 },
+        { do: 'serve' },
+      ],
+      shell: '"$@" | { sleep 1; cat; } | wc -l',
+    })
+
+    expect(stdout.trim()).toBe('3003')
+  })
+
+  it('may sleep: Ctrl-C ends the run at once, a second one leaves the reader', async () => {
+    const running = startCli([...connect, '-o', 'ndjson'], {
+      steps: [...attach, { do: 'events', count: 20_000, batch: 100 }, { do: 'serve' }],
+      shell: '("$@"; echo "exit $?" >&2) | sleep 600',
+    })
+    await running.until(/attached/)
+    await sleep(500)
+    for (const pid of cliProcesses()) process.kill(pid, 'SIGINT')
+    await running.until(/events in/)
+    await running.until(/waiting for the reader/)
+    for (const pid of cliProcesses()) process.kill(pid, 'SIGINT')
+    await running.until(/exit 130/)
+
+    for (const { pid } of processesWith(process.env['EBPF_RUN_TEST_MARKER'] ?? '')) {
+      process.kill(pid, 'SIGKILL')
+    }
+    await running.outcome
+  })
+
+  it('may be much slower than the events: memory stays flat and the account closes', async () => {
+    const summary = place.file('summary.json')
+    const running = startCli([...connect, '-o', 'ndjson', '--summary-json', summary], {
+      steps: [...attach, { do: 'events', count: 300_000 }, { do: 'serve' }],
+      shell: `"$@" | ${process.execPath} -e '
+        let seen = 0
+        process.stdin.on("data", (chunk) => {
+          seen += chunk.length
+          if (seen > 40e6) return
+          process.stdin.pause()
+          setTimeout(() => process.stdin.resume(), 10)
+        })'`,
+    })
+    await running.until(/attached/)
+    const [pid] = cliProcesses()
+    const memory = watchMemory(() => pid)
+    await sleep(4000)
+    if (pid !== undefined) process.kill(pid, 'SIGINT')
+    const { stderr } = await running.outcome
+
+    expect(stderr).toContain('exact')
+    expect(memory.mostMegabytes()).toBeLessThan(200)
+    const { received, emitted, lost } = JSON.parse(readFileSync(summary, 'utf8')).events.connect
+    expect(received + lost).toBe(emitted)
+    expect(lost).toBe(0)
+  })
+})
+
+describe.skipIf(cannotRun)(`an output that cannot be written${cannotRun ?? ''}`, () => {
+  it.each(['--out', '--record', '--summary-json'])(
+    'fails the run with what to look at when the disk is full: %s',
+    async (option) => {
+      const { code, stderr } = await runCli(
+        [...connect, '-o', 'ndjson', option, '/dev/full', '--duration', '500ms'],
+        { steps: five },
+      )
+
+      expect(stderr).toContain('[OUTPUT_FAILED]')
+      expect(stderr).toContain('ENOSPC')
+      expect(stderr).toContain('df -h')
+      expect(code).toBe(1)
+    },
+  )
+
+  it('keeps whole lines of what fitted on a full disk', async () => {
+    const { stdout } = await runCli([...connect, '-o', 'ndjson', '--out', '/mnt/events'], {
+      steps: [...attach, { do: 'events', count: 2000 }, { do: 'serve' }],
+      shell: `unshare -m --propagation private /bin/bash -c '
+        mount -t tmpfs -o size=64K tmpfs /mnt && "$@"; status=$?
+        tail -c1 /mnt/events | od -An -c; wc -c < /mnt/events; echo $status' bash "$@"`,
+    })
+
+    const [last, bytes, status] = stdout.trim().split('\n')
+    expect(last?.trim()).toBe('\\n')
+    expect(Number(bytes)).toBeGreaterThan(32_768)
+    expect(status).toBe('1')
+  })
+
+  it('is refused before anything starts when its folder is not there', async () => {
+    const { code, stderr } = await runCli([...connect, '--out', '/no/such/file'], { steps: five })
+
+    expect(stderr).toContain('[OUTPUT_FAILED]')
+    expect(stderr).not.toContain('attached after')
+    expect(code).toBe(1)
+  })
+})
+
+describe.skipIf(cannotRun)(`a bpftrace that will not do${cannotRun ?? ''}`, () => {
+  it('exits 69 when there is none, with what installs it', async () => {
+    const { code, stderr } = await runCli(connect, { env: { PATH: pathWith('unshare') } })
+
+    expect(stderr).toContain('[NO_BPFTRACE]')
+    expect(stderr).toContain('install bpftrace')
+    expect(code).toBe(69)
+  })
+
+  it.each(['bpftrace v0.9.4', 'bpftrace garbage', ''])(
+    'exits 69 when its version is %j',
+    async (version) => {
+      const { code, stderr } = await runCli(connect, { steps: serve, version })
+
+      expect(stderr).toContain('[BPFTRACE_TOO_OLD]')
+      expect(code).toBe(69)
+    },
+  )
+
+  it('exits 1 when it does not attach in time', async () => {
+    const { code, stderr } = await runCli([...connect, '--attach-timeout', '1s'], {
+      steps: [{ do: 'read' }, { do: 'hang' }],
+    })
+
+    expect(stderr).toContain('[NOT_ATTACHED]')
+    expect(stderr).toContain('--attach-timeout')
+    expect(code).toBe(1)
+  })
+
+  it('exits 1 when it is killed in the middle, with the account of what arrived', async () => {
+    const { code, stdout, stderr } = await runCli([...connect, '-o', 'ndjson'], {
+      steps: [...attach, { do: 'events', count: 3 }, { do: 'counts' }, { do: 'kill', signal: 'SIGKILL' }],
+    })
+
+    expect(linesOf(stdout)).toHaveLength(3)
+    expect(stderr).toContain('[BACKEND_DIED]')
+    expect(stderr).toContain('SIGKILL')
+    expect(stderr).toContain('open: the final counts could not be read')
+    expect(code).toBe(1)
+  })
+
+  it('says as JSON why it failed where JSON was asked for, and stdout is still JSON', async () => {
+    const { code, stdout, stderr } = await runCli([...connect, '-o', 'json', '-q'], {
+      steps: [...attach, { do: 'events', count: 2 }, { do: 'exit', code: 4 }],
+    })
+
+    expect(JSON.parse(stdout)).toHaveLength(2)
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'BACKEND_DIED', exit_code: 1 } })
+    expect(code).toBe(1)
+  })
+
+  it('may print 100 MB fast: all of it is counted, and memory stays flat', async () => {
+    const running = startCli([...connect, '-v', '-o', 'ndjson', '--out', '/dev/null'], {
+      steps: [...attach, { do: 'events', count: 800_000, batch: 5_000 }, { do: 'err', text: 'all out\n' }, { do: 'serve' }],
+    })
+    const memory = watchMemory(() => running.process.pid)
+    await running.until(/all out/)
+    running.process.kill('SIGINT')
+    const { code, stderr } = await running.outcome
+
+    expect(stderr).toContain('kernel counted 800000, delivered 800000, lost 0')
+    expect(memory.mostMegabytes()).toBeLessThan(200)
+    expect(code).toBe(0)
+  })
+})
+
+/** The command lines under test, without the shells around them. */
+function cliProcesses(): readonly number[] {
+  return processesWith(process.env['EBPF_RUN_TEST_MARKER'] ?? '').flatMap(({ pid, command }) =>
+    command.startsWith(`${process.execPath} ${cli}`) ? [pid] : [],
+  )
+}
+
+/** Looks at the resident memory of a process until it is gone. */
+function watchMemory(pid: () => number | undefined) {
+  let most = 0
+  const look = () => {
+    try {
+      const status = readFileSync(`/proc/${pid()}/status`, 'utf8')
+      most = Math.max(most, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0))
+    } catch {
+      clearInterval(timer)
+    }
+  }
+  const timer = setInterval(look, 50)
+  return {
+    mostMegabytes() {
+      clearInterval(timer)
+      return most / 1024
+    },
+  }
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest'
+import { builtin } from '../../probes/index.ts'
+import { loadProbe } from '../../src/catalog/load.ts'
+import { EbpfRunError } from '../../src/errors.ts'
+import type { HostFacts } from '../../src/host/facts.ts'
+import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
+import { checkNeed } from '../../src/plan/needs.ts'
+import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
+import type { VariantSpec } from '../../src/schema/define.ts'
+import { factsFor } from './handmade-facts.ts'
+import { argumentsOf, printfsOf } from './program-text.ts'
+
+const probes = await Promise.all(Object.keys(builtin).map(loadProbe))
+const cells = probes.flatMap((probe) =>
+  probe.spec.variants.flatMap((variant) =>
+    dialectVersions.map((version) => ({
+      probe,
+      variant,
+      version,
+      name: `${probe.spec.name} by ${variant.name}`,
+    })),
+  ),
+)
+
+/** The versions that the lab has, beside the first of each dialect. */
+const labVersions = ['0.11.3', '0.17.0', '0.23.2', '0.27.1']
+
+describe('every variant of every probe', () => {
+  it.each(cells)('renders for bpftrace $version: $name', ({ probe, variant, version }) => {
+    const facts = factsFor(probe, version)
+    if (!canRender(variant, facts)) {
+      expect(() => planned(probe, variant, facts)).toThrow(EbpfRunError)
+      return
+    }
+
+    const plan = planned(probe, variant, facts)
+
+    checkProgram(plan, plan.render({ token: placeholderToken, gatePid: 4242 }))
+    checkProgram(plan, plan.render({ token: placeholderToken, gatePid: null }))
+  })
+
+  it.each(cells.filter(({ variant }) => !variant.needs.some((need) => 'btf' in need)))(
+    'renders for bpftrace $version on a kernel without BTF: $name',
+    ({ probe, variant, version }) => {
+      const facts = { ...factsFor(probe, version), btf: none, fentry: none, members: {} }
+      if (!canRender(variant, facts)) return
+
+      const plan = planned(probe, variant, facts)
+
+      checkProgram(plan, plan.render({ token: placeholderToken, gatePid: 4242 }))
+    },
+  )
+
+  it('has a version of the lab in every dialect that was changed for it', () => {
+    for (const version of labVersions) expect(dialectOf(version)).not.toBeNull()
+    expect(dialectOf('0.10.9')).toBeNull()
+    expect(dialectOf('0.9.4')).toBeNull()
+  })
+})
+
+const none = { is: 'no', evidence: 'handmade: a kernel without BTF' } as const
+
+function canRender(variant: VariantSpec, facts: HostFacts): boolean {
+  const dialect = dialectOf(facts.bpftrace.version ?? '')
+  return variant.needs.every((need) => checkNeed(need, facts, dialect).is === 'yes')
+}
+
+function planned(probe: LoadedProbe, variant: VariantSpec, facts: HostFacts): Plan {
+  const request = { filters: [], params: {}, variant: variant.name, bufferBytes: null }
+  return makePlan(probe, request, facts)
+}
+
+/** What holds for every program that is handed to bpftrace. */
+function checkProgram(plan: Plan, program: string): void {
+  expect(program).not.toContain('{{')
+  expect(program).not.toContain('undefined')
+  expect(program).not.toMatch(/\{(?:read|port|word|text|param)\s/)
+  expect(count(program, '{')).toBe(count(program, '}'))
+  expect(count(program, '(')).toBe(count(program, ')'))
+  const printfs = printfsOf(program)
+  const codes = new Set<string>()
+  for (const { format, args } of printfs) {
+    expect(argumentsOf(args)).toHaveLength(count(format, '%'))
+    // bpftrace cuts %d, %u and %x to 32 bits; on 0.11 a format has 64 bytes, its NUL among them.
+    if (plan.dialect.token === 'text') expect(format).not.toMatch(/%[dux]/)
+    else expect(format.replaceAll(/\\./g, '?').length).toBeLessThan(64)
+    const mark = plan.dialect.token === 'text' ? placeholderToken : '%lx'
+    expect(format.startsWith(mark)).toBe(true)
+    expect(format.endsWith(`${mark}\\n`)).toBe(true)
+    codes.add(format[mark.length] ?? '')
+  }
+  for (const { code } of plan.layouts) expect(codes).toContain(code)
+  for (const map of program.matchAll(/print\((@[^)]*)\)/g)) {
+    expect(map[1]).toContain(placeholderToken)
+  }
+}
+
+function count(text: string, what: string): number {
+  return text.split(what).length - 1
+}

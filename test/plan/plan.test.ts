@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { builtin } from '../../probes/index.ts'
+import { loadProbe } from '../../src/catalog/load.ts'
+import type { Fact, HostFacts } from '../../src/host/facts.ts'
+import { parseFormat } from '../../src/host/tracepoint-format.ts'
+import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
+import type { VariantSpec } from '../../src/schema/define.ts'
+import { factsFor } from './handmade-facts.ts'
+import { handmadeProbe, planFor } from './handmade-probe.ts'
+
+const no = (evidence: string): Fact => ({ is: 'no', evidence })
+
+const [only] = handmadeProbe().spec.variants
+if (only === undefined) throw new Error('the handmade probe has no variant')
+
+/** Three ways, best first: fentry, a tracepoint with `family` and `state`, the same tracepoint without. */
+const retransmit = 'tcp:tcp_retransmit_skb'
+const three: readonly VariantSpec[] = [
+  { ...only, name: 'fexit', needs: [{ function: 'tcp_retransmit_skb', by: 'fentry' }] },
+  { ...only, name: 'full', needs: [{ tracepoint: retransmit, fields: ['family', 'state'] }] },
+  {
+    ...only,
+    name: 'lean',
+    needs: [{ tracepoint: retransmit, fields: ['sport', 'dport'] }],
+    cannotTell: { laddr: 'the tracepoint shows no address here' },
+  },
+]
+const template = handmadeProbe().templates['only'] ?? ''
+const threeWays: LoadedProbe = {
+  spec: { ...handmadeProbe().spec, variants: three },
+  templates: {
+    fexit: template,
+    full: template,
+    lean: template.replace(/^ *laddr =.*\n/m, ''),
+  },
+}
+
+const anything = { filters: [], params: {}, variant: null, bufferBytes: null }
+
+function formatOf(kernel: string) {
+  const url = new URL(`../../fixtures/host/formats/${kernel}/tcp/tcp_retransmit_skb`, import.meta.url)
+  return parseFormat(readFileSync(url, 'utf8'))
+}
+
+function planOn(
+  differences: Partial<HostFacts>,
+  request: Partial<Parameters<typeof makePlan>[1]> = {},
+): Plan {
+  return makePlan(
+    threeWays,
+    { ...anything, ...request },
+    { ...factsFor(threeWays, '0.17.0'), ...differences },
+  )
+}
+
+describe('the choice of a variant', () => {
+  it('takes the first that works and says why the others were passed over', () => {
+    const plan = planOn({ fentry: no('no trampolines on this machine') })
+
+    expect(plan.variant.name).toBe('full')
+    expect(plan.considered).toEqual([
+      {
+        variant: 'fexit',
+        chosen: false,
+        reasons: ['needs fentry on tcp_retransmit_skb: no trampolines on this machine'],
+      },
+      {
+        variant: 'full',
+        chosen: true,
+        reasons: ['tcp:tcp_retransmit_skb is there with its fields'],
+      },
+      { variant: 'lean', chosen: false, reasons: ['full comes first'] },
+    ])
+  })
+
+  it('follows the running kernel: 4.18 has the tracepoint without family and state', () => {
+    const tracepoints = { [retransmit]: formatOf('4.18') }
+
+    const plan = planOn({ fentry: no('too old'), tracepoints })
+
+    expect(plan.variant.name).toBe('lean')
+    expect(plan.considered[1]?.reasons).toEqual([
+      'needs tracepoint tcp:tcp_retransmit_skb with family, state: tcp:tcp_retransmit_skb has no family, state here',
+    ])
+    expect(plan.canGate).toBe(false)
+  })
+
+  it('follows the running kernel: 6.18 has them', () => {
+    const tracepoints = { [retransmit]: formatOf('6.18') }
+
+    expect(planOn({ fentry: no('none'), tracepoints }).variant.name).toBe('full')
+  })
+
+  it('counts what could not be found out as not there, and says so', () => {
+    const fentry: Fact = { is: 'unknown', evidence: 'BTF could not be read: EACCES' }
+
+    const plan = planOn({ fentry })
+
+    expect(plan.variant.name).toBe('full')
+    expect(plan.considered[0]?.reasons[0]).toContain('could not tell (BTF could not be read')
+  })
+
+  it('does not take a variant that cannot tell what a filter asks for', () => {
+    const tracepoints = { [retransmit]: formatOf('4.18') }
+    const filters = planFor({ laddr: ['10.0.0.0/8'] }).filters.map(({ filter }) => filter)
+
+    expect(() => planOn({ fentry: no('none'), tracepoints }, { filters })).toThrow(
+      expect.objectContaining({
+        code: 'NO_VARIANT',
+        exitCode: 69,
+        found: expect.stringContaining(
+          'lean: cannot tell laddr, which --laddr asks for: the tracepoint shows no address here',
+        ),
+      }),
+    )
+  })
+
+  it('takes a forced one although another comes first', () => {
+    expect(planOn({}, { variant: 'lean' }).variant.name).toBe('lean')
+  })
+
+  it('refuses a forced one that cannot work, with its own reasons only', () => {
+    expect(() => planOn({ fentry: no('none here') }, { variant: 'fexit' })).toThrow(
+      expect.objectContaining({
+        code: 'NO_VARIANT',
+        message: 'handmade cannot work as fexit on this host',
+        found: 'fexit: needs fentry on tcp_retransmit_skb: none here',
+        remedy: expect.stringContaining('ebpf-run plan handmade'),
+      }),
+    )
+  })
+
+  it('refuses a variant that is not there, with those that are', () => {
+    expect(() => planOn({}, { variant: 'warp' })).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', expected: 'fexit, full, lean' }),
+    )
+  })
+})
+
+describe('a host that cannot trace', () => {
+  const facts = factsFor(threeWays, '0.17.0')
+  const refused = (differences: Partial<HostFacts>) =>
+    expect(() => makePlan(threeWays, anything, { ...facts, ...differences }))
+  const bpftrace = (version: string | null, path: string | null = '/usr/bin/bpftrace') => ({
+    bpftrace: { found: no('looked on PATH'), path, version },
+  })
+
+  it('is told that bpftrace is missing, with what installs it', () => {
+    refused(bpftrace(null, null)).toThrow(
+      expect.objectContaining({
+        code: 'NO_BPFTRACE',
+        exitCode: 69,
+        remedy: expect.stringContaining('install bpftrace'),
+      }),
+    )
+  })
+
+  it.each(['0.9.4', '0.10.0'])('is told that bpftrace %s is too old', (version) => {
+    refused(bpftrace(version)).toThrow(
+      expect.objectContaining({ code: 'BPFTRACE_TOO_OLD', exitCode: 69, found: version }),
+    )
+  })
+
+  it('is told when bpftrace says nothing that can be understood of its version', () => {
+    refused(bpftrace(null)).toThrow(expect.objectContaining({ exitCode: 69 }))
+  })
+
+  it('is told that root is needed', () => {
+    refused({ privileged: no('uid 1000') }).toThrow(
+      expect.objectContaining({ code: 'NO_PERMISSION', exitCode: 77, found: 'uid 1000' }),
+    )
+  })
+})
+
+describe('a plan', () => {
+  it('shows no token but the placeholder, and renders another for each run', () => {
+    const plan = planFor({})
+    const one = plan.render({ token: '1234567890abcdef', gatePid: 1 })
+
+    expect(one).toContain('1234567890abcdef')
+    expect(one.replaceAll('1234567890abcdef', placeholderToken)).toBe(
+      plan.render({ token: placeholderToken, gatePid: 1 }),
+    )
+  })
+
+  it('divides the buffer by the CPUs and rounds down to a power of two', () => {
+    const probe = handmadeProbe()
+    const facts = { ...factsFor(probe, '0.23.2'), cpus: 6 }
+    const of = (bufferBytes: number | null) =>
+      makePlan(probe, { ...anything, bufferBytes }, facts).buffers
+
+    expect(of(64 * 1024 * 1024)).toMatchObject({
+      pages: 2048,
+      totalBytes: 2048 * 4096 * 6,
+      transport: 'ring buffer',
+    })
+    expect(of(null).totalBytes).toBeLessThanOrEqual(64 * 1024 * 1024)
+  })
+
+  it('takes at most 1 % of the memory by default', () => {
+    const probe = handmadeProbe()
+    const facts = { ...factsFor(probe, '0.17.0'), cpus: 1, memoryBytes: 512 * 1024 * 1024 }
+
+    expect(makePlan(probe, anything, facts).buffers.totalBytes).toBeLessThanOrEqual(5_368_709)
+  })
+
+  it.each(Object.keys(builtin))('of %s asks the host for all that its templates read', async (name) => {
+    const probe = await loadProbe(name)
+
+    for (const variant of probe.spec.variants) {
+      const plan = makePlan(
+        probe,
+        { ...anything, variant: variant.name },
+        factsFor(probe, '0.27.1'),
+      )
+      expect(plan.render({ token: placeholderToken, gatePid: 1 })).not.toBe('')
+    }
+  })
+})
