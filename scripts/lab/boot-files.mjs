@@ -5,22 +5,26 @@ import { makeInitramfs } from './initramfs.mjs';
 import { makeKernel } from './kernel.mjs';
 import { guestPaths } from './paths.mjs';
 
-// All that decides what the boot files are like, besides the root file system they are taken from.
-const sources = ['guest-init.sh', 'guest-main.sh', 'initramfs.mjs', 'kernel.mjs', 'disk.mjs'];
-
-function stampFor(image) {
+/** Identifies what a file is made from: the root file system, and the sources here that decide how. */
+function stampFor(image, sources) {
   const hash = createHash('sha256').update(JSON.stringify([image.recipe, image.built]));
   for (const source of sources) hash.update(readFileSync(new URL(source, import.meta.url)));
   return hash.digest('hex');
 }
 
-/** Makes the guest's disk, kernel and initramfs when they are missing or older than what they are made from. */
+/** Makes `target` when it is missing or made from something else. A guest that has the old one open keeps it. */
+async function ensureFile(target, stamp, make) {
+  const stampFile = `${target}.stamp`;
+  if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  await make(target);
+  writeFileSync(stampFile, stamp);
+}
+
+/** Makes what the guest boots from: its disk, kernel and initramfs. */
 export async function ensureBootFiles(guest, image) {
-  const paths = guestPaths(guest);
-  const stamp = stampFor(image);
-  if (existsSync(paths.bootStamp) && readFileSync(paths.bootStamp, 'utf8') === stamp) return;
-  await makeDisk(paths.rootfs, paths.disk);
-  await makeKernel(paths.rootfs, image.kernel, paths.kernel);
-  await makeInitramfs(paths.rootfs, image.kernel, paths.initramfs);
-  writeFileSync(paths.bootStamp, stamp);
+  const { rootfs, disk, kernelFile, initramfs } = guestPaths(guest);
+  await ensureFile(disk, stampFor(image, ['disk.mjs']), (target) => makeDisk(rootfs, target));
+  await ensureFile(kernelFile, stampFor(image, ['kernel.mjs']), (target) => makeKernel(rootfs, image.kernel, target));
+  const sources = ['initramfs.mjs', 'guest-init.sh', 'guest-main.sh'];
+  await ensureFile(initramfs, stampFor(image, sources), (target) => makeInitramfs(rootfs, image.kernel, target));
 }

@@ -39,6 +39,9 @@ function collectLines(stream, onLine) {
   return lines;
 }
 
+/** How long a boot may take on a busy machine; alone it takes 5 to 7 s. What has not begun then never will. */
+const startTimeoutMs = 120_000;
+
 async function bootOnce(guest, { workDir, script, shares, timeoutMs, onLine }) {
   prepareWorkDir(workDir, script);
   const started = Date.now();
@@ -50,7 +53,12 @@ async function bootOnce(guest, { workDir, script, shares, timeoutMs, onLine }) {
     timedOut = true;
     qemu.kill('SIGKILL');
   }, timeoutMs);
-  await once(qemu, 'close').finally(() => clearTimeout(timer));
+  const startTimer = setTimeout(() => {
+    if (readOut(workDir, 'started') === undefined) qemu.kill('SIGKILL');
+  }, startTimeoutMs);
+  await once(qemu, 'close');
+  clearTimeout(timer);
+  clearTimeout(startTimer);
   return {
     status: readStatus(workDir),
     seconds: (Date.now() - started) / 1000,
@@ -68,7 +76,7 @@ async function bootOnce(guest, { workDir, script, shares, timeoutMs, onLine }) {
  *
  * Result: `status` is the script's exit status, null when it did not end by itself (then `timedOut` may say why);
  * `kernel` the release the guest reported; `output` what the script printed; `log` the whole serial line;
- * `retried` whether the first boot died before the script started. Linux 7.2 panics in one of 15 boots in this
+ * `retried` whether the first boot died (or hung) before the script started. Linux 7.2 panics in one of 15 boots in this
  * emulator even with one CPU, which says nothing about what is being tested; a script that has started is never
  * run a second time.
  */

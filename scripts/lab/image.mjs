@@ -39,14 +39,18 @@ async function buildGuest(guest) {
   const started = Date.now();
   const build = join(cacheDir, `${buildPrefix}${guest.name}-${process.pid}`);
   const paths = guestPaths(guest, build);
-  mkdirSync(paths.mountPoint, { recursive: true });
-  await makeRootfs(guest, paths.rootfs, paths.log);
-  const contents = await inspectRootfs(paths.rootfs);
-  const seconds = Math.round((Date.now() - started) / 1000);
-  const stamp = { recipe: recipeHash(guest), ...contents, seconds, built: new Date().toISOString() };
-  writeFileSync(paths.stamp, `${JSON.stringify(stamp, null, 2)}\n`);
-  publish(build, guestPaths(guest).base);
-  return stamp;
+  try {
+    mkdirSync(paths.mountPoint, { recursive: true });
+    await makeRootfs(guest, paths.rootfs, paths.log);
+    const contents = await inspectRootfs(paths.rootfs);
+    const seconds = Math.round((Date.now() - started) / 1000);
+    const stamp = { recipe: recipeHash(guest), ...contents, seconds, built: new Date().toISOString() };
+    writeFileSync(paths.stamp, `${JSON.stringify(stamp, null, 2)}\n`);
+    publish(build, guestPaths(guest).base);
+    return stamp;
+  } finally {
+    rmSync(build, { recursive: true, force: true });
+  }
 }
 
 /** The end of a build's log, which is where mmdebstrap and apt say what was wrong. */

@@ -17,10 +17,9 @@ export function guestPaths(guest, base = join(cacheDir, guest.name)) {
     rootfs: join(base, 'rootfs'),
     stamp: join(base, 'stamp.json'),
     mountPoint: join(base, 'mnt'),
-    kernel: join(base, 'kernel'),
+    kernelFile: join(base, 'kernel'),
     disk: join(base, 'root.img'),
     initramfs: join(base, 'initramfs.cpio.gz'),
-    bootStamp: join(base, 'boot-stamp'),
     log: join(cacheDir, `${guest.name}.log`),
   };
 }

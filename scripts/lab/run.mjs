@@ -23,16 +23,16 @@ async function installPacked(folder) {
   writeFileSync(join(app, 'package.json'), '{"private":true}\n')
   cpSync(join(root, '.npmrc'), join(app, '.npmrc'))
   await $({ cwd: app, quiet: true })`npm install --no-audit --no-fund --omit=dev ${join(folder, filename)}`
-  return app
 }
 
-/** The folder a place works in: the installed package, workloads, and what to do. `at` is where it will be seen. */
-function prepare(folder, app, at, cells) {
-  mkdirSync(join(folder, 'out'), { recursive: true })
-  cpSync(app, join(folder, 'app'), { recursive: true, verbatimSymlinks: true })
-  cpSync(join(root, 'scripts/lab/inside'), join(folder, 'inside'), { recursive: true })
-  cpSync(join(root, 'probes'), join(folder, 'probes'), { recursive: true })
-  writeFileSync(join(folder, 'request.json'), JSON.stringify({ cli: `${at}/app/node_modules/ebpf-run/dist/src/cli.js`, out: `${at}/results`, probes: `${at}/probes`, cells }))
+/** The folder a place works in: what to do, and room for the results. The guest unpacks one file: 9p is slow with many. */
+async function prepare(place, folder, work, cells) {
+  mkdirSync(join(folder, 'results'), { recursive: true })
+  const at = place === 'boot' ? '/tmp/lab' : work
+  const out = place === 'boot' ? '/work9/results' : join(folder, 'results')
+  const request = { cli: `${at}/app/node_modules/ebpf-run/dist/src/cli.js`, out, probes: `${at}/probes`, cells }
+  writeFileSync(join(folder, 'request.json'), JSON.stringify(request))
+  if (place === 'boot') await $({ cwd: work, quiet: true })`tar -cf ${join(folder, 'lab.tar')} app inside probes`
 }
 
 /** Rows of a place: what each cell wrote, or that it never came to it. */
@@ -43,17 +43,17 @@ function collect(folder, cells, reason) {
   })
 }
 
-async function runNatively(guest, folder, cells, onLine) {
-  const { status, stdout, stderr } = await runNative(guest, ['node', `${folder}/inside/cells.mjs`, `${folder}/request.json`], {
-    binds: [{ from: folder, readOnly: false }],
+async function runNatively(guest, work, folder, cells, onLine) {
+  const { status, stdout, stderr } = await runNative(guest, ['node', `${work}/inside/cells.mjs`, `${folder}/request.json`], {
+    binds: [{ from: work, readOnly: false }],
     timeoutMs: nativeTimeoutMs,
   })
   for (const line of stdout.trim().split('\n')) onLine(line)
   return collect(folder, cells, `status ${status}: ${stderr.trim().split('\n').at(-1)}`)
 }
 
-async function runBooted(guest, folder, cells, onLine) {
-  const script = 'node /work9/inside/cells.mjs /work9/request.json\n'
+async function runBooted(guest, _work, folder, cells, onLine) {
+  const script = 'mkdir /tmp/lab && tar -xf /work9/lab.tar -C /tmp/lab && node /tmp/lab/inside/cells.mjs /work9/request.json\n'
   const { status, seconds } = await bootGuest(guest, { workDir: folder, script, timeoutMs: bootTimeoutMs, onLine: (line) => /^(cell |  (missing|not expected)|the guest)/.test(line) && onLine(line) })
   return collect(folder, cells, `the guest ended with ${status} after ${Math.round(seconds)} s`)
 }
@@ -84,7 +84,8 @@ export async function runLab(words) {
   const work = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
   try {
     const images = await ensureImages(wantedGuests, (line) => console.error(line))
-    const app = await installPacked(work)
+    await installPacked(work)
+    for (const name of ['inside', 'probes']) cpSync(join(root, name === 'inside' ? 'scripts/lab/inside' : name), join(work, name), { recursive: true })
     const definitions = await loadDefinitions()
     const tasks = places.flatMap((place) =>
       images.map((image) => async () => {
@@ -93,9 +94,8 @@ export async function runLab(words) {
         if (!ok) return { guest: image.guest, place, unavailable: reason, rows: [] }
         const guest = findGuest(image.guest)
         const folder = join(work, `${place}-${guest.name}`)
-        const at = place === 'boot' ? '/work9' : folder
-        prepare(folder, app, at, cells)
-        const rows = await (place === 'boot' ? runBooted : runNatively)(guest, folder, cells, (line) => console.log(`${guest.name} ${place}: ${line}`))
+        await prepare(place, folder, work, cells)
+        const rows = await (place === 'boot' ? runBooted : runNatively)(guest, work, folder, cells, (line) => console.log(`${guest.name} ${place}: ${line}`))
         if (keep) keepRecordings(guest, place, folder, rows)
         return { guest: guest.name, place, kernel, versions, rows }
       }),

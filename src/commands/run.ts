@@ -207,6 +207,8 @@ async function follow(
   const slowDown = watchBackpressure(out, () => session)
 
   sink.begin()
+  // Before the status line, which would stand in front of it.
+  out.flush()
   const running = startSession({
     plan,
     facts,

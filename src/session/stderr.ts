@@ -11,7 +11,7 @@ interface Understood {
 const understood: readonly Understood[] = [
   {
     pattern:
-      /only supports running as the root user|must be run as root|requires? (?:root|CAP_)|Operation not permitted.*(?:bpf|BPF)|missing capabilit/i,
+      /only supports running as the root user|must be run as root|requires? (?:root|CAP_)|Operation not permitted.*(?:bpf|BPF)|missing capabilit|Error loading BPF program.*Operation not permitted/i,
     code: 'NO_PERMISSION',
     message: 'bpftrace was not permitted to trace',
     remedy: 'sudo ebpf-run …; ebpf-run doctor',
@@ -39,7 +39,7 @@ const understood: readonly Understood[] = [
     remedy: 'ebpf-run plan PROBE names the attach points; ebpf-run doctor',
   },
   {
-    pattern: /syntax error|ERROR: |fatal error: /,
+    pattern: /syntax error|ERROR: |FATAL: |fatal error: |^error: /m,
     code: 'REJECTED',
     message: 'bpftrace could not compile the program',
     remedy:
@@ -53,7 +53,8 @@ export function explainExit(
   exit: { readonly code: number | null; readonly signal: string | null },
   attached: boolean,
 ): EbpfRunError {
-  const text = lines.join('\n')
+  const own = lines.filter((line) => !isHarmless(line))
+  const text = own.join('\n')
   const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal
   const known = attached ? undefined : understood.find((each) => each.pattern.test(text))
   return new EbpfRunError({
@@ -65,13 +66,17 @@ export function explainExit(
         : `bpftrace ended before it was attached (${how})`),
     found: how,
     remedy: known?.remedy ?? 'run again with -v to see all that bpftrace says; ebpf-run doctor',
-    ...(text === '' ? {} : { detail: telling(lines).join('\n') }),
+    ...(text === '' ? {} : { detail: telling(own).join('\n') }),
   })
 }
 
-/** The lines worth showing: those that complain, else the last ones. The memlock line comes in runs that succeed. */
+/** An ERROR that comes in runs that succeed as well (0.17.0 and older, in containers). */
+function isHarmless(line: string): boolean {
+  return line.includes('RLIMIT_MEMLOCK')
+}
+
+/** The lines worth showing: those that complain, else the last ones. */
 function telling(lines: readonly string[]): readonly string[] {
-  const rest = lines.filter((line) => !line.includes('RLIMIT_MEMLOCK'))
-  const complaints = rest.filter((line) => /error|fail|not |denied|invalid|cannot/i.test(line))
-  return (complaints.length > 0 ? complaints : rest).slice(-8)
+  const complaints = lines.filter((line) => /error|fail|not |denied|invalid|cannot/i.test(line))
+  return (complaints.length > 0 ? complaints : lines).slice(-8)
 }

@@ -101,10 +101,9 @@ describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
   })
 
   it('exits 3 when more was lost than --max-lost allows', async () => {
-    const { code, stderr } = await runCli(
-      [...connect, '--max-lost', '1', '--duration', '300ms'],
-      { steps: [...attach, { do: 'events', count: 3, lose: 2 }, { do: 'serve' }] },
-    )
+    const { code, stderr } = await runCli([...connect, '--max-lost', '1', '--duration', '800ms'], {
+      steps: [...attach, { do: 'events', count: 3, lose: 2 }, { do: 'serve' }],
+    })
 
     expect(stderr).toContain('[LOST_EVENTS]')
     expect(code).toBe(3)
@@ -112,10 +111,9 @@ describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
 
   it('is replayed from its recording with the same events; the file is for its owner alone', async () => {
     const file = place.file('run.rec')
-    const live = await runCli(
-      [...connect, '-o', 'ndjson', '--record', file, '--duration', '400ms'],
-      { steps: [...attach, { do: 'events', count: 4, texts: ['a\n\xff"'] }, { do: 'serve' }] },
-    )
+    const live = await runCli([...connect, '-o', 'ndjson', '--record', file, '--count', '4'], {
+      steps: [...attach, { do: 'events', count: 4, texts: ['a\n\xff"'] }, { do: 'serve' }],
+    })
     const again = await runCli(['replay', file, '-o', 'ndjson'])
 
     expect(linesOf(live.stdout)).toHaveLength(4)
@@ -289,7 +287,12 @@ describe.skipIf(cannotRun)(`a bpftrace that will not do${cannotRun ?? ''}`, () =
 
   it('exits 1 when it is killed in the middle, with the account of what arrived', async () => {
     const { code, stdout, stderr } = await runCli([...connect, '-o', 'ndjson'], {
-      steps: [...attach, { do: 'events', count: 3 }, { do: 'counts' }, { do: 'kill', signal: 'SIGKILL' }],
+      steps: [
+        ...attach,
+        { do: 'events', count: 3 },
+        { do: 'counts' },
+        { do: 'kill', signal: 'SIGKILL' },
+      ],
     })
 
     expect(linesOf(stdout)).toHaveLength(3)
@@ -311,7 +314,12 @@ describe.skipIf(cannotRun)(`a bpftrace that will not do${cannotRun ?? ''}`, () =
 
   it('may print 100 MB fast: all of it is counted, and memory stays flat', async () => {
     const running = startCli([...connect, '-v', '-o', 'ndjson', '--out', '/dev/null'], {
-      steps: [...attach, { do: 'events', count: 800_000, batch: 5_000 }, { do: 'err', text: 'all out\n' }, { do: 'serve' }],
+      steps: [
+        ...attach,
+        { do: 'events', count: 800_000, batch: 5_000 },
+        { do: 'err', text: 'all out\n' },
+        { do: 'serve' },
+      ],
     })
     const memory = watchMemory(() => running.process.pid)
     await running.until(/all out/)

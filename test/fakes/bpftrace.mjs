@@ -123,7 +123,7 @@ function pause(ms) {
 /** Blocks as bpftrace does when nobody reads, and dies of a reader that is gone. */
 function write(fd, text, encoding = 'utf8') {
   const bytes = Buffer.from(text, encoding)
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     try {
       done += writeSync(fd, bytes, done)
     } catch (error) {

@@ -80,7 +80,15 @@ const numberOf = numberOfFields(probe.spec)
 const options = ['pid', 'uid', 'lport', 'rport', 'laddr', 'raddr', 'family', 'netns', 'cgroup']
 
 const few = (...values: readonly number[]) => fc.constantFrom(...values)
-const address = fc.constantFrom('10.0.0.1', '10.0.0.2', '10.9.9.9', '0.0.0.0', '::1', 'fe80::1', '2001:db8::1:2')
+const address = fc.constantFrom(
+  '10.0.0.1',
+  '10.0.0.2',
+  '10.9.9.9',
+  '0.0.0.0',
+  '::1',
+  'fe80::1',
+  '2001:db8::1:2',
+)
 const block = fc.constantFrom(
   ...['10.0.0.1', '10.0.0.0/30', '10.0.0.0/8', '0.0.0.0/0', '::1', '::/0', '::/64', 'fe80::/10'],
   ...['2001:db8::/33', '::ffff:10.0.0.0/104', '0.0.0.0', '2001:db8::1:0/111'],
@@ -200,7 +208,10 @@ const commText = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 15 })
   .filter(
     (text) =>
-      Buffer.byteLength(text) <= 15 && !/[\0,]|^!/.test(text) && text.trim() === text && text !== '',
+      Buffer.byteLength(text) <= 15 &&
+      !/[\0,]|^!/.test(text) &&
+      text.trim() === text &&
+      text !== '',
   )
 
 function hex(text: string): string {

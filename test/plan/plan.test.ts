@@ -39,7 +39,10 @@ const threeWays: LoadedProbe = {
 const anything = { filters: [], params: {}, variant: null, bufferBytes: null }
 
 function formatOf(kernel: string) {
-  const url = new URL(`../../fixtures/host/formats/${kernel}/tcp/tcp_retransmit_skb`, import.meta.url)
+  const url = new URL(
+    `../../fixtures/host/formats/${kernel}/tcp/tcp_retransmit_skb`,
+    import.meta.url,
+  )
   return parseFormat(readFileSync(url, 'utf8'))
 }
 
@@ -205,16 +208,19 @@ describe('a plan', () => {
     expect(makePlan(probe, anything, facts).buffers.totalBytes).toBeLessThanOrEqual(5_368_709)
   })
 
-  it.each(Object.keys(builtin))('of %s asks the host for all that its templates read', async (name) => {
-    const probe = await loadProbe(name)
+  it.each(Object.keys(builtin))(
+    'of %s asks the host for all that its templates read',
+    async (name) => {
+      const probe = await loadProbe(name)
 
-    for (const variant of probe.spec.variants) {
-      const plan = makePlan(
-        probe,
-        { ...anything, variant: variant.name },
-        factsFor(probe, '0.27.1'),
-      )
-      expect(plan.render({ token: placeholderToken, gatePid: 1 })).not.toBe('')
-    }
-  })
+      for (const variant of probe.spec.variants) {
+        const plan = makePlan(
+          probe,
+          { ...anything, variant: variant.name },
+          factsFor(probe, '0.27.1'),
+        )
+        expect(plan.render({ token: placeholderToken, gatePid: 1 })).not.toBe('')
+      }
+    },
+  )
 })

@@ -63,12 +63,7 @@ describe('a template', () => {
 
   it('is refused for fentry where this bpftrace has none', () => {
     expect(() =>
-      planFor(
-        {},
-        null,
-        handmadeProbe({ template: '{{exit tcp_v4_connect}} { 1 }' }),
-        '0.11.3',
-      ),
+      planFor({}, null, handmadeProbe({ template: '{{exit tcp_v4_connect}} { 1 }' }), '0.11.3'),
     ).toThrow('this bpftrace has no fentry')
   })
 

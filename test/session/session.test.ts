@@ -154,14 +154,14 @@ describe('a child that does not do what it should', () => {
   it('is given up when it has not attached in time', async () => {
     const { session } = tick(
       [{ do: 'read' }, { do: 'err', text: 'Looking for headers\n' }, { do: 'hang' }],
-      { attachTimeoutMs: 1_000 },
+      { attachTimeoutMs: 3_000 },
     )
 
     const { error } = await failureOf(session)
 
     expect(error).toMatchObject({
       code: 'NOT_ATTACHED',
-      message: 'nothing was attached within 1 s',
+      message: 'nothing was attached within 3 s',
       detail: 'Looking for headers',
     })
   })
@@ -273,12 +273,15 @@ describe('a child that does not do what it should', () => {
 
 describe('a child that will not end', () => {
   it('gets harder signals when it ignores SIGINT, and the account says that it is open', async () => {
-    const { session, events } = tick([
-      ...attach,
-      { do: 'ignore', signals: ['SIGURG', 'SIGINT', 'SIGTERM'] },
-      { do: 'events', count: 2 },
-      { do: 'hang' },
-    ], { drainMs: 300, silenceMs: 200 })
+    const { session, events } = tick(
+      [
+        ...attach,
+        { do: 'ignore', signals: ['SIGURG', 'SIGINT', 'SIGTERM'] },
+        { do: 'events', count: 2 },
+        { do: 'hang' },
+      ],
+      { drainMs: 300, silenceMs: 200 },
+    )
 
     await until(() => events.length === 2)
     session.stop('stop')

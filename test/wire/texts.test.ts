@@ -81,7 +81,7 @@ describe('readText', () => {
       }),
       { numRuns: 500 },
     )
-  })
+  }, 60_000)
 
   test('shows valid text as Node does, at any limit', () => {
     const text = fc.string({ unit: 'binary', maxLength: 20 })
@@ -97,5 +97,5 @@ describe('readText', () => {
       }),
       { numRuns: 500 },
     )
-  })
+  }, 60_000)
 })
