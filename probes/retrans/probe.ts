@@ -74,6 +74,7 @@ export default defineProbe({
       template: 'kprobe.bt',
       needs: [
         { function: 'tcp_retransmit_skb', by: 'kprobe' },
+        { function: '__tcp_retransmit_skb', by: 'kprobe' },
         { function: 'tcp_send_loss_probe', by: 'kprobe' },
         { function: 'tcp_connect', by: 'kprobe' },
         { btf: 'sock.__sk_common.skc_v6_daddr' },
@@ -81,8 +82,7 @@ export default defineProbe({
       cannotTell: {
         result: 'it sees the attempt, not what sending it returned',
       },
-      misses:
-        'SYN-ACKs, loss probes that send new data, and attempts made while another tracing program runs on that CPU',
+      misses: 'SYN-ACKs, and attempts made while another tracing program runs on that CPU',
       cost: 'a kprobe a retransmission and a connect()',
     },
   ],

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { bootGuest, spawnQemu } from './boot.mjs';
-import { findGuest, guests } from './guests.mjs';
-import { cacheSize, ensureImages } from './image.mjs';
-import { cacheDir } from './paths.mjs';
-import { qemuArgs } from './qemu.mjs';
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bootGuest, spawnQemu } from './boot.mjs'
+import { findGuest, guests } from './guests.mjs'
+import { cacheSize, ensureImages } from './image.mjs'
+import { cacheDir } from './paths.mjs'
+import { qemuArgs } from './qemu.mjs'
 
 const usage = `usage: node scripts/lab/cli.mjs COMMAND
   images [GUEST ...]      build the guests that are missing or out of date, and list all of them
@@ -15,87 +15,88 @@ const usage = `usage: node scripts/lab/cli.mjs COMMAND
                           all cells (docs/kernels.md), or those whose names begin so; recordings become fixtures
   shell GUEST             a root shell on the guest's serial line (Ctrl-A X ends the guest)
   boot GUEST -- SCRIPT    run a shell script (text or file) in the guest, with its exit status
-guests: ${guests.map(({ name }) => name).join(', ')}`;
+guests: ${guests.map(({ name }) => name).join(', ')}`
 
 class UsageError extends Error {}
 
 /** A throw-away work folder for one boot. */
 async function withWorkDir(task) {
-  const workDir = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'));
+  const workDir = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
   try {
-    return await task(workDir);
+    return await task(workDir)
   } finally {
-    rmSync(workDir, { recursive: true, force: true });
+    rmSync(workDir, { recursive: true, force: true })
   }
 }
 
 /** Builds the guests when necessary; throws with the reason of the first that cannot be had. */
 async function requireImages(wanted) {
-  const results = await ensureImages(wanted, (line) => console.error(line));
-  const missing = results.find(({ ok }) => !ok);
-  if (missing) throw new Error(`${missing.guest}: ${missing.reason}`);
+  const results = await ensureImages(wanted, (line) => console.error(line))
+  const missing = results.find(({ ok }) => !ok)
+  if (missing) throw new Error(`${missing.guest}: ${missing.reason}`)
 }
 
 function describe({ guest, ok, reason, kernel, versions, seconds }) {
-  if (!ok) return `${guest}: not available: ${reason}`;
-  return `${guest}: kernel ${kernel}, bpftrace ${versions.bpftrace}, bcc ${versions['python3-bpfcc']}, built in ${seconds} s`;
+  if (!ok) return `${guest}: not available: ${reason}`
+  return `${guest}: kernel ${kernel}, bpftrace ${versions.bpftrace}, bcc ${versions['python3-bpfcc']}, built in ${seconds} s`
 }
 
 async function images(names) {
-  const wanted = names.length > 0 ? names.map(findGuest) : guests;
-  const results = await ensureImages(wanted, (line) => console.error(line));
-  for (const result of results) console.log(describe(result));
-  console.log(`${cacheDir}: ${((await cacheSize()) / 1e9).toFixed(1)} GB`);
-  return results.every(({ ok }) => ok) ? 0 : 1;
+  const wanted = names.length > 0 ? names.map(findGuest) : guests
+  const results = await ensureImages(wanted, (line) => console.error(line))
+  for (const result of results) console.log(describe(result))
+  console.log(`${cacheDir}: ${((await cacheSize()) / 1e9).toFixed(1)} GB`)
+  return results.every(({ ok }) => ok) ? 0 : 1
 }
 
 async function shell([name]) {
-  const guest = findGuest(name);
-  await requireImages([guest]);
+  const guest = findGuest(name)
+  await requireImages([guest])
   return withWorkDir(async (workDir) => {
-    mkdirSync(join(workDir, 'out'));
-    const qemu = spawnQemu(qemuArgs(guest, { workDir, shell: true }), 'inherit');
-    const [status] = await once(qemu, 'close');
-    return status ?? 1;
-  });
+    mkdirSync(join(workDir, 'out'))
+    const qemu = spawnQemu(qemuArgs(guest, { workDir, shell: true }), 'inherit')
+    const [status] = await once(qemu, 'close')
+    return status ?? 1
+  })
 }
 
 /** The script's text: SCRIPT itself, or what is in the file of that name. */
 function scriptText(words) {
-  const text = words.join(' ');
+  const text = words.join(' ')
   try {
-    return readFileSync(text, 'utf8');
+    return readFileSync(text, 'utf8')
   } catch {
-    return text;
+    return text
   }
 }
 
 async function boot([name, separator, ...words]) {
-  if (separator !== '--' || words.length === 0) throw new UsageError();
-  const guest = findGuest(name);
-  await requireImages([guest]);
-  const run = (workDir) => bootGuest(guest, { workDir, script: scriptText(words), onLine: (line) => console.log(line) });
-  const { status, seconds, kernel, timedOut } = await withWorkDir(run);
-  const end = timedOut ? 'timed out' : `status ${status}`;
-  console.error(`${name}: kernel ${kernel}, ${end}, ${seconds.toFixed(1)} s`);
-  return status ?? 1;
+  if (separator !== '--' || words.length === 0) throw new UsageError()
+  const guest = findGuest(name)
+  await requireImages([guest])
+  const run = (workDir) =>
+    bootGuest(guest, { workDir, script: scriptText(words), onLine: (line) => console.log(line) })
+  const { status, seconds, kernel, timedOut } = await withWorkDir(run)
+  const end = timedOut ? 'timed out' : `status ${status}`
+  console.error(`${name}: kernel ${kernel}, ${end}, ${seconds.toFixed(1)} s`)
+  return status ?? 1
 }
 
 async function run(words) {
-  const { runLab } = await import('./run.mjs');
-  return runLab(words);
+  const { runLab } = await import('./run.mjs')
+  return runLab(words)
 }
 
-const commands = { images, shell, boot, run };
+const commands = { images, shell, boot, run }
 
 async function main([command, ...args]) {
-  if (!Object.hasOwn(commands, command ?? '')) throw new UsageError();
-  return commands[command](args);
+  if (!Object.hasOwn(commands, command ?? '')) throw new UsageError()
+  return commands[command](args)
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  console.error(error instanceof UsageError ? usage : error.message);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  console.error(error instanceof UsageError ? usage : error.message)
+  process.exitCode = error instanceof UsageError ? 2 : 1
 }

@@ -1,12 +1,12 @@
-import { renameSync } from 'node:fs';
-import { $ } from 'zx';
+import { renameSync } from 'node:fs'
+import { $ } from 'zx'
 
-const quiet = $({ quiet: true });
+const quiet = $({ quiet: true })
 
 /** Twice what the files need: the image is sparse, so what is too much costs nothing. */
 async function imageSize(folder) {
-  const { stdout } = await quiet`du --summarize --block-size=1M --apparent-size ${folder}`;
-  return `${2 * Number.parseInt(stdout, 10) + 64}M`;
+  const { stdout } = await quiet`du --summarize --block-size=1M --apparent-size ${folder}`
+  return `${2 * Number.parseInt(stdout, 10) + 64}M`
 }
 
 /**
@@ -15,8 +15,8 @@ async function imageSize(folder) {
  * 5.6 s, and takes 1.6 s from a disk.
  */
 export async function makeDisk(folder, target) {
-  const unfinished = `${target}.new`;
+  const unfinished = `${target}.new`
   // Never written to, so no journal and no reserve.
-  await quiet`mkfs.ext4 -q -F -O ^has_journal,^resize_inode -m 0 -d ${folder} ${unfinished} ${await imageSize(folder)}`;
-  renameSync(unfinished, target);
+  await quiet`mkfs.ext4 -q -F -O ^has_journal,^resize_inode -m 0 -d ${folder} ${unfinished} ${await imageSize(folder)}`
+  renameSync(unfinished, target)
 }

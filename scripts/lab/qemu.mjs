@@ -1,21 +1,24 @@
-import { guestPaths, toolsDisk } from './paths.mjs';
+import { guestPaths, toolsDisk } from './paths.mjs'
 
 /** The arguments that share a folder of the host with the guest over 9p, under `tag`. */
 function shareArgs({ tag, path, readOnly }) {
   // security_model=none: both sides are root, and files of the work folder shall be plain files on the host.
-  const flags = `mount_tag=${tag},id=${tag},security_model=none,multidevs=remap${readOnly ? ',readonly=on' : ''}`;
-  return ['-virtfs', `local,path=${path},${flags}`];
+  const flags = `mount_tag=${tag},id=${tag},security_model=none,multidevs=remap${readOnly ? ',readonly=on' : ''}`
+  return ['-virtfs', `local,path=${path},${flags}`]
 }
 
 /** A read-only disk; any number of guests may have it at the same time. */
 function diskArgs(file) {
-  return ['-drive', `file=${checkPath(file)},format=raw,if=virtio,readonly=on`];
+  return ['-drive', `file=${checkPath(file)},format=raw,if=virtio,readonly=on`]
 }
 
 /** Commas separate QEMU's options, blanks the kernel's and colons ours: such a path is refused instead of misread. */
 function checkPath(path) {
-  if (/[\s,:]/.test(path)) throw new Error(`cannot share "${path}" with a guest: blanks, commas and colons separate options`);
-  return path;
+  if (/[\s,:]/.test(path))
+    throw new Error(
+      `cannot share "${path}" with a guest: blanks, commas and colons separate options`,
+    )
+  return path
 }
 
 /** Further shares get tags of their own; lab.share tells guest-main.sh where to mount them. */
@@ -25,7 +28,7 @@ function furtherShares(shares) {
     path: checkPath(from),
     readOnly,
     option: `lab.share=share${index}:${readOnly ? 'ro' : 'rw'}:${checkPath(to)}`,
-  }));
+  }))
 }
 
 function kernelOptions(guest, shell, shares) {
@@ -44,14 +47,14 @@ function kernelOptions(guest, shell, shares) {
     `lab.name=${guest.name}`,
     ...(shell ? ['lab.shell=1'] : []),
     ...shares.map(({ option }) => option),
-  ].join(' ');
+  ].join(' ')
 }
 
 /** The arguments of qemu-system-x86_64 for one boot. */
 export function qemuArgs(guest, { workDir, shell = false, shares = [] }) {
-  const { disk, kernelFile, initramfs } = guestPaths(guest);
-  const further = furtherShares(shares);
-  const work = { tag: 'work', path: checkPath(workDir), readOnly: false };
+  const { disk, kernelFile, initramfs } = guestPaths(guest)
+  const further = furtherShares(shares)
+  const work = { tag: 'work', path: checkPath(workDir), readOnly: false }
   return [
     // Software emulation: the lab must run on machines without nested virtualisation, and the same everywhere.
     ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', String(guest.cpus), '-m', '2048'],
@@ -63,5 +66,5 @@ export function qemuArgs(guest, { workDir, shell = false, shares = [] }) {
     ...['-netdev', 'user,id=net,restrict=on', '-device', 'virtio-net-pci,netdev=net,romfile='],
     ...[disk, toolsDisk].flatMap(diskArgs),
     ...[work, ...further].flatMap(shareArgs),
-  ];
+  ]
 }

@@ -1,6 +1,7 @@
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
 import { fastDerived } from './fast-derived.ts'
-import { fastKind, type FieldCode } from './fast-kinds.ts'
+import type { FieldCode } from './fast-field.ts'
+import { fastKind } from './fast-kinds.ts'
 import { jsonBytes, type FastSupport } from './fast-support.ts'
 import { maxLength } from './framing.ts'
 import type { RecordLayout, WireField } from './layout.ts'
@@ -41,7 +42,7 @@ export function compileRecord(definition: FastDefinition, support: FastSupport):
 }
 
 /** The generated source: a function body that returns a FastRecord. Field names are checked by `variable`. */
-export function recordSource(definition: FastDefinition): string {
+function recordSource(definition: FastDefinition): string {
   const { layout, spec } = definition
   const names = Object.keys(spec.fields).map(variable)
   const lineCodes = fieldCodes(definition, 'line')

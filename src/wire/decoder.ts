@@ -2,10 +2,11 @@ import { EbpfRunError } from '../errors.ts'
 import type { AnyEvent, EventSpec } from '../schema/define.ts'
 import { createWallClock } from './clock.ts'
 import { createFastWay } from './fast.ts'
-import { createFramer, type Frame } from './framing.ts'
+import { createFramer } from './framing.ts'
 import { createInput } from './input.ts'
 import { controlCodes, type RecordLayout } from './layout.ts'
 import { createLineBatch } from './line-batch.ts'
+import type { Frame } from './marks.ts'
 import { createReader, type EventReader, type ReaderContext } from './reader.ts'
 import { Bad, createAddresses, createClosedReader } from './values.ts'
 
@@ -36,7 +37,7 @@ export interface DecoderHandlers {
   end(ktime: string): void
   /** A record that could not become an event; `type` is null when even its code was unreadable. */
   fault(type: string | null, reason: FaultReason): void
-  /** A line outside records, without its LF, cut at 64 KiB. Never trusted. */
+  /** A line outside records, without its LF, cut at 64 KiB; blank lines are dropped. Never trusted. */
   other(line: string): void
 }
 

@@ -1,7 +1,7 @@
 import type { FieldSpec } from '../schema/define.ts'
 import type { Kind } from '../schema/kinds.ts'
 import { isDerivedFrom } from './derived.ts'
-import type { FieldCode } from './fast-kinds.ts'
+import type { FieldCode } from './fast-field.ts'
 import type { WireField } from './layout.ts'
 import { choose, writeBytes, type Piece } from './snippets.ts'
 

@@ -1,10 +1,5 @@
 import type { FaultReason } from './decoder.ts'
-
-/** What framing must know of a record code. */
-export interface Frame {
-  readonly closed: number
-  readonly texts: number
-}
+import { createMarker, type Frame, type Mark } from './marks.ts'
 
 /** Called in stream order. */
 export interface FrameHandlers {
@@ -28,9 +23,6 @@ export const maxLength = 65_536
 /** A dumped map's line is short: how far before its token it is searched for after damage. */
 const nameReach = 256
 
-/** What the two characters after a token make of it. `name`: it stands in a map's name. */
-type Mark = 'begin' | 'unknown' | 'text' | 'end' | 'name' | 'junk' | 'wait'
-
 /**
  * Splits a stream into records and other lines (layout.ts has the grammar). Blank lines outside records are
  * dropped. After damage it goes on at the next token that begins a record, ends the damaged one, or stands in a
@@ -42,6 +34,7 @@ export function createFramer(
   handlers: FrameHandlers,
 ): Framer {
   const size = token.length
+  const marker = createMarker(token, frames)
   let text = ''
   let isEnded = false
   /** Inside damage: characters belong to nothing until a token says otherwise. */
@@ -49,20 +42,7 @@ export function createFramer(
   /** The line under way was reported, cut; the rest of it is dropped. */
   let isLineCut = false
 
-  const markAt = (at: number): Mark => {
-    const next = text[at + size]
-    if (next === undefined) return isEnded ? 'junk' : 'wait'
-    if (next === '\t') return 'text'
-    if (next === '\n') return 'end'
-    if (text[at - 1] === '_' && (next === '_' || next === ':')) return 'name'
-    if (!/[0-9a-z]/.test(next)) return 'junk'
-    const after = text[at + size + 1]
-    if (after === undefined) return isEnded ? 'junk' : 'wait'
-    const frame = frames.get(next)
-    const expected = frame?.closed === 0 ? token[0] : '\t'
-    if (after !== expected) return 'junk'
-    return frame ? 'begin' : 'unknown'
-  }
+  const markAt = (at: number): Mark => marker(text, at, isEnded)
 
   const showLine = (from: number, to: number) => {
     if (!isLineCut && to > from) handlers.other(text.slice(from, Math.min(to, from + maxLength)))

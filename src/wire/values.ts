@@ -29,9 +29,9 @@ const bad = {
   address: new Bad('address'),
 }
 
-export const maxU64 = '18446744073709551615'
+const maxU64 = '18446744073709551615'
 /** As many digits as `maxU64` has. */
-export const maxDigits = maxU64.length
+const maxDigits = maxU64.length
 
 /** How each closed kind is read. Numbers are canonical decimals, as printf writes them: no sign but `-`, no leading 0. */
 const readers: Readonly<Record<string, ReadKind>> = {

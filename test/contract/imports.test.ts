@@ -3,7 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, copyFileSyn
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+
+// Lint starts a program of its own each time.
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 // The checker is plain JavaScript without types.

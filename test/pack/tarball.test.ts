@@ -11,8 +11,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { builtin } from '../../probes/index.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const work = mkdtempSync(join(tmpdir(), 'ebpf-run-pack-'))
@@ -152,7 +154,7 @@ test('the types resolve in a small project, and know the fields of each probe', 
 
   expect(stdout).toBe('')
   expect(status).toBe(0)
-}, 60_000)
+})
 
 test('import gives run and the error class', () => {
   const script = `import('ebpf-run').then((all) => console.log(typeof all.run, typeof all.EbpfRunError))`

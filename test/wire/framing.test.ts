@@ -92,6 +92,17 @@ describe('chunks', () => {
     }
   })
 
+  test('an unfinished record is not finished by what an earlier chunk left in memory', () => {
+    const earlier = Array.from({ length: 20 }, (_, at) => shortRecord(100 + at)).join('')
+    const expected = Array.from({ length: 20 }, (_, at) => 100 + at)
+    for (let at = 130; at < earlier.length; at += 7) {
+      expect(pids([earlier, earlier.slice(0, at), earlier.slice(at)])).toEqual([
+        ...expected,
+        ...expected,
+      ])
+    }
+  })
+
   test('damage is told the same however the stream is cut into chunks', () => {
     const next = randomNumbers(7)
     const parts = [
@@ -159,6 +170,16 @@ describe('damage', () => {
     }
   })
 
+  test('what is left of a damaged record before its next token is no line', () => {
+    for (const piece of [`1\t0${token}\tsh${token}\n`, `sh${token}\n`]) {
+      expect(decode(`line\n${piece}next\n`)).toEqual([
+        { other: 'line' },
+        { fault: 'damaged', type: null },
+        { other: 'next' },
+      ])
+    }
+  })
+
   test('an unfinished record at the end of the stream is one fault', () => {
     const whole = shortRecord(1, 'a\nb')
     for (let at = token.length + 2; at < whole.length; at++) {
@@ -209,14 +230,15 @@ describe('sizes', () => {
   const limit = 65_536
 
   test('a record of 64 KiB decodes and one byte more is too long', () => {
-    const overhead = shortRecord(1, '').length
-    const fits = shortRecord(1, 'x'.repeat(limit - overhead))
-    const over = shortRecord(1, 'x'.repeat(limit - overhead + 1))
+    const closed = ['5', 1, 2, 3, '4', 5, 6, '::', 8, '10.0.0.2', 9, 1, 0, 0]
+    const long = (note: string) => record(codes.kitchen, closed, ['sh', '', note])
+    const fits = limit - long('').length
 
-    expect(eventsOf(decode(fits))).toHaveLength(1)
-    for (const chunks of [[over], piecesOf(over, 1000)]) {
-      const told = decode([...chunks, shortRecord(9)])
-      expect(restOf(told)).toEqual([{ fault: 'too-long', type: 'short' }])
+    expect(eventsOf(decode(long('x'.repeat(fits))))).toHaveLength(1)
+    for (const size of [limit, 1000]) {
+      const over = piecesOf(long('x'.repeat(fits + 1)), size)
+      const told = decode([...over, shortRecord(9)])
+      expect(restOf(told)).toEqual([{ fault: 'too-long', type: 'kitchen' }])
       expect(eventsOf(told).map((event) => event.pid)).toEqual([9])
     }
   })

@@ -33,6 +33,7 @@ export const kitchen = {
     ...socket,
     lport: { ...socket.lport, nullAs: 0 },
     laddr: { ...socket.laddr, nullAs: '::' },
+    lfamily: { kind: 'family', of: 'laddr', nullable: true, doc: '' },
     state: { kind: 'enum', names: { 1: 'ONE', 2: 'two "2"' }, doc: '' },
     result: { kind: 'result', doc: '' },
     ret: { kind: 'i32', doc: '' },

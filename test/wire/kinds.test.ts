@@ -51,6 +51,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
       lport: 65_535,
       raddr: 'fe80::1',
       rport: 0,
+      lfamily: 4,
       state: 'ONE',
       result: { code: -111, name: 'ECONNREFUSED' },
       ret: -2_147_483_648,
@@ -125,6 +126,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     expect(shown('ppid', '-1')).toBeNull()
     expect(shown('netns', '0')).toBeNull()
     expect(shown('laddr', '::')).toBeNull()
+    expect(eventsOf(kitchen({ laddr: '::' }, mode))[0]?.lfamily).toBeNull()
     expect(shown('lport', '0')).toBeNull()
     expect(shown('rport', '0')).toBe(0)
   })
