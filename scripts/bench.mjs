@@ -17,16 +17,21 @@ function timed(command, args) {
 /** Commands in turn, round by round, so that a slower moment meets all of them. */
 function inTurn(commands) {
   const times = commands.map(() => [])
-  for (let round = 0; round < rounds; round += 1) commands.forEach(([, command, args], index) => times[index].push(timed(command, args)))
+  for (let round = 0; round < rounds; round += 1)
+    commands.forEach(([, command, args], index) => times[index].push(timed(command, args)))
   return commands.map(([name], index) => ({ name, ms: median(times[index]) }))
 }
 
 console.log('decoding framed text (median of rounds, ratio to what one would write by hand)')
 for (const { name, perSecond, ratio } of await decodeBench({ count: 1_000_000, rounds: 3 })) {
-  console.log(`  ${name.padEnd(44)} ${(perSecond / 1e6).toFixed(2).padStart(6)} M/s ${ratio === null ? '' : `${ratio.toFixed(2)}x`}`)
+  console.log(
+    `  ${name.padEnd(44)} ${(perSecond / 1e6).toFixed(2).padStart(6)} M/s ${ratio === null ? '' : `${ratio.toFixed(2)}x`}`,
+  )
 }
 const { events, startBytes, maxBytes } = await memoryBench()
-console.log(`  ${events} events: resident ${Math.round(startBytes / 2 ** 20)} MiB before, at most ${Math.round(maxBytes / 2 ** 20)} MiB`)
+console.log(
+  `  ${events} events: resident ${Math.round(startBytes / 2 ** 20)} MiB before, at most ${Math.round(maxBytes / 2 ** 20)} MiB`,
+)
 
 console.log('start, against node -e 0')
 const [node, ...others] = inTurn([
@@ -39,13 +44,22 @@ const [node, ...others] = inTurn([
 for (const { name, ms } of others) console.log(`  ${name.padEnd(44)} ${(ms / node.ms).toFixed(2)}x`)
 
 if (process.getuid() === 0) {
-  console.log('until attached and gone again, against node -e 0 plus bare bpftrace with the same program')
-  const program = spawnSync(process.execPath, [cli, 'print', 'tcpconnect'], { encoding: 'utf8' }).stdout
-  const mount = 'mount -t tracefs tracefs /sys/kernel/tracing; mount -t debugfs debugfs /sys/kernel/debug; exec "$@"'
+  console.log(
+    'until attached and gone again, against node -e 0 plus bare bpftrace with the same program',
+  )
+  const program = spawnSync(process.execPath, [cli, 'print', 'tcpconnect'], {
+    encoding: 'utf8',
+  }).stdout
+  const mount =
+    'mount -t tracefs tracefs /sys/kernel/tracing; mount -t debugfs debugfs /sys/kernel/debug; exec "$@"'
   const oneShot = `${program}\ninterval:ms:1 { exit(); }\n`
   const bare = () => {
     const from = process.hrtime.bigint()
-    spawnSync('unshare', ['--mount', '--propagation', 'private', '/bin/sh', '-c', mount, 'sh', 'bpftrace', '-'], { input: oneShot, stdio: ['pipe', 'ignore', 'ignore'] })
+    spawnSync(
+      'unshare',
+      ['--mount', '--propagation', 'private', '/bin/sh', '-c', mount, 'sh', 'bpftrace', '-'],
+      { input: oneShot, stdio: ['pipe', 'ignore', 'ignore'] },
+    )
     return Number(process.hrtime.bigint() - from) / 1e6
   }
   const own = []
@@ -54,10 +68,14 @@ if (process.getuid() === 0) {
     base.push(timed(process.execPath, ['-e', '0']) + bare())
     own.push(timed(process.execPath, [cli, 'tcpconnect', '--duration', '1ms', '-q']))
   }
-  console.log(`  ${'ebpf-run tcpconnect --duration 1ms'.padEnd(44)} ${(median(own) / median(base)).toFixed(2)}x`)
+  console.log(
+    `  ${'ebpf-run tcpconnect --duration 1ms'.padEnd(44)} ${(median(own) / median(base)).toFixed(2)}x`,
+  )
 
   console.log('the whole pipe, a burst of write() by dd')
   for (const row of await pipeBench()) {
-    console.log(`  ${row.name.padEnd(32)} delivered ${row.delivered} of ${row.emitted}, CPU per event: bpftrace ${row.backendUs.toFixed(2)} us, reader ${row.readerUs.toFixed(2)} us (${((100 * row.reader) / row.backend).toFixed(0)} %)`)
+    console.log(
+      `  ${row.name.padEnd(32)} delivered ${row.delivered} of ${row.emitted}, CPU per event: bpftrace ${row.backendUs.toFixed(2)} us, reader ${row.readerUs.toFixed(2)} us (${((100 * row.reader) / row.backend).toFixed(0)} %)`,
+    )
   }
 }

@@ -38,7 +38,7 @@ export default defineProbe({
           doc: 'what sending it returned; kernels before 6.17 report only what was sent',
         },
       },
-      table: ['time', 'pid', 'comm', 'lport', 'raddr', 'rport', 'state', 'kind'],
+      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'state', 'kind'],
     },
   },
   variants: [

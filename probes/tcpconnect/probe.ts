@@ -26,6 +26,7 @@ export default defineProbe({
         outcome: {
           kind: 'enum',
           doc: 'what became of the connection',
+          nullAs: 0,
           names: {
             1: 'established',
             2: 'refused',

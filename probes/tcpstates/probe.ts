@@ -35,7 +35,7 @@ export default defineProbe({
           heading: 'MS',
         },
       },
-      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'old_state', 'new_state', 'duration_ns'],
+      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'old_state', 'new_state'],
     },
   },
   variants: [

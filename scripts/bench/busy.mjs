@@ -25,7 +25,11 @@ export const busyProbe = {
     events: {
       write: {
         doc: 'one write()',
-        fields: { ...common, fd: { kind: 'u32', doc: 'descriptor' }, count: { kind: 'u64', doc: 'bytes' } },
+        fields: {
+          ...common,
+          fd: { kind: 'u32', doc: 'descriptor' },
+          count: { kind: 'u64', doc: 'bytes' },
+        },
         table: ['pid'],
       },
     },
@@ -47,11 +51,10 @@ export const busyProbe = {
 /** The same fields, as one would write them by hand. */
 export const bareProgram = `tracepoint:syscalls:sys_enter_write /comm == "dd"/ { @n = count(); printf("%llu\\t%llu\\t%llu\\t%llu\\t%llu\\t%llu\\t%llu\\t%llu\\t%s\\n", nsecs, pid, tid, cpu, uid, cgroup, args->fd, args->count, comm); } interval:ms:10 /@ready < 3/ { @ready = @ready + 1; printf("ready\\n"); }\n`
 
-/** What one would write to get JSON: numbers and a quoted name, and jq to read it. */
-export const bareJsonProgram = bareProgram
-
 /** A burst of writes; resolves when it is over. */
 export async function burst(writes) {
-  const dd = spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${writes}`], { stdio: 'ignore' })
+  const dd = spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${writes}`], {
+    stdio: 'ignore',
+  })
   await once(dd, 'close')
 }

@@ -30,7 +30,11 @@ async function untilQuiet(pid) {
 }
 
 async function ours(facts) {
-  const plan = makePlan(busyProbe, { filters: [], params: {}, variant: null, bufferBytes: null }, facts)
+  const plan = makePlan(
+    busyProbe,
+    { filters: [], params: {}, variant: null, bufferBytes: null },
+    facts,
+  )
   const sink = createWriteStream('/dev/null')
   const session = startSession({
     plan,
@@ -57,11 +61,28 @@ async function ours(facts) {
 
 /** Bare bpftrace with the same buffer, to /dev/null or through jq. */
 async function bare(facts, plan, asJson) {
-  const mount = 'mount -t tracefs tracefs /sys/kernel/tracing; mount -t debugfs debugfs /sys/kernel/debug; exec "$@"'
-  const args = ['--mount', '--propagation', 'private', '/bin/sh', '-c', mount, 'sh', facts.bpftrace.path, ...(asJson ? ['-f', 'json'] : []), '-']
-  const child = spawn('unshare', args, { env: { ...process.env, [plan.dialect.pagesVariable]: String(plan.buffers.pages) }, stdio: ['pipe', 'pipe', 'ignore'] })
+  const mount =
+    'mount -t tracefs tracefs /sys/kernel/tracing; mount -t debugfs debugfs /sys/kernel/debug; exec "$@"'
+  const args = [
+    '--mount',
+    '--propagation',
+    'private',
+    '/bin/sh',
+    '-c',
+    mount,
+    'sh',
+    facts.bpftrace.path,
+    ...(asJson ? ['-f', 'json'] : []),
+    '-',
+  ]
+  const child = spawn('unshare', args, {
+    env: { ...process.env, [plan.dialect.pagesVariable]: String(plan.buffers.pages) },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
   child.stdin.end(bareProgram)
-  const reader = asJson ? spawn('jq', ['-c', '.data'], { stdio: ['pipe', 'pipe', 'ignore'] }) : spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] })
+  const reader = asJson
+    ? spawn('jq', ['-c', '.data'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    : spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] })
   child.stdout.pipe(reader.stdin)
   let lines = 0
   let tail = ''
@@ -85,7 +106,11 @@ async function bare(facts, plan, asJson) {
 /** Rows of the three ways, in one run: CPU microseconds an event of the back-end and of what reads it. */
 export async function pipeBench() {
   const facts = await gatherFacts(questionsOf(busyProbe), { env: process.env })
-  const plan = makePlan(busyProbe, { filters: [], params: {}, variant: null, bufferBytes: null }, facts)
+  const plan = makePlan(
+    busyProbe,
+    { filters: [], params: {}, variant: null, bufferBytes: null },
+    facts,
+  )
   const rows = []
   for (const [name, measure] of [
     ['bpftrace | ebpf-run -o ndjson', () => ours(facts)],
@@ -93,7 +118,12 @@ export async function pipeBench() {
     ['bpftrace -f json | jq -c', () => bare(facts, plan, true)],
   ]) {
     const row = await measure()
-    rows.push({ name, ...row, backendUs: (row.backend * 1e6) / row.delivered, readerUs: (row.reader * 1e6) / row.delivered })
+    rows.push({
+      name,
+      ...row,
+      backendUs: (row.backend * 1e6) / row.delivered,
+      readerUs: (row.reader * 1e6) / row.delivered,
+    })
   }
   return rows
 }

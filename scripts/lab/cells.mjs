@@ -5,8 +5,15 @@ const root = new URL('../../', import.meta.url)
 
 /** The probes of the built package: name and variants, from the definitions themselves. */
 export async function loadDefinitions() {
-  const names = readdirSync(new URL('probes/', root), { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  return Promise.all(names.map(async ({ name }) => (await import(new URL(`dist/probes/${name}/probe.js`, root).href)).default))
+  const names = readdirSync(new URL('probes/', root), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  )
+  return Promise.all(
+    names.map(
+      async ({ name }) =>
+        (await import(new URL(`dist/probes/${name}/probe.js`, root).href)).default,
+    ),
+  )
 }
 
 /** Cells of one place. `native` has tracepoints only; `boot` has all, and compares with bcc. */
@@ -23,13 +30,18 @@ export function cellsOf(definitions, place, only) {
 
 /** Whether a cell shows what it should. */
 export function isGood(row) {
-  return row.error === undefined && row.wrong === 0 && row.lost === 0 && row.faults === 0 && row.account === 'exact' && row.bcc?.ok !== false
+  return (
+    row.error === undefined &&
+    row.wrong === 0 &&
+    row.lost === 0 &&
+    row.faults === 0 &&
+    row.account === 'exact' &&
+    row.bcc?.ok !== false
+  )
 }
 
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
-export const impossible = [
-  { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11' },
-]
+export const impossible = [{ guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11' }]
 
 export function impossibleReason(guest, row) {
   const known = impossible.find((each) => each.guest === guest && each.name === row.name)

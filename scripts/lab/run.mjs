@@ -1,5 +1,13 @@
 // The kernel lab: the packed ebpf-run against real traffic, natively with each guest's bpftrace and in each guest's own kernel.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { $ } from 'zx'
@@ -17,12 +25,17 @@ const nativeTimeoutMs = 5 * 60_000
 /** Packs the project and installs the tarball with its dependencies, as a user would. */
 async function installPacked(folder) {
   const shell = $({ cwd: root, quiet: true })
-  const [{ filename }] = JSON.parse((await shell`npm pack --json --pack-destination ${folder}`).stdout)
+  const [{ filename }] = JSON.parse(
+    (await shell`npm pack --json --pack-destination ${folder}`).stdout,
+  )
   const app = join(folder, 'app')
   mkdirSync(app)
   writeFileSync(join(app, 'package.json'), '{"private":true}\n')
   cpSync(join(root, '.npmrc'), join(app, '.npmrc'))
-  await $({ cwd: app, quiet: true })`npm install --no-audit --no-fund --omit=dev ${join(folder, filename)}`
+  await $({
+    cwd: app,
+    quiet: true,
+  })`npm install --no-audit --no-fund --omit=dev ${join(folder, filename)}`
 }
 
 /** The folder a place works in: what to do, and room for the results. The guest unpacks one file: 9p is slow with many. */
@@ -30,31 +43,49 @@ async function prepare(place, folder, work, cells) {
   mkdirSync(join(folder, 'results'), { recursive: true })
   const at = place === 'boot' ? '/tmp/lab' : work
   const out = place === 'boot' ? '/work9/results' : join(folder, 'results')
-  const request = { cli: `${at}/app/node_modules/ebpf-run/dist/src/cli.js`, out, probes: `${at}/probes`, cells }
+  const request = {
+    cli: `${at}/app/node_modules/ebpf-run/dist/src/cli.js`,
+    out,
+    probes: `${at}/probes`,
+    cells,
+  }
   writeFileSync(join(folder, 'request.json'), JSON.stringify(request))
-  if (place === 'boot') await $({ cwd: work, quiet: true })`tar -cf ${join(folder, 'lab.tar')} app inside probes`
+  if (place === 'boot')
+    await $({ cwd: work, quiet: true })`tar -cf ${join(folder, 'lab.tar')} app inside probes`
 }
 
 /** Rows of a place: what each cell wrote, or that it never came to it. */
 function collect(folder, cells, reason) {
   return cells.map((cell) => {
     const file = join(folder, 'results', `${cell.name}.cell.json`)
-    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { ...cell, error: `not run: ${reason}` }
+    return existsSync(file)
+      ? JSON.parse(readFileSync(file, 'utf8'))
+      : { ...cell, error: `not run: ${reason}` }
   })
 }
 
 async function runNatively(guest, work, folder, cells, onLine) {
-  const { status, stdout, stderr } = await runNative(guest, ['node', `${work}/inside/cells.mjs`, `${folder}/request.json`], {
-    binds: [{ from: work, readOnly: false }],
-    timeoutMs: nativeTimeoutMs,
-  })
+  const { status, stdout, stderr } = await runNative(
+    guest,
+    ['node', `${work}/inside/cells.mjs`, `${folder}/request.json`],
+    {
+      binds: [{ from: work, readOnly: false }],
+      timeoutMs: nativeTimeoutMs,
+    },
+  )
   for (const line of stdout.trim().split('\n')) onLine(line)
   return collect(folder, cells, `status ${status}: ${stderr.trim().split('\n').at(-1)}`)
 }
 
 async function runBooted(guest, _work, folder, cells, onLine) {
-  const script = 'mkdir /tmp/lab && tar -xf /work9/lab.tar -C /tmp/lab && node /tmp/lab/inside/cells.mjs /work9/request.json\n'
-  const { status, seconds } = await bootGuest(guest, { workDir: folder, script, timeoutMs: bootTimeoutMs, onLine: (line) => /^(cell |  (missing|not expected)|the guest)/.test(line) && onLine(line) })
+  const script =
+    'mkdir /tmp/lab && tar -xf /work9/lab.tar -C /tmp/lab && node /tmp/lab/inside/cells.mjs /work9/request.json\n'
+  const { status, seconds } = await bootGuest(guest, {
+    workDir: folder,
+    script,
+    timeoutMs: bootTimeoutMs,
+    onLine: (line) => /^(cell |  (missing|not expected)|the guest)/.test(line) && onLine(line),
+  })
   return collect(folder, cells, `the guest ended with ${status} after ${Math.round(seconds)} s`)
 }
 
@@ -75,17 +106,32 @@ async function twoByTwo(tasks) {
 /** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
 export async function runLab(words) {
   const keep = words.includes('--keep-recordings')
-  const places = words.includes('--native') ? ['native'] : words.includes('--boot') ? ['boot'] : ['native', 'boot']
+  const places = words.includes('--native')
+    ? ['native']
+    : words.includes('--boot')
+      ? ['boot']
+      : ['native', 'boot']
   const names = words.filter((word) => !word.startsWith('--'))
   const chosen = guests.filter(({ name }) => names.includes(name))
   const wantedGuests = chosen.length > 0 ? chosen : guests
   const only = names.filter((name) => !guests.some((guest) => guest.name === name))
   const isWhole = only.length === 0 && chosen.length === 0 && places.length === 2
   const work = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
+  // Also when a signal ends the run; the guests die with this process by themselves.
+  process.once('exit', () => rmSync(work, { recursive: true, force: true }))
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+    ['SIGHUP', 1],
+  ])
+    process.once(signal, () => process.exit(128 + number))
   try {
     const images = await ensureImages(wantedGuests, (line) => console.error(line))
     await installPacked(work)
-    for (const name of ['inside', 'probes']) cpSync(join(root, name === 'inside' ? 'scripts/lab/inside' : name), join(work, name), { recursive: true })
+    for (const name of ['inside', 'probes'])
+      cpSync(join(root, name === 'inside' ? 'scripts/lab/inside' : name), join(work, name), {
+        recursive: true,
+      })
     const definitions = await loadDefinitions()
     const tasks = places.flatMap((place) =>
       images.map((image) => async () => {
@@ -95,7 +141,13 @@ export async function runLab(words) {
         const guest = findGuest(image.guest)
         const folder = join(work, `${place}-${guest.name}`)
         await prepare(place, folder, work, cells)
-        const rows = await (place === 'boot' ? runBooted : runNatively)(guest, work, folder, cells, (line) => console.log(`${guest.name} ${place}: ${line}`))
+        const rows = await (place === 'boot' ? runBooted : runNatively)(
+          guest,
+          work,
+          folder,
+          cells,
+          (line) => console.log(`${guest.name} ${place}: ${line}`),
+        )
         if (keep) keepRecordings(guest, place, folder, rows)
         return { guest: guest.name, place, kernel, versions, rows }
       }),
@@ -113,18 +165,25 @@ function keepRecordings(guest, place, folder, rows) {
   const target = join(root, 'fixtures/recordings')
   mkdirSync(target, { recursive: true })
   for (const row of rows.filter((each) => isGood(each) && !each.bcc)) {
-    for (const [from, to] of [[`${row.name}.ebpfrun`, 'ebpfrun'], [`${row.name}.ndjson`, 'ndjson']]) {
+    for (const [from, to] of [
+      [`${row.name}.ebpfrun`, 'ebpfrun'],
+      [`${row.name}.ndjson`, 'ndjson'],
+    ]) {
       cpSync(join(folder, 'results', from), join(target, `${row.name}-${guest.name}.${to}`))
     }
   }
 }
 
 function report(results, isWhole) {
-  const rows = results.flatMap(({ guest, place, rows }) => rows.map((row) => ({ guest, place, row })))
+  const rows = results.flatMap(({ guest, place, rows }) =>
+    rows.map((row) => ({ guest, place, row })),
+  )
   const judged = rows.map((each) => ({ ...each, reason: impossibleReason(each.guest, each.row) }))
   const failed = judged.filter(({ row, reason }) => reason === null && !isGood(row))
-  for (const { guest, place, row } of failed) console.log(`FAILED ${guest} ${place} ${row.name}: ${row.error ?? JSON.stringify(row)}`)
-  for (const { guest, unavailable } of results.filter((each) => each.unavailable)) console.log(`${guest}: not available: ${unavailable}`)
+  for (const { guest, place, row } of failed)
+    console.log(`FAILED ${guest} ${place} ${row.name}: ${row.error ?? JSON.stringify(row)}`)
+  for (const { guest, unavailable } of results.filter((each) => each.unavailable))
+    console.log(`${guest}: not available: ${unavailable}`)
   if (isWhole) writeFileSync(join(root, 'docs/kernels.md'), kernelsMarkdown(results))
   console.log(`lab: ${judged.length - failed.length} passed, ${failed.length} failed`)
   return failed.length > 0 || judged.length === 0 ? 1 : 0

@@ -51,7 +51,7 @@ function columnsOfKind(name: string, kind: Kind): readonly CsvColumn[] {
 
 function scalar(value: unknown): CsvCell {
   if (value === null || value === undefined) return null
-  return typeof value === 'number' ? value : String(value)
+  return typeof value === 'number' || typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function nameList(names: readonly string[] | undefined): CsvCell {

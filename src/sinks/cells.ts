@@ -64,7 +64,10 @@ function shellLine(words: readonly unknown[], { name, event }: CellContext): str
     if (word === null) return '?'
     const item = `${name}[${index}]`
     const isEscaped = event.escaped?.includes(item) === true
-    return shellWord(String(word), isEscaped) + (event.cut?.includes(item) === true ? '…' : '')
+    return (
+      shellWord(typeof word === 'string' ? word : JSON.stringify(word), isEscaped) +
+      (event.cut?.includes(item) === true ? '…' : '')
+    )
   })
   const line = shown.join(' ')
   return line === '-' ? "'-'" : line

@@ -93,12 +93,19 @@ function bpftraces(): readonly number[] {
   )
 }
 
+const root = new URL('../../', import.meta.url).pathname
+
 describe.skipIf(cannotRun)('without root', () => {
   it('exits 77 before anything is started, with what to type', async () => {
     const { code, stdout, stderr } = await runCli(['tcpconnect'], {
       steps: attach,
-      shell:
-        'chmod -R a+rX "$TMPDIR"; exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"',
+      // The checkout may lie where only root can go (/root): it is shown to the other user under a name that all can reach.
+      shell: `chmod -R a+rX "$TMPDIR"; root='${root}' node=$1 cli=$2; shift 2
+        exec unshare --mount --propagation private /bin/sh -c '
+          mount --bind "$1" /mnt || exit 1
+          node=$2 cli="/mnt/\${3#"$1"}"; shift 3
+          exec setpriv --reuid 65534 --regid 65534 --clear-groups "$node" "$cli" "$@"
+        ' sh "$root" "$node" "$cli" "$@"`,
     })
 
     expect(stderr).toContain('[NO_PERMISSION]')

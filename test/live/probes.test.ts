@@ -32,7 +32,12 @@ describe.each(Object.keys(builtin))('%s on this host', (name) => {
     const cells = [{ name, probe: name, variant: null, bcc: false }]
     writeFileSync(
       request,
-      JSON.stringify({ cli: `${root}dist/src/cli.js`, out: folder, probes: `${root}probes`, cells }),
+      JSON.stringify({
+        cli: `${root}dist/src/cli.js`,
+        out: folder,
+        probes: `${root}probes`,
+        cells,
+      }),
     )
 
     execFileSync(process.execPath, [`${root}scripts/lab/inside/cells.mjs`, request])

@@ -11,13 +11,24 @@ const tools = {
   },
   retrans: {
     command: ['/usr/sbin/tcpretrans-bpfcc', '-l'],
-    key: (words) => (/^\d\d:/.test(words[0]) && words[4] === 'R>' ? `${words[3]} ${words[5]}` : null),
-    own: (event) => (event.kind === 'syn-ack' ? null : `${event.laddr}:${event.lport} ${event.raddr}:${event.rport}`),
+    key: (words) =>
+      /^\d\d:/.test(words[0]) && words[4] === 'R>' ? `${words[3]} ${words[5]}` : null,
+    own: (event) =>
+      event.kind === 'syn-ack'
+        ? null
+        : `${event.laddr}:${event.lport} ${event.raddr}:${event.rport}`,
   },
   tcpstates: {
     command: ['/usr/sbin/tcpstates-bpfcc'],
-    key: (words) => (words.length >= 10 && words.includes('->') ? `${words.slice(-8, -4).join(' ')} ${words.at(-4)} ${words.at(-2)}` : null),
-    own: (event) => `${event.laddr ?? ''} ${event.lport ?? 0} ${event.raddr ?? ''} ${event.rport ?? 0} ${event.old_state} ${event.new_state}`.replace(/FIN_WAIT/g, 'FIN_WAIT'),
+    key: (words) =>
+      words.length >= 10 && words.includes('->')
+        ? `${words.slice(-8, -4).join(' ')} ${words.at(-4)} ${words.at(-2)}`
+        : null,
+    own: (event) =>
+      `${event.laddr ?? ''} ${event.lport ?? 0} ${event.raddr ?? ''} ${event.rport ?? 0} ${event.old_state} ${event.new_state}`.replace(
+        /FIN_WAIT/g,
+        'FIN_WAIT',
+      ),
   },
   execsnoop: {
     command: ['/usr/sbin/execsnoop-bpfcc', '-x'],
@@ -32,7 +43,10 @@ const tools = {
 /** Runs the workload while bcc's tool is attached too. `judge` then compares what both saw of the workload's events. */
 export async function compareWithBcc(probe, work) {
   const tool = tools[probe]
-  const child = spawn(tool.command[0], tool.command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PYTHONUNBUFFERED: '1' } })
+  const child = spawn(tool.command[0], tool.command.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PYTHONUNBUFFERED: '1' },
+  })
   let output = ''
   let errors = ''
   child.stderr.on('data', (data) => (errors += data))
@@ -54,12 +68,22 @@ export async function compareWithBcc(probe, work) {
   await new Promise((resolve) => setTimeout(resolve, 1500))
   child.kill('SIGINT')
   await ended
-  return { lines, judge: (_, events) => (isReady ? compare(tool, output, events) : { ok: null, text: `did not start: ${errors.trim().split('\n').at(-1)}` }) }
+  return {
+    lines,
+    judge: (_, events) =>
+      isReady
+        ? compare(tool, output, events)
+        : { ok: null, text: `did not start: ${errors.trim().split('\n').at(-1)}` },
+  }
 }
 
 /** How many of our keys bcc printed as often. Hostile names break bcc's lines, so its count may be below ours, never above. */
 function compare(tool, output, events) {
-  const count = (keys) => keys.reduce((map, key) => (key === null ? map : map.set(key, (map.get(key) ?? 0) + 1)), new Map())
+  const count = (keys) =>
+    keys.reduce(
+      (map, key) => (key === null ? map : map.set(key, (map.get(key) ?? 0) + 1)),
+      new Map(),
+    )
   const theirs = count(output.split('\n').map((line) => tool.key(line.trim().split(/\s+/))))
   const ours = count(events.map(tool.own))
   let same = 0
@@ -71,5 +95,11 @@ function compare(tool, output, events) {
     same += Math.min(times, their)
     more += Math.max(0, their - times)
   }
-  return { ok: more === 0, text: `saw ${same} of our ${total}${more > 0 ? `, and ${more} that we did not` : ''}`, same, total, more }
+  return {
+    ok: more === 0,
+    text: `saw ${same} of our ${total}${more > 0 ? `, and ${more} that we did not` : ''}`,
+    same,
+    total,
+    more,
+  }
 }

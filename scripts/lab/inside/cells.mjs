@@ -12,21 +12,43 @@ const inside = import.meta.dirname
 
 /** Runs a workload; its lines are the expectations. */
 async function runWorkload(probes, probe) {
-  const child = spawn('/usr/bin/python3', [join(probes, probe, 'workload.py'), inside], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('/usr/bin/python3', [join(probes, probe, 'workload.py'), inside], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const lines = []
   let errors = ''
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line)))
   child.stderr.on('data', (data) => (errors += data))
   const [status] = await once(child, 'close')
-  if (status !== 0) throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
+  if (status !== 0)
+    throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
   return lines
 }
 
 /** Starts ebpf-run and waits until it is attached, or has ended. */
 async function startRun({ cli, out }, { probe, variant, name }) {
-  const files = { summary: join(out, `${name}.summary.json`), recording: join(out, `${name}.ebpfrun`) }
-  const args = [cli, probe, '-o', 'ndjson', '--lifecycle', '--summary-json', files.summary, '--record', files.recording, '--attach-timeout', '180s', '--drain', '20s']
-  const child = spawn(process.execPath, [...args, ...(variant ? ['--variant', variant] : [])], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const files = {
+    summary: join(out, `${name}.summary.json`),
+    recording: join(out, `${name}.ebpfrun`),
+  }
+  const args = [
+    cli,
+    probe,
+    '-o',
+    'ndjson',
+    '--lifecycle',
+    '--summary-json',
+    files.summary,
+    '--record',
+    files.recording,
+    '--attach-timeout',
+    '180s',
+    '--drain',
+    '20s',
+  ]
+  const child = spawn(process.execPath, [...args, ...(variant ? ['--variant', variant] : [])], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const events = []
   let errors = ''
   child.stderr.on('data', (data) => (errors += data))
@@ -48,16 +70,31 @@ async function runCell(request, cell) {
   const row = { ...cell, expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
   try {
     if (!run.isAttached) throw new Error(run.errors().trim().split('\n').slice(0, 3).join(' | '))
-    const bcc = cell.bcc ? await compareWithBcc(cell.probe, () => runWorkload(request.probes, cell.probe)) : null
+    const bcc = cell.bcc
+      ? await compareWithBcc(cell.probe, () => runWorkload(request.probes, cell.probe))
+      : null
     const lines = bcc === null ? await runWorkload(request.probes, cell.probe) : bcc.lines
     await new Promise((resolve) => setTimeout(resolve, 500))
     run.child.kill('SIGINT')
     const status = await run.ended
-    if (status !== 0) throw new Error(`ebpf-run ended with ${status}: ${run.errors().trim().split('\n').at(-1)}`)
-    const summary = existsSync(run.files.summary) ? JSON.parse(readFileSync(run.files.summary, 'utf8')) : null
+    if (status !== 0)
+      throw new Error(`ebpf-run ended with ${status}: ${run.errors().trim().split('\n').at(-1)}`)
+    const summary = existsSync(run.files.summary)
+      ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
+      : null
     const verdict = judge(lines, run.events, summary)
-    writeFileSync(join(request.out, `${cell.name}.ndjson`), run.events.map((event) => `${JSON.stringify(event)}\n`).join(''))
-    return { ...row, ...verdict, ...(bcc === null ? {} : { bcc: bcc.judge(lines, verdict.events) }), events: undefined, variant: summary?.variant ?? cell.variant, seconds: (Date.now() - started) / 1000 }
+    writeFileSync(
+      join(request.out, `${cell.name}.ndjson`),
+      run.events.map((event) => `${JSON.stringify(event)}\n`).join(''),
+    )
+    return {
+      ...row,
+      ...verdict,
+      ...(bcc === null ? {} : { bcc: bcc.judge(lines, verdict.events) }),
+      events: undefined,
+      variant: summary?.variant ?? cell.variant,
+      seconds: (Date.now() - started) / 1000,
+    }
   } catch (error) {
     run.child.kill('SIGINT')
     await Promise.race([run.ended, new Promise((resolve) => setTimeout(resolve, 20_000))])
@@ -71,6 +108,8 @@ mkdirSync(request.out, { recursive: true })
 for (const cell of request.cells) {
   const row = await runCell(request, cell)
   writeFileSync(join(request.out, `${cell.name}.cell.json`), JSON.stringify(row))
-  console.log(`cell ${row.name}: ${row.error ?? `expected ${row.expected}, delivered ${row.delivered}, lost ${row.lost}, wrong ${row.wrong}, faults ${row.faults}, ${row.account}${row.bcc ? `, bcc ${row.bcc.text}` : ''}`} (${row.seconds.toFixed(0)} s)`)
+  console.log(
+    `cell ${row.name}: ${row.error ?? `expected ${row.expected}, delivered ${row.delivered}, lost ${row.lost}, wrong ${row.wrong}, faults ${row.faults}, ${row.account}${row.bcc ? `, bcc ${row.bcc.text}` : ''}`} (${row.seconds.toFixed(0)} s)`,
+  )
   for (const complaint of row.complaints ?? []) console.log(`  ${complaint}`)
 }

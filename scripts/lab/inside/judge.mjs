@@ -6,14 +6,23 @@ function fits(expected, value) {
   if (Array.isArray(expected.any)) return expected.any.some((each) => fits(each, value))
   if (Array.isArray(expected.starts)) return fitsStart(expected, value)
   if (Array.isArray(expected.readable)) {
-    return value === null || (Array.isArray(value) && value.every((each, index) => each === null || each === expected.readable[index]))
+    return (
+      value === null ||
+      (Array.isArray(value) &&
+        value.every((each, index) => each === null || each === expected.readable[index]))
+    )
   }
   return JSON.stringify(expected) === JSON.stringify(value)
 }
 
 /** A list that may be cut: at least the first 20 items, or all. */
 function fitsStart({ starts, length }, value) {
-  return Array.isArray(value) && value.length >= Math.min(length, starts.length) && value.length <= length && starts.every((each, index) => each === value[index])
+  return (
+    Array.isArray(value) &&
+    value.length >= Math.min(length, starts.length) &&
+    value.length <= length &&
+    starts.every((each, index) => each === value[index])
+  )
 }
 
 function isInScope(scope, event) {
@@ -28,13 +37,16 @@ export function judge(lines, all, summary) {
   const events = all.filter((event) => isInScope(scope, event))
   const left = [...events]
   const missing = expectations.filter((expected) => {
-    const at = left.findIndex((event) => Object.entries(expected).every(([field, value]) => fits(value, event[field])))
+    const at = left.findIndex((event) =>
+      Object.entries(expected).every(([field, value]) => fits(value, event[field])),
+    )
     if (at >= 0) left.splice(at, 1)
     return at < 0
   })
   const expected = total ?? expectations.length
   const surplus = total === null ? left : []
-  const wrong = missing.length + surplus.length + Math.abs(total === null ? 0 : events.length - total)
+  const wrong =
+    missing.length + surplus.length + Math.abs(total === null ? 0 : events.length - total)
   const accounts = Object.values(summary?.events ?? {})
   const sum = (figure) => accounts.reduce((all, each) => all + (each[figure] ?? 0), 0)
   return {
