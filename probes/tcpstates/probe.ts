@@ -17,6 +17,7 @@ export default defineProbe({
         cpu,
         ...owner,
         ...socket,
+        family: { ...socket.family, nullable: true },
         lport: { ...socket.lport, nullAs: 0 },
         laddr: { ...socket.laddr, nullAs: '::' },
         rport: { ...socket.rport, nullAs: 0 },
