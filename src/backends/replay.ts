@@ -11,7 +11,10 @@ import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './
 export interface Replay {
   readonly head: RecordingHead
   /** Feeds the recorded bytes through the same decoder as a live run; returns the account as the bytes tell it. */
-  play(onEvent: (event: AnyEvent) => boolean): Account
+  play(onEvent: (event: AnyEvent) => boolean): {
+    readonly account: Account
+    readonly durationMs: number
+  }
 }
 
 /** Reads the head of a recording. Throws BAD_RECORDING. */
@@ -60,14 +63,42 @@ export function openReplay(file: Buffer, probe: ProbeSpec): Replay {
           other: (line) => void counters.line(line),
         },
       })
-      let isWhole = false
+      let tail: Tail | null = null
       for (const { frame, payload } of decodeFrames(file)) {
         if (frame.frame === 'clock') clock.offsetNs = BigInt(frame.offset_ns)
-        if (frame.frame === 'tail') isWhole = true
+        if (frame.frame === 'tail') tail = readTail(frame.summary)
         if (payload !== null) decoder.push(payload)
       }
       decoder.end()
-      return tally.snapshot({ final: isWhole, counters })
+      for (const type of Object.keys(probe.events)) tally.missed(type, tail?.missed[type] ?? null)
+      return {
+        account: tally.snapshot({ final: tail?.isExact ?? false, counters }),
+        durationMs: tail?.durationMs ?? 0,
+      }
     },
   }
+}
+
+/** What only the run itself knew, from the summary in its recording. */
+interface Tail {
+  readonly isExact: boolean
+  readonly durationMs: number
+  readonly missed: Readonly<Record<string, number>>
+}
+
+function readTail(summary: unknown): Tail {
+  const { account, duration_ms: duration, events } = fieldsOf(summary)
+  const missed = Object.entries(fieldsOf(events)).flatMap(([type, each]) => {
+    const { missed: count } = fieldsOf(each)
+    return typeof count === 'number' ? [[type, count] as const] : []
+  })
+  return {
+    isExact: account === 'exact',
+    durationMs: typeof duration === 'number' ? duration : 0,
+    missed: Object.fromEntries(missed),
+  }
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
 }

@@ -1,6 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
 
-/** An option of every run, as data: yargs, help and documentation are made from it. */
+/** An option of every run, as data: parsing, help and documentation are made from it. */
 export interface RunOption {
   readonly name: string
   readonly short?: string

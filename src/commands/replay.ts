@@ -57,7 +57,7 @@ export async function replay(argv: readonly string[], io: Io): Promise<number> {
     )
   let count = 0
   sink.begin()
-  const account = recording.play((event) => {
+  const { account, durationMs } = recording.play((event) => {
     const isWanted =
       !state.isClosed &&
       (request.count === null || count < request.count) &&
@@ -70,7 +70,7 @@ export async function replay(argv: readonly string[], io: Io): Promise<number> {
   })
   sink.end()
   await out.close()
-  if (!flags['quiet']) io.stderr(`${accountText(account, { durationMs: 0, notes: [] })}\n`)
+  if (!flags['quiet']) io.stderr(`${accountText(account, { durationMs, notes: [] })}\n`)
   if (state.failure !== null) throw state.failure
   return exitCodes.ok
 }

@@ -27,7 +27,7 @@ describe.each(recordings)('%s', (name) => {
       .map((line): unknown => JSON.parse(line))
     const events: AnyEvent[] = []
 
-    const account = openReplay(file, spec).play((event) => events.push(event) > 0)
+    const { account } = openReplay(file, spec).play((event) => events.push(event) > 0)
 
     expect(events).toEqual(expected)
     expect(account.account).toBe('exact')
