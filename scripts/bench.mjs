@@ -1,7 +1,6 @@
 // npm run bench: ratios of one run, never absolute promises. Needs a build, and root for the parts that trace.
 import { spawnSync } from 'node:child_process'
 import { decodeBench, memoryBench } from './bench/decode.mjs'
-import { pipeBench } from './bench/pipe.mjs'
 
 const cli = new URL('../dist/src/cli.js', import.meta.url).pathname
 const rounds = 9
@@ -71,11 +70,4 @@ if (process.getuid() === 0) {
   console.log(
     `  ${'ebpf-run tcpconnect --duration 1ms'.padEnd(44)} ${(median(own) / median(base)).toFixed(2)}x`,
   )
-
-  console.log('the whole pipe, a burst of write() by dd')
-  for (const row of await pipeBench()) {
-    console.log(
-      `  ${row.name.padEnd(32)} delivered ${row.delivered} of ${row.emitted}, CPU per event: bpftrace ${row.backendUs.toFixed(2)} us, reader ${row.readerUs.toFixed(2)} us (${((100 * row.reader) / row.backend).toFixed(0)} %)`,
-    )
-  }
 }

@@ -151,7 +151,10 @@ class Rendering {
       throw broken(this.input.where, `${path}: an index is for arrays`)
     const size = member.size / Math.max(1, member.length)
     const type = scalarType(size, member.signed)
-    return `((struct ${this.struct(member.offset + Number(index) * size, type)} *)${atom(pointer)})->v`
+    const value = `((struct ${this.struct(member.offset + Number(index) * size, type)} *)${atom(pointer)})->v`
+    // 0.11.3 stores eight bytes into the slot of a variable, which is as narrow as its first value: its neighbours on the stack
+    // then read wrong. So no value is narrow.
+    return size === 8 ? value : `((${member.signed ? 'int64' : 'uint64'})${value})`
   }
 
   fentry(which: 'entry' | 'exit', name: string): string {

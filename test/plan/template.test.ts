@@ -21,7 +21,7 @@ const whole = '{{emit thing\n task\n}}'
 describe('a template', () => {
   it('renders with what it should have', () => {
     expect(render(`$x = {{read sock.a $sk}} + {{param least}};\n${whole}`)).toMatch(
-      /\$x = \(\(struct er_\d+_unsigned_int \*\)\$sk\)->v \+ 3;/,
+      /\$x = \(\(uint64\)\(\(struct er_\d+_unsigned_int \*\)\$sk\)->v\) \+ 3;/,
     )
   })
 

@@ -12,7 +12,16 @@ const inside = import.meta.dirname
 
 /** Runs a workload; its lines are the expectations. */
 async function runWorkload(probes, probe) {
-  const child = spawn('/usr/bin/python3', [join(probes, probe, 'workload.py'), inside], {
+  // In a mount namespace of its own: named network namespaces are mounts.
+  const words = [
+    '--mount',
+    '--propagation',
+    'private',
+    '/usr/bin/python3',
+    join(probes, probe, 'workload.py'),
+    inside,
+  ]
+  const child = spawn('unshare', words, {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines = []
