@@ -150,6 +150,7 @@ class Rendering {
     if (member.length > 0 !== (index !== ''))
       throw broken(this.input.where, `${path}: an index is for arrays`)
     const size = member.size / Math.max(1, member.length)
+    if (size === 1 && !member.signed) return this.readByte(member.offset + Number(index), pointer)
     const type = scalarType(size, member.signed)
     const value = `((struct ${this.struct(member.offset + Number(index) * size, type)} *)${atom(pointer)})->v`
     // 0.11.3 stores eight bytes into the slot of a variable, which is as narrow as its first value: its neighbours on the stack
@@ -161,6 +162,12 @@ class Rendering {
     const { fentry } = this.input.dialect
     if (fentry === null) throw broken(this.input.where, 'this bpftrace has no fentry')
     return `${fentry[which]}:${name}`
+  }
+
+  /** One byte, taken out of the aligned word around it: 0.11.3 reads single bytes from the wrong place of its stack. */
+  private readByte(offset: number, pointer: string): string {
+    const type = this.struct(offset - (offset % 4), 'unsigned int')
+    return `((((uint64)((struct ${type} *)${atom(pointer)})->v) >> ${(offset % 4) * 8}) & 255)`
   }
 
   /** A 16-bit number in network order. Shifts, because bswap() came with bpftrace 0.15. */
