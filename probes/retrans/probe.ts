@@ -73,6 +73,8 @@ export default defineProbe({
       backend: 'bpftrace',
       template: 'kprobe.bt',
       needs: [
+        // 0.11.3 makes a program of this template that prints a wrong state (measured on 5.10).
+        { bpftrace: '>=0.12.0' },
         { function: 'tcp_retransmit_skb', by: 'kprobe' },
         { function: '__tcp_retransmit_skb', by: 'kprobe' },
         { function: 'tcp_send_loss_probe', by: 'kprobe' },

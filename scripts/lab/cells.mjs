@@ -40,7 +40,10 @@ export function isGood(row) {
 }
 
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
-export const impossible = [{ guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11' }]
+export const impossible = [
+  { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
+  { guest: 'debian11', name: 'retrans-kprobe', says: 'bpftrace 0.11 prints a wrong state' },
+]
 
 export function impossibleReason(guest, row) {
   const known = impossible.find((each) => each.guest === guest && each.name === row.name)
