@@ -11,15 +11,6 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
   return checkVersion(need.bpftrace, facts)
 }
 
-/** A need in words, for plan and describe. */
-export function needText(need: Need): string {
-  if ('tracepoint' in need) {
-    return `tracepoint ${need.tracepoint}${need.fields ? ` with ${need.fields.join(', ')}` : ''}`
-  }
-  if ('function' in need) return `${need.by} on ${need.function}`
-  return 'btf' in need ? `BTF of ${need.btf}` : `bpftrace ${need.bpftrace}`
-}
-
 function checkTracepoint(name: string, fields: readonly string[], facts: HostFacts): Fact {
   const format = facts.tracepoints[name]
   if (format === undefined)

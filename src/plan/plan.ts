@@ -1,11 +1,12 @@
 import { EbpfRunError } from '../errors.ts'
 import type { Fact, HostFacts, Questions } from '../host/facts.ts'
 import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
+import { needText } from '../schema/docs.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
 import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
 import type { AnyFilter } from './filters.ts'
-import { checkNeed, needText } from './needs.ts'
+import { checkNeed } from './needs.ts'
 import {
   type Applied,
   type Program,
