@@ -9,6 +9,8 @@ rmSync('dist', { recursive: true, force: true })
 await $`node scripts/codegen.mjs`
 await $`node_modules/.bin/tsc -p tsconfig.build.json`
 
+for (const file of readdirSync('probes').filter((each) => each.endsWith('.bt')))
+  cpSync(`probes/${file}`, `dist/probes/${file}`)
 const probes = readdirSync('probes', { withFileTypes: true }).filter((entry) => entry.isDirectory())
 for (const { name } of probes) {
   for (const file of readdirSync(`probes/${name}`).filter((each) => each.endsWith('.bt'))) {

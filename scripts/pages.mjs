@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url'
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const { fieldsMarkdown } = await import('../dist/src/schema/docs.js')
-const { runOptions } = await import('../dist/src/commands/options.js')
-const { optionsOf } = await import('../dist/src/commands/parse.js')
+const { optionsOf, runOptions } = await import('../dist/src/commands/options.js')
 
 const names = readdirSync('probes', { withFileTypes: true })
   .filter((entry) => entry.isDirectory())

@@ -4,10 +4,12 @@ import { loadProbe } from './catalog/load.ts'
 import { hostNames } from './host/names.ts'
 import { gatherFacts } from './host/gather.ts'
 import { parseFilters } from './plan/params.ts'
-import { makePlan, questionsOf } from './plan/plan.ts'
+import { makePlan } from './plan/plan.ts'
+import { questionsOf } from './plan/questions.ts'
 import type { EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
-import { type Session, startSession } from './session/session.ts'
+import { startSession } from './session/session.ts'
+import type { Session } from './session/types.ts'
 import { type RunSummary, summaryOf } from './session/summary.ts'
 
 export { EbpfRunError, type ErrorCode, errorCodes, exitCodes } from './errors.ts'
@@ -38,6 +40,8 @@ export interface RunOptions {
   readonly outcome?: 'failed' | 'ok'
   /** Force a way of doing it. */
   readonly variant?: string
+  /** Only variants of this back-end. */
+  readonly backend?: string
   /** Counted from attached. */
   readonly durationMs?: number
   readonly count?: number
@@ -113,6 +117,7 @@ export function run<N extends ProbeName>(
         filters,
         params: {},
         variant: options.variant ?? null,
+        backend: options.backend ?? null,
         bufferBytes: options.bufferBytes ?? null,
       },
       facts,

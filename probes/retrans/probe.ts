@@ -7,6 +7,17 @@ const sockState = {
   fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
 } as const
 
+const options = {
+  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  tlp: { function: 'tcp_send_loss_probe', by: 'fentry' },
+  tlpkprobe: { function: 'tcp_send_loss_probe', by: 'kprobe' },
+  err: { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['err'] },
+} as const
+const synack = {
+  tracepoint: 'tcp:tcp_retransmit_synack',
+  fields: ['sport', 'dport', 'saddr_v6', 'daddr_v6'],
+} as const
+
 export default defineProbe({
   name: 'retrans',
   aliases: ['tcpretrans'],
@@ -43,6 +54,23 @@ export default defineProbe({
   },
   variants: [
     {
+      name: 'rawtracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'tcp:tcp_retransmit_skb', raw: true },
+        { tracepoint: 'sock:inet_sock_set_state', raw: true },
+        synack,
+        { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'sock.sk_protocol' },
+        { btf: 'inet_sock.inet_sport' },
+      ],
+      options: { ...options, raw: true },
+      cannotTell: {},
+      misses: 'SYN-ACKs sent again while another tracing program runs on that CPU',
+      cost: 'a raw tracepoint program a retransmission and a TCP state change',
+    },
+    {
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
@@ -51,19 +79,11 @@ export default defineProbe({
           tracepoint: 'tcp:tcp_retransmit_skb',
           fields: ['skaddr', 'sport', 'dport', 'saddr_v6', 'daddr_v6'],
         },
-        {
-          tracepoint: 'tcp:tcp_retransmit_synack',
-          fields: ['sport', 'dport', 'saddr_v6', 'daddr_v6'],
-        },
+        synack,
         sockState,
         { btf: 'sock.__sk_common.skc_state' },
       ],
-      options: {
-        err: { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['err'] },
-        accept: { function: 'inet_csk_accept', by: 'fentry' },
-        tlp: { function: 'tcp_send_loss_probe', by: 'fentry' },
-        tlpkprobe: { function: 'tcp_send_loss_probe', by: 'kprobe' },
-      },
+      options: { ...options, raw: false },
       cannotTell: {},
       misses: 'retransmissions made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a retransmission and a TCP state change',
@@ -73,12 +93,11 @@ export default defineProbe({
       backend: 'bpftrace',
       template: 'kprobe.bt',
       needs: [
-        // 0.11.3 makes a program of this template that prints a wrong state (measured on 5.10).
-        { bpftrace: '>=0.12.0' },
         { function: 'tcp_retransmit_skb', by: 'kprobe' },
         { function: '__tcp_retransmit_skb', by: 'kprobe' },
         { function: 'tcp_send_loss_probe', by: 'kprobe' },
         { function: 'tcp_connect', by: 'kprobe' },
+        { function: 'tcp_v4_destroy_sock', by: 'kprobe' },
         { btf: 'sock.__sk_common.skc_v6_daddr' },
       ],
       cannotTell: {

@@ -66,6 +66,22 @@ export default defineProbe({
       cost: 'one trampoline a connect()',
     },
     {
+      name: 'rawtracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'sock:inet_sock_set_state', raw: true },
+        { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'sock.sk_protocol' },
+        { btf: 'inet_sock.inet_sport' },
+      ],
+      options: { btf: { btf: 'sock.sk_err' }, raw: true },
+      cannotTell: {},
+      misses:
+        'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends',
+      cost: 'a raw tracepoint program a TCP state change',
+    },
+    {
       name: 'kprobe',
       backend: 'bpftrace',
       template: 'kprobe.bt',
@@ -101,10 +117,10 @@ export default defineProbe({
           ],
         },
       ],
-      options: { btf: { btf: 'sock.sk_err' } },
+      options: { btf: { btf: 'sock.sk_err' }, raw: false },
       cannotTell: {},
       misses:
-        'connects that fail before the socket changes state (no route, not permitted), and state changes made while another tracing program runs on that CPU',
+        'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends, and state changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',
     },
   ],

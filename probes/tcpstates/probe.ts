@@ -3,6 +3,11 @@ import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
 
+const options = {
+  btf: { btf: 'sock.__sk_common.skc_v6_daddr' },
+  accept: { function: 'inet_csk_accept', by: 'fentry' },
+} as const
+
 export default defineProbe({
   name: 'tcpstates',
   summary: 'TCP state changes, and how long each state lasted',
@@ -41,6 +46,21 @@ export default defineProbe({
   },
   variants: [
     {
+      name: 'rawtracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'sock:inet_sock_set_state', raw: true },
+        { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'sock.sk_protocol' },
+        { btf: 'inet_sock.inet_sport' },
+      ],
+      options: { ...options, raw: true },
+      cannotTell: {},
+      misses: 'nothing that the kernel reports: raw tracepoints run beside other tracing programs',
+      cost: 'a raw tracepoint program a TCP state change',
+    },
+    {
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
@@ -59,10 +79,7 @@ export default defineProbe({
           ],
         },
       ],
-      options: {
-        btf: { btf: 'sock.__sk_common.skc_v6_daddr' },
-        accept: { function: 'inet_csk_accept', by: 'fentry' },
-      },
+      options: { ...options, raw: false },
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',

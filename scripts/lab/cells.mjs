@@ -42,7 +42,13 @@ export function isGood(row) {
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
   { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
-  { guest: 'debian11', name: 'retrans-kprobe', says: 'bpftrace 0.11 prints a wrong state' },
+  ...['debian11', 'debian12'].flatMap((guest) =>
+    ['tcpconnect', 'tcpstates', 'retrans'].map((probe) => ({
+      guest,
+      name: `${probe}-rawtracepoint`,
+      says: 'this bpftrace has no raw tracepoints',
+    })),
+  ),
 ]
 
 export function impossibleReason(guest, row) {

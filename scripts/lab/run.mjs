@@ -84,7 +84,8 @@ async function runBooted(guest, _work, folder, cells, onLine) {
     workDir: folder,
     script,
     timeoutMs: bootTimeoutMs,
-    onLine: (line) => /^(cell |  (missing|not expected)|the guest)/.test(line) && onLine(line),
+    onLine: (line) =>
+      /^(cell |  (missing|not expected|not seen)|the guest)/.test(line) && onLine(line),
   })
   return collect(folder, cells, `the guest ended with ${status} after ${Math.round(seconds)} s`)
 }

@@ -67,6 +67,7 @@ export function launchBpftrace(plan: Plan, facts: HostFacts, typesFolder: string
     args,
     env: {
       [dialect.strlenVariable]: stringBytes,
+      [dialect.keysVariable]: String(plan.buffers.mapKeys),
       [dialect.pagesVariable]: String(plan.buffers.pages),
       BPFTRACE_STR_TRUNC_TRAILER: '',
       // From 0.23 on messages are coloured even where nobody looks.

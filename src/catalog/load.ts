@@ -3,6 +3,7 @@ import { builtin } from '../../probes/index.ts'
 import { EbpfRunError } from '../errors.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import type { ProbeSpec } from '../schema/define.ts'
+import { includesOf, withIncludes } from './includes.ts'
 import { nearest } from './nearest.ts'
 
 /** A probe's name from what a user typed: a name or an alias. Throws UNKNOWN_PROBE with a suggestion. */
@@ -30,8 +31,18 @@ export async function loadProbe(typed: string): Promise<LoadedProbe> {
   const templates = await Promise.all(
     spec.variants.map(
       async (variant) =>
-        [variant.name, await readFile(new URL(variant.template, folder), 'utf8')] as const,
+        [variant.name, await readTemplate(new URL(variant.template, folder))] as const,
     ),
   )
   return { spec, templates: Object.fromEntries(templates) }
+}
+
+/** A template with the files that it includes; those include nothing. */
+async function readTemplate(file: URL): Promise<string> {
+  const source = await readFile(file, 'utf8')
+  const names = includesOf(source, file.pathname)
+  const files = await Promise.all(
+    names.map(async (name) => [name, await readFile(new URL(name, file), 'utf8')] as const),
+  )
+  return withIncludes(source, Object.fromEntries(files))
 }

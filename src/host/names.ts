@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { findUser } from './users.ts'
 
 /** How a name that is no number becomes one. */
 export interface Names {
@@ -13,13 +14,7 @@ export interface Names {
 
 /** Users, cgroups and network namespaces of this host, read when a filter names one. */
 export const hostNames: Names = {
-  user(name) {
-    const line = read('/etc/passwd')
-      .split('\n')
-      .find((each) => each.startsWith(`${name}:`))
-    const id = line?.split(':')[2]
-    return id === undefined ? null : Number(id)
-  },
+  user: (name) => (/^\d/.test(name) ? null : (findUser(name)?.uid ?? null)),
   cgroup(path) {
     const inode = inodeOf(
       isAbsolute(path) && path.startsWith('/sys/fs/cgroup') ? path : join('/sys/fs/cgroup', path),
@@ -27,14 +22,6 @@ export const hostNames: Names = {
     return inode === null ? null : BigInt(inode)
   },
   netns: (name) => inodeOf(isAbsolute(name) ? name : join('/run/netns', name)),
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 function inodeOf(path: string): number | null {

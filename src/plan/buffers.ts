@@ -7,12 +7,16 @@ export interface Buffers {
   readonly pages: number
   readonly totalBytes: number
   readonly reason: string
+  /** Keys of each map of the program: how many connections or owners it keeps at a time. */
+  readonly mapKeys: number
 }
 
 const pageBytes = 4096
 const mebibyte = 1024 * 1024
 const defaultBudget = 64 * mebibyte
 const leastPages = 16
+/** A key and its share of seven maps take about 600 bytes of kernel memory, taken at the start. */
+const mapKeys = { most: 65_536, least: 4_096, bytes: 600, share: 400 }
 
 /** The output buffer: a total budget divided by the CPUs. Default: 64 MiB, at most 1 % of the memory that we may use. */
 export function chooseBuffers(
@@ -26,7 +30,13 @@ export function chooseBuffers(
     transport: dialect.transport,
     pages,
     totalBytes: pages * pageBytes * facts.cpus,
+    mapKeys: clampedPower(facts.memoryBytes / mapKeys.share / mapKeys.bytes),
     reason:
       wantedBytes === null ? '64 MiB in total, at most 1 % of memory' : 'asked for with --buffer',
   }
+}
+
+function clampedPower(keys: number): number {
+  const power = 2 ** Math.floor(Math.log2(Math.max(1, keys)))
+  return Math.min(mapKeys.most, Math.max(mapKeys.least, power))
 }

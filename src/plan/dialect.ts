@@ -16,6 +16,8 @@ export interface Dialect {
   readonly flags: readonly string[]
   /** Variable that sets the longest str(); renamed in 0.20, the old name is ignored from 0.24 on. */
   readonly strlenVariable: string
+  /** Variable that sets how many keys a map holds, 4096 without it; renamed in 0.20. */
+  readonly keysVariable: string
   /** Variable that sets the pages of a CPU's share of the output buffer. */
   readonly pagesVariable: string
   /** How events travel: a perf buffer a CPU, or one ring buffer (from 0.18). */
@@ -24,8 +26,18 @@ export interface Dialect {
   readonly clock: 'monotonic' | 'boottime'
   /** Names of the trampoline hooks; null: this version has none that works. */
   readonly fentry: { readonly entry: string; readonly exit: string } | null
+  /**
+   * Raw tracepoints: 0.17 refuses them, 0.23 takes every one, 0.27 only those that it finds in the kernel's list of functions
+   * (measured; the versions between were not tried).
+   */
+  readonly rawTracepoint: 'any' | 'listed' | null
   /** uptr() marks a user-space pointer; 0.11 has no such thing and reads both kinds alike. */
   readonly userPointer: string
+  /**
+   * 0.11.3's compiler lets a struct read and the key of a following map share a place on the stack, and may store the key before
+   * it has loaded what was read (seen in the bytecode). A call between the two keeps their order.
+   */
+  readonly needsBarriers: boolean
   /** BEGIN and END are uprobes on bpftrace's own symbols below 0.16 and fail on stripped builds. */
   readonly hasEnd: boolean
   /** Items of a list that fit: strings live on the 512-byte BPF stack below 0.22. */
@@ -39,10 +51,13 @@ const first: Dialect = {
   ownTypes: true,
   flags: [],
   strlenVariable: 'BPFTRACE_STRLEN',
+  keysVariable: 'BPFTRACE_MAP_KEYS_MAX',
   pagesVariable: 'BPFTRACE_PERF_RB_PAGES',
   transport: 'perf buffer',
   clock: 'monotonic',
   fentry: null,
+  rawTracepoint: null,
+  needsBarriers: true,
   userPointer: '',
   hasEnd: false,
   listItems: 20,
@@ -58,6 +73,7 @@ const changes: readonly Change[] = [
     programFrom: 'stdin',
     flags: ['-q', '--no-warnings'],
     userPointer: 'uptr',
+    needsBarriers: false,
   },
   { since: '0.15.0', ownTypes: false },
   {
@@ -70,9 +86,12 @@ const changes: readonly Change[] = [
   {
     since: '0.20.0',
     strlenVariable: 'BPFTRACE_MAX_STRLEN',
+    keysVariable: 'BPFTRACE_MAX_MAP_KEYS',
     fentry: { entry: 'fentry', exit: 'fexit' },
   },
   { since: '0.22.0', listItems: 60 },
+  { since: '0.23.0', rawTracepoint: 'any' },
+  { since: '0.24.0', rawTracepoint: 'listed' },
 ]
 
 /** The oldest bpftrace that this project drives. */

@@ -46,47 +46,18 @@ export interface OutcomeFilter {
   readonly fields: readonly { readonly field: string; readonly range: Range }[]
 }
 
-export type AnyFilter = Filter | OutcomeFilter
-
-/**
- * How the value of a field is written in a program: a number, a text, or where 16 address bytes lie. `nullAs` is the number, or
- * the address `::`, that stands for no value.
- */
-export type Expression =
-  | { readonly as: 'value'; readonly text: string; readonly nullAs?: number | string }
-  | {
-      readonly as: 'words'
-      readonly words: readonly [string, string, string, string]
-      readonly nullAs?: number | string
-    }
-  | { readonly as: 'opaque' }
-
-/** A bpftrace condition for the filter, or null when it cannot run in the kernel with these expressions. */
-export function kernelCondition(
-  filter: AnyFilter,
-  expressionOf: (field: string) => Expression | null,
-): string | null {
-  if (filter.by === 'outcome') return outcomeCondition(filter, expressionOf)
-  const expression = expressionOf(filter.field)
-  if (expression === null || expression.as === 'opaque') return null
-  if (filter.by === 'address' || expression.as === 'words') {
-    if (expression.as !== 'words') return null
-    const { words } = expression
-    const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words)})`
-    if (filter.by === 'address')
-      return anyAndNone(filter.choices, (block) => blockCondition(words, block) + hasValue)
-    // --family on an address: is it v4-mapped?
-    return filter.by === 'number'
-      ? anyAndNone(filter.choices, (range) => familyCondition(words, range) + hasValue)
-      : null
-  }
-  return filter.by === 'number'
-    ? anyAndNone(filter.choices, (range) => rangeCondition(expression, range))
-    : anyAndNone(filter.choices, (bytes) => `${expression.text} == "${hexLiteral(bytes)}"`)
+/** `-- COMMAND`: the process is the command or descends from it. Only the kernel can tell. */
+export interface CommandFilter {
+  readonly flag: 'command'
+  readonly by: 'command'
+  readonly field: 'pid'
 }
+
+export type AnyFilter = Filter | OutcomeFilter | CommandFilter
 
 /** Whether an event passes a filter that runs after the kernel. A field that is null passes only when nothing but negations was asked. */
 export function eventPasses(filter: AnyFilter, event: AnyEvent, numberOf: NumberOf): boolean {
+  if (filter.by === 'command') return event[filter.field] !== null
   if (filter.by === 'outcome') {
     const failed = filter.fields.some(({ field, range }) => within(numberOf(event, field), range))
     return filter.flag === 'failed' ? failed : !failed
@@ -127,7 +98,7 @@ function matchesChoice(
   }
 }
 
-function within(value: number | bigint | null, range: Range): boolean {
+export function within(value: number | bigint | null, range: Range): boolean {
   return value !== null && value >= range.min && value <= range.max
 }
 
@@ -168,82 +139,8 @@ function groupBytes(group: string): number[] {
   return [value >> 8, value & 255]
 }
 
-function maskByte(bits: number, index: number): number {
+/** The bits of byte `index` that a prefix of `bits` bits covers. */
+export function maskByte(bits: number, index: number): number {
   const left = Math.min(8, Math.max(0, bits - index * 8))
   return (0xff << (8 - left)) & 0xff
-}
-
-function anyAndNone<T>(choices: readonly Choice<T>[], condition: (value: T) => string): string {
-  const of = (negated: boolean) =>
-    choices
-      .filter((choice) => choice.negated === negated)
-      .map((choice) => `(${condition(choice.value)})`)
-  const wanted = of(false)
-  const refused = of(true)
-  return [
-    ...(wanted.length > 0 ? [`(${wanted.join(' || ')})`] : []),
-    ...refused.map((text) => `!${text}`),
-  ].join(' && ')
-}
-
-/** What stands for no value matches no range, as in `eventPasses`. */
-function rangeCondition(
-  { text, nullAs }: Extract<Expression, { as: 'value' }>,
-  range: Range,
-): string {
-  const inRange =
-    range.min === range.max
-      ? `${text} == ${range.min}`
-      : `${text} >= ${range.min} && ${text} <= ${range.max}`
-  return typeof nullAs === 'number' && within(nullAs, range)
-    ? `${inRange} && ${text} != ${nullAs}`
-    : inRange
-}
-
-/** Words are read as the machine reads them: the value is compared in the same (little-endian) order. */
-function blockCondition(words: readonly string[], block: Block): string {
-  const terms = words.flatMap((word, index) => {
-    const mask = littleEndian([0, 1, 2, 3].map((byte) => maskByte(block.bits, index * 4 + byte)))
-    const value = littleEndian(
-      [0, 1, 2, 3].map(
-        (byte) => (block.bytes[index * 4 + byte] ?? 0) & maskByte(block.bits, index * 4 + byte),
-      ),
-    )
-    if (mask === 0) return []
-    return [mask === 0xffffffff ? `${word} == ${value}` : `(${word} & ${mask}) == ${value}`]
-  })
-  return terms.length === 0 ? '1 == 1' : terms.join(' && ')
-}
-
-function familyCondition(words: readonly string[], range: Range): string {
-  const mapped = `${words[0]} == 0 && ${words[1]} == 0 && ${words[2]} == ${littleEndian([0, 0, 255, 255])}`
-  return range.min === 4 ? mapped : `!(${mapped})`
-}
-
-function noAddress(words: readonly string[]): string {
-  return words.map((word) => `${word} == 0`).join(' && ')
-}
-
-function littleEndian(bytes: readonly number[]): number {
-  return bytes.reduceRight((value, byte) => value * 256 + byte, 0)
-}
-
-/** A bpftrace string literal's inside: every byte as \xHH, exact on 0.11 to 0.27. */
-function hexLiteral(bytes: readonly number[]): string {
-  return bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
-}
-
-function outcomeCondition(
-  filter: OutcomeFilter,
-  expressionOf: (field: string) => Expression | null,
-): string | null {
-  const terms: string[] = []
-  for (const { field, range } of filter.fields) {
-    const expression = expressionOf(field)
-    if (expression === null) continue
-    if (expression.as !== 'value') return null
-    terms.push(`(${rangeCondition(expression, range)})`)
-  }
-  if (terms.length === 0) return null
-  return filter.flag === 'failed' ? `(${terms.join(' || ')})` : `!(${terms.join(' || ')})`
 }

@@ -5,10 +5,26 @@ import type { Dialect } from './dialect.ts'
 
 /** Whether a need holds on this host, with the evidence. Only `yes` counts as held. */
 export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
-  if ('tracepoint' in need) return checkTracepoint(need.tracepoint, need.fields ?? [], facts)
+  if ('tracepoint' in need) {
+    const raw = need.raw ? checkRaw(facts, dialect) : null
+    return raw ?? checkTracepoint(need.tracepoint, need.fields ?? [], facts)
+  }
   if ('function' in need) return checkFunction(need.function, need.by, facts, dialect)
   if ('btf' in need) return checkMember(need.btf, facts)
   return checkVersion(need.bpftrace, facts)
+}
+
+/** What speaks against raw tracepoints on this host; null for nothing. */
+function checkRaw(facts: HostFacts, dialect: Dialect | null): Fact | null {
+  const how = dialect?.rawTracepoint ?? null
+  if (how === null)
+    return { is: 'no', evidence: `bpftrace ${facts.bpftrace.version} has no raw tracepoints` }
+  if (how === 'any' || facts.kprobes.is === 'yes') return null
+  const { is, evidence } = facts.kprobes
+  return {
+    is,
+    evidence: `bpftrace ${facts.bpftrace.version} finds raw tracepoints by the list of functions; ${evidence}`,
+  }
 }
 
 function checkTracepoint(name: string, fields: readonly string[], facts: HostFacts): Fact {

@@ -1,15 +1,24 @@
-import { isIP } from 'node:net'
-import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
 import type { ProbeSpec } from '../schema/define.ts'
-import type { AnyFilter, Block, Choice, Filter, Range } from './filters.ts'
+import {
+  parseBlock,
+  parseCgroup,
+  parseComm,
+  parseFamily,
+  parseNetns,
+  parseRange,
+  parseUser,
+} from './filter-values.ts'
+import type { AnyFilter, Choice, Filter } from './filters.ts'
 
 interface FlagSpec {
   readonly flag: string
   readonly field: string
   readonly doc: string
   readonly metavar: string
+  /** Its values may hold any byte, so a backslash takes the meaning from `,`, `!` and `\\`. */
+  readonly escapes?: true
   parse(
     flag: string,
     text: string,
@@ -35,7 +44,8 @@ export const filterFlags: readonly FlagSpec[] = [
     flag: 'comm',
     field: 'comm',
     metavar: 'NAME',
-    doc: 'command names, exact, at most 15 bytes',
+    doc: String.raw`command names, exact, at most 15 bytes; \, and \! for a comma and a leading !`,
+    escapes: true,
     parse: (flag, text) => ({ by: 'text', value: parseComm(flag, text) }),
   },
   {
@@ -84,23 +94,15 @@ export const filterFlags: readonly FlagSpec[] = [
     flag: 'cgroup',
     field: 'cgroup',
     metavar: 'PATH',
-    doc: 'cgroup v2 paths or ids',
-    parse: (flag, text, names) => ({
-      by: 'number',
-      value: parseNamed(flag, text, 'a cgroup v2 path or id', 2n ** 64n, (name) =>
-        names.cgroup(name),
-      ),
-    }),
+    doc: 'cgroup v2 paths below /sys/fs/cgroup, or ids',
+    parse: (flag, text, names) => ({ by: 'number', value: parseCgroup(flag, text, names) }),
   },
   {
     flag: 'netns',
     field: 'netns',
     metavar: 'NS',
     doc: 'network namespaces: inode, path or `ip netns` name',
-    parse: (flag, text, names) => ({
-      by: 'number',
-      value: parseNamed(flag, text, 'a network namespace', 2n ** 32n, (name) => names.netns(name)),
-    }),
+    parse: (flag, text, names) => ({ by: 'number', value: parseNetns(flag, text, names) }),
   },
 ]
 
@@ -121,9 +123,11 @@ export function parseFilters(
   names: Names,
 ): readonly AnyFilter[] {
   const filters: AnyFilter[] = flagsOf(probe).flatMap((spec) => {
-    const texts = (values[spec.flag] ?? []).flatMap((text) => text.split(','))
+    const texts = (values[spec.flag] ?? []).flatMap((text) =>
+      splitList(text, spec.escapes === true),
+    )
     if (texts.length === 0) return []
-    const choices = texts.map((text) => parseChoice(spec, text.trim(), names))
+    const choices = texts.map((text) => parseChoice(spec, text, names))
     const by = choices[0]?.by ?? 'number'
     return [
       {
@@ -151,101 +155,30 @@ export function parseFilters(
   ]
 }
 
-function parseChoice(
-  spec: FlagSpec,
-  text: string,
-  names: Names,
-): Choice<unknown> & { by: Filter['by'] } {
-  const negated = text.startsWith('!')
-  const { by, value } = spec.parse(spec.flag, negated ? text.slice(1) : text, names)
-  return { negated, value, by }
+/** One value of a list, without its `!`. */
+interface ListItem {
+  readonly negated: boolean
+  readonly text: string
 }
 
-function bad(flag: string, text: string, expected: string, remedy?: string): EbpfRunError {
-  return new EbpfRunError({
-    code: 'BAD_VALUE',
-    message: `--${flag}: ${expected} was expected`,
-    expected,
-    found: JSON.stringify(text),
-    ...(remedy === undefined ? {} : { remedy }),
+/** A comma with an even number of backslashes before it. */
+const bareComma = /(?<=(?:^|[^\\])(?:\\\\)*),/
+
+/** The values of a comma list; `!` in front of one negates it. */
+export function splitList(list: string, escapes: boolean): readonly ListItem[] {
+  return list.split(escapes ? bareComma : ',').map((item) => {
+    const trimmed = item.trim()
+    const negated = trimmed.startsWith('!')
+    const text = negated ? trimmed.slice(1) : trimmed
+    return { negated, text: escapes ? text.replace(/\\([,!\\])/g, '$1') : text }
   })
 }
 
-function parseRange(flag: string, text: string, max: number, what: string): Range {
-  const [, from = '', to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text) ?? []
-  const range = { min: Number(from), max: Number(to) }
-  if (from === '' || range.max > max || range.min > range.max) {
-    throw bad(
-      flag,
-      text,
-      `${what} from 0 to ${max}, or a range`,
-      `for example --${flag} ${what === 'a port' ? '443 or 8000-8100' : '1234'}`,
-    )
-  }
-  return range
-}
-
-function parseComm(flag: string, text: string): readonly number[] {
-  const bytes = [...Buffer.from(text)]
-  if (bytes.length === 0 || bytes.length > 15 || bytes.includes(0)) {
-    throw bad(
-      flag,
-      text,
-      'a command name of 1 to 15 bytes',
-      'the kernel keeps the first 15 bytes of a name: see /proc/PID/comm',
-    )
-  }
-  return bytes
-}
-
-function parseUser(flag: string, text: string, names: Names): Range {
-  if (/^\d/.test(text)) return parseRange(flag, text, 4_294_967_295, 'a user id')
-  const id = names.user(text)
-  if (id === null) throw bad(flag, text, 'a user id or a name in /etc/passwd', 'getent passwd')
-  return { min: id, max: id }
-}
-
-function parseNamed(
-  flag: string,
-  text: string,
-  what: string,
-  below: bigint,
-  find: (name: string) => number | bigint | null,
-): Range {
-  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : find(text)
-  if (id === null || id >= below)
-    throw bad(flag, text, what, flag === 'netns' ? 'ip netns list' : 'ls /sys/fs/cgroup')
-  return { min: id, max: id }
-}
-
-function parseFamily(flag: string, text: string): Range {
-  if (text !== '4' && text !== '6') throw bad(flag, text, '4 or 6')
-  return { min: Number(text), max: Number(text) }
-}
-
-function parseBlock(flag: string, text: string): Block {
-  const [address = '', prefix] = text.split('/', 2)
-  const version = isIP(address)
-  const most = version === 4 ? 32 : 128
-  const bits = prefix === undefined ? most : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
-  if (
-    version === 0 ||
-    bits < 0 ||
-    bits > most ||
-    text.split('/').length > 2 ||
-    address.includes('%')
-  ) {
-    throw bad(
-      flag,
-      text,
-      'an address or a CIDR block',
-      `for example --${flag} 10.0.0.0/8 or --${flag} 2001:db8::/32`,
-    )
-  }
-  const parsed = ipaddr.parse(address)
-  const bytes =
-    version === 4
-      ? [...Array<number>(10).fill(0), 255, 255, ...parsed.toByteArray()]
-      : parsed.toByteArray()
-  return { bytes, bits: version === 4 ? bits + 96 : bits }
+function parseChoice(
+  spec: FlagSpec,
+  { negated, text }: ListItem,
+  names: Names,
+): Choice<unknown> & { by: Filter['by'] } {
+  const { by, value } = spec.parse(spec.flag, text, names)
+  return { negated, value, by }
 }

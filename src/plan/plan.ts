@@ -1,12 +1,13 @@
 import { EbpfRunError } from '../errors.ts'
-import type { Fact, HostFacts, Questions } from '../host/facts.ts'
+import type { Fact, HostFacts } from '../host/facts.ts'
 import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
-import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
+import type { Dialect } from './dialect.ts'
 import type { AnyFilter } from './filters.ts'
 import { checkNeed } from './needs.ts'
+import { forkTracepoint, gateTracepoint, nodesOf } from './questions.ts'
 import {
   type Applied,
   type Program,
@@ -14,7 +15,7 @@ import {
   renderProgram,
   type Secrets,
 } from './render.ts'
-import { membersRead, type Node, parseTemplate } from './template.ts'
+import { requireDialect, requirePrivileges } from './requirements.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
 export interface LoadedProbe {
@@ -28,6 +29,8 @@ export interface PlanRequest {
   readonly params: Readonly<Record<string, number>>
   /** Force a variant by name; null lets the plan choose. */
   readonly variant: string | null
+  /** Only variants of this back-end; null lets the plan choose. */
+  readonly backend: string | null
   readonly bufferBytes: number | null
 }
 
@@ -50,31 +53,13 @@ export interface Plan {
   /** The child needs a mount namespace of its own with tracefs in it. */
   readonly privateTracefs: boolean
   readonly canGate: boolean
+  /** What stands for the secrets of a run where the program is only shown. */
+  readonly placeholders: Secrets
   render(secrets: Secrets): string
 }
 
-/** The tracepoint that closes the end gate. */
-const gateTracepoint = 'signal:signal_generate'
-
-/** Shown where the run's token stands in a real program. */
+/** Stands for a run's token. */
 export const placeholderToken = '7000000000000000'
-
-/** What a plan for this probe will ask of the host. */
-export function questionsOf(probe: LoadedProbe): Questions {
-  const needs = probe.spec.variants.flatMap((variant) => [
-    ...variant.needs,
-    ...Object.values(variant.options ?? {}),
-  ])
-  const read = probe.spec.variants.flatMap((variant) => membersRead(nodesOf(probe, variant)))
-  return {
-    tracepoints: unique([
-      ...needs.flatMap((need) => ('tracepoint' in need ? [need.tracepoint] : [])),
-      gateTracepoint,
-    ]),
-    functions: unique(needs.flatMap((need) => ('function' in need ? [need.function] : []))),
-    members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
-  }
-}
 
 /** Chooses the first variant whose needs hold. Throws NO_BPFTRACE, BPFTRACE_TOO_OLD, NO_PERMISSION, NO_VARIANT, BAD_VALUE. */
 export function makePlan(probe: LoadedProbe, request: PlanRequest, facts: HostFacts): Plan {
@@ -134,14 +119,17 @@ function completePlan(
     options: Object.fromEntries(
       Object.entries(variant.options ?? {}).map(([name, need]) => [
         name,
-        checkNeed(need, facts, dialect).is === 'yes',
+        typeof need === 'boolean' ? need : checkNeed(need, facts, dialect).is === 'yes',
       ]),
     ),
     params: { ...defaultParams(spec), ...request.params },
     filters: request.filters,
     canGate: canGate(facts),
   }
-  const program: Program = renderProgram(input, { token: placeholderToken, gatePid: 1 })
+  const follows = request.filters.some((filter) => filter.by === 'command')
+  if (follows) requireDescendants(facts)
+  const placeholders = { token: placeholderToken, gatePid: 1, commandPid: follows ? 1 : null }
+  const program: Program = renderProgram(input, placeholders)
   return {
     probe: spec,
     variant,
@@ -155,6 +143,7 @@ function completePlan(
     buffers: chooseBuffers(facts, dialect, request.bufferBytes),
     privateTracefs: facts.tracefs.is !== 'yes',
     canGate: input.canGate,
+    placeholders,
     render: (secrets) => renderProgram(input, secrets).text,
   }
 }
@@ -162,6 +151,18 @@ function completePlan(
 /** Pids must be ours for the gate to know its sender's target, and the tracepoint must be there. */
 function canGate(facts: HostFacts): boolean {
   return Boolean(facts.tracepoints[gateTracepoint]) && facts.hostPidNamespace.is === 'yes'
+}
+
+/** Only the kernel knows who descends from a command, and it numbers processes in its own way. Throws NO_VARIANT. */
+function requireDescendants(facts: HostFacts): void {
+  const hasForks = Boolean(facts.tracepoints[forkTracepoint])
+  if (hasForks && facts.hostPidNamespace.is === 'yes') return
+  throw new EbpfRunError({
+    code: 'NO_VARIANT',
+    message: 'a command cannot be followed on this host',
+    found: hasForks ? facts.hostPidNamespace.evidence : `no tracepoint ${forkTracepoint}`,
+    remedy: '--all traces the whole machine while the command runs',
+  })
 }
 
 function objections(
@@ -172,6 +173,8 @@ function objections(
 ): readonly string[] {
   if (request.variant !== null && request.variant !== variant.name)
     return [`--variant ${request.variant} was asked for`]
+  if (request.backend !== null && request.backend !== variant.backend)
+    return [`--backend ${request.backend} was asked for`]
   const unmet = variant.needs
     .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
     .filter(({ fact }) => fact.is !== 'yes')
@@ -190,80 +193,29 @@ function factText(fact: Fact): string {
   return fact.is === 'unknown' ? `could not tell (${fact.evidence})` : fact.evidence
 }
 
-function requireDialect(facts: HostFacts): Dialect {
-  const { found, version, path } = facts.bpftrace
-  if (path === null) {
-    throw new EbpfRunError({
-      code: 'NO_BPFTRACE',
-      message: 'bpftrace is not installed',
-      expected: `bpftrace ${oldestBpftrace} or newer on PATH`,
-      found: found.evidence,
-      remedy:
-        'apt-get install bpftrace   (dnf, zypper, pacman, apk: the same name); ebpf-run doctor checks the rest',
-    })
-  }
-  const dialect = version === null ? null : dialectOf(version)
-  if (dialect === null) {
-    throw new EbpfRunError({
-      code: 'BPFTRACE_TOO_OLD',
-      message:
-        version === null
-          ? `${path} --version says nothing that could be understood`
-          : `bpftrace ${version} is too old`,
-      expected: `bpftrace ${oldestBpftrace} or newer`,
-      found: version ?? found.evidence,
-      remedy: 'upgrade bpftrace, or put a newer one first on PATH',
-    })
-  }
-  return dialect
-}
-
-function requirePrivileges(facts: HostFacts): void {
-  if (facts.privileged.is !== 'no') return
-  throw new EbpfRunError({
-    code: 'NO_PERMISSION',
-    message: 'tracing the kernel needs root',
-    expected: 'root, or CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH (bpftrace 0.25 and newer)',
-    found: facts.privileged.evidence,
-    remedy: `sudo ebpf-run …; or look at a recording: ebpf-run replay FILE`,
-  })
-}
-
 function noVariant(
   spec: ProbeSpec,
   request: PlanRequest,
   considered: readonly Consideration[],
 ): EbpfRunError {
+  const forced = request.variant ?? request.backend
   return new EbpfRunError({
     code: 'NO_VARIANT',
     message:
-      request.variant === null
+      forced === null
         ? `${spec.name} cannot work on this host`
-        : `${spec.name} cannot work as ${request.variant} on this host`,
+        : `${spec.name} cannot work as ${forced} on this host`,
     found: considered
       .filter((each) => request.variant === null || each.variant === request.variant)
       .map((each) => `${each.variant}: ${each.reasons.join('; ')}`)
       .join('\n'),
     remedy:
-      request.variant === null
-        ? 'ebpf-run doctor'
-        : `ebpf-run plan ${spec.name}   shows what works here`,
+      forced === null ? 'ebpf-run doctor' : `ebpf-run plan ${spec.name}   shows what works here`,
   })
-}
-
-function nodesOf(probe: LoadedProbe, variant: VariantSpec): readonly Node[] {
-  return parseTemplate(
-    probe.templates[variant.name] ?? '',
-    `${probe.spec.name}/${variant.template}`,
-  )
 }
 
 function defaultParams(spec: ProbeSpec): Record<string, number> {
   return Object.fromEntries(
     Object.entries(spec.params ?? {}).map(([name, param]) => [name, param.default]),
   )
-}
-
-function unique(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)]
 }

@@ -3,6 +3,7 @@ import { EbpfRunError } from '../errors.ts'
 /*
  * A template is bpftrace with these directives, each in double braces:
  *
+ *   include FILE              another file of the probe's folder, or of the folder above it (../FILE)
  *   when NAME / else / end    a part that stands only where an option of the variant holds
  *   read PATH EXPR            a member of a kernel struct (PATH[n] of an array), placed by the running kernel's BTF
  *   port PATH EXPR            the same for a 16-bit number in network order
@@ -11,8 +12,12 @@ import { EbpfRunError } from '../errors.ts'
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
  *   items                     how many items of a list fit
  *   param NAME                a number of the probe's own
+ *   kept MAP[KEY]             counts that the map was full when MAP[KEY] was set
+ *   learn KEY PORT            keeps the current task as the owner of a socket
+ *   forget KEY                drops the owner
+ *   owner VARIABLE KEY PORT   KEY if its owner is known and the socket still has this remote port, else 0
  *   part EVENT.LIST KEY INDEX TEXT
- *   emit EVENT + lines of `task` or `field = expression`
+ *   emit EVENT + lines of `task`, `owner VARIABLE`, `owner nobody` or `field = expression`
  *
  * An address in an emit is `in6 PATH EXPR` (16 bytes in a kernel struct), `in4 EXPR` (32 bits, network order) or `raw EXPR`.
  */

@@ -36,7 +36,7 @@ export interface EventSpec {
 
 /** What a variant needs of the host. Each is checked against host facts, never against a version alone. */
 export type Need =
-  | { readonly tracepoint: string; readonly fields?: readonly string[] }
+  | { readonly tracepoint: string; readonly fields?: readonly string[]; readonly raw?: true }
   | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
   | { readonly btf: string }
   | { readonly bpftrace: string }
@@ -48,8 +48,8 @@ export interface VariantSpec {
   /** Template file beside the probe. */
   readonly template: string
   readonly needs: readonly Need[]
-  /** Conditions that a template may ask with `{{when NAME}}`. */
-  readonly options?: Readonly<Record<string, Need>>
+  /** Conditions that a template may ask with `{{when NAME}}`: what the host must have, or true for this variant. */
+  readonly options?: Readonly<Record<string, Need | boolean>>
   /** Field to the reason why this variant leaves it null. */
   readonly cannotTell: Readonly<Record<string, string>>
   /** What the kernel may keep from this variant, for people. */

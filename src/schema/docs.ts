@@ -66,8 +66,8 @@ export function nullText(probe: ProbeSpec, name: string, field: FieldSpec): stri
 /** What a variant needs of the host, in words. */
 export function needText(need: Need): string {
   if ('tracepoint' in need) {
-    const { tracepoint, fields = [] } = need
-    return `tracepoint ${tracepoint}${fields.length > 0 ? ` with ${fields.join(', ')}` : ''}`
+    const { tracepoint, fields = [], raw } = need
+    return `${raw ? 'raw ' : ''}tracepoint ${tracepoint}${fields.length > 0 ? ` with ${fields.join(', ')}` : ''}`
   }
   if ('function' in need) return `${need.by} on ${need.function}`
   return 'btf' in need ? `BTF of ${need.btf}` : `bpftrace ${need.bpftrace}`
@@ -155,7 +155,9 @@ function fieldText(probe: ProbeSpec, name: string, field: FieldSpec): string {
 }
 
 function variantRows(variant: VariantSpec): readonly (readonly [string, string])[] {
-  const options = Object.values(variant.options ?? {}).map(needText)
+  const options = Object.values(variant.options ?? {}).flatMap((option) =>
+    typeof option === 'boolean' ? [] : [needText(option)],
+  )
   return [
     ['needs', variant.needs.map(needText).join('; ')],
     ...(options.length === 0 ? [] : [['better with', options.join('; ')] as const]),

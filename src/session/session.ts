@@ -1,96 +1,20 @@
 import { launchBpftrace, readNotice } from '../backends/bpftrace.ts'
 import { EbpfRunError } from '../errors.ts'
-import type { HostFacts } from '../host/facts.ts'
 import { type AnyFilter, eventPasses, type NumberOf } from '../plan/filters.ts'
 import { numberOfFields } from '../plan/numbers.ts'
-import { heartbeatMs } from '../plan/render.ts'
-import type { Plan } from '../plan/plan.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
 import { createAccount } from '../wire/tally.ts'
-import { type Child, type Exit, startChild } from './child.ts'
+import { type Exit, startChild } from './child.ts'
 import { calibrate, type Calibration } from './clock.ts'
+import { createPulse, deferred } from './deferred.ts'
+import { closeGate, drain, type Ending, stopChild } from './ending.ts'
 import { countMisses } from './misses.ts'
 import { explainExit } from './stderr.ts'
 import { drawToken } from './token.ts'
-
-export type State = 'starting' | 'attached' | 'stopping' | 'ended' | 'failed'
-
-/** Why a run ended. */
-export type EndReason =
-  | 'duration'
-  | 'count'
-  | 'interrupt'
-  | 'terminate'
-  | 'hangup'
-  | 'stop'
-  | 'output-closed'
-  | 'command'
-
-/** Who takes the events. Called in stream order. */
-export interface Consumer {
-  event(event: AnyEvent): void
-  /** Present: takes ready-made NDJSON (latin1 characters that are UTF-8 bytes) instead, where nobody has to look into the events. */
-  lines?(text: string): void
-}
-
-/** Whoever watches a session: everything is optional, nothing may throw. */
-export interface Watcher {
-  /** Before anything else; only a recording may keep the token. */
-  begin?(token: string): void
-  state?(state: State): void
-  /** A line of the back-end that is no record: for -v. */
-  log?(line: string, from: 'stdout' | 'stderr'): void
-  /** Raw bytes as they came, for a recording. */
-  bytes?(chunk: Buffer): void
-  clock?(calibration: Calibration): void
-  warn?(text: string): void
-}
-
-export interface SessionOptions {
-  readonly plan: Plan
-  readonly facts: HostFacts
-  readonly typesFolder: string
-  readonly consumer: Consumer
-  readonly watcher: Watcher
-  readonly durationMs: number | null
-  readonly count: number | null
-  readonly drainMs: number
-  readonly attachTimeoutMs: number
-  /** How long a child that is told to end may say nothing before it is told harder; default 5 s. */
-  readonly silenceMs?: number
-}
-
-/** What a run leaves: its account and how it went. */
-export interface SessionResult {
-  readonly account: Account
-  readonly end: EndReason
-  readonly startedAt: Date
-  readonly attachedAfterMs: number | null
-  readonly ranMs: number
-  readonly clockErrorNs: number
-  /** Sum of the back-end's own "Lost N events" lines: a hint, in no arithmetic. */
-  readonly lostHint: number
-}
-
-export interface Session {
-  readonly pid: number
-  /** Resolves when everything is attached; rejects when that fails. */
-  readonly attached: Promise<void>
-  /** Resolves when the child is gone and the account is closed; rejects when the run failed. */
-  readonly ended: Promise<SessionResult>
-  /** Ends the run in good order. A second call changes nothing. */
-  stop(reason: EndReason): void
-  /** Ends it at once: the child is killed and the account stays open. */
-  force(): void
-  /** Slows the reading while the consumer is behind. */
-  pause(): void
-  resume(): void
-  /** The figures so far: estimates. */
-  live(): Account
-}
+import type { EndReason, Session, SessionOptions, SessionResult, State } from './types.ts'
 
 const defaultSilenceMs = 5_000
 const recalibrateMs = 10_000
@@ -120,9 +44,10 @@ export function startSession(options: SessionOptions): Session {
   let isForced = false
   let isFinal = false
   let isPaused = false
-  /** Called when the kernel's counts were just read. */
-  let counted: (() => void) | null = null
+  /** Beats when the kernel's counts were just read. */
+  const counts = createPulse()
   let endedAt: bigint | null = null
+  let exit: Exit | null = null
   const timers = new Set<NodeJS.Timeout>()
 
   const attached = deferred<void>()
@@ -178,7 +103,7 @@ export function startSession(options: SessionOptions): Session {
       fault: (type) => tally.fault(type),
       other(line) {
         const figure = counters.line(line)
-        if (figure === 'mark') counted?.()
+        if (figure === 'mark') counts.beat()
         if (figure !== null) return
         const notice = readNotice(line)
         if (notice !== null && typeof notice === 'object') lostHint += notice.lost
@@ -208,7 +133,6 @@ export function startSession(options: SessionOptions): Session {
     if (options.durationMs !== null) after(options.durationMs, () => stop('duration'))
   }
 
-  let child: Child
   const stop = (reason: EndReason): void => {
     if (end !== null) return
     end = reason
@@ -223,76 +147,22 @@ export function startSession(options: SessionOptions): Session {
     decoder.setMode('object')
     resume()
     const until = Date.now() + options.drainMs
-    await closeGate(until)
-    await drain(until)
+    if (plan.canGate) await closeGate(ending, until)
+    else endKtime = BigInt(Date.now()) * 1_000_000n - clock.offsetNs
+    await drain(ending, until)
+    // Nobody has told it to end yet.
+    if (exit !== null && !isForced) failure = explainExit(child.lastLines(), exit, true)
     const hooks = plan.variant.needs.some((need) => 'function' in need && need.by === 'fentry')
       ? 'trampolines'
       : 'others'
     const missed = await countMisses(child.pid, hooks, facts.kernel.release)
     for (const type of Object.keys(plan.probe.events)) tally.missed(type, missed)
-    await ladder()
-  }
-
-  const closeGate = async (until: number): Promise<void> => {
-    if (!plan.canGate) {
-      endKtime = BigInt(Date.now()) * 1_000_000n - clock.offsetNs
-      return
-    }
-    // The kernel skips the gate's program while another runs on that CPU, so it is asked again until it has answered.
-    while (endKtime === null && !isOver() && Date.now() < until) {
-      child.signal('SIGURG')
-      await nextCount(heartbeatMs)
-    }
-  }
-
-  /**
-   * Until what was emitted has arrived, or nothing moves any more, or time is up. Behind a closed gate a count is final; without
-   * one, what was counted after the end must have arrived by the next count.
-   */
-  const drain = async (until: number): Promise<void> => {
-    let before: { emitted: number; received: number } | null = null
-    while (Date.now() < until && !isOver()) {
-      const now = totals(live())
-      const target = plan.canGate && endKtime !== null ? now.emitted : before?.emitted
-      if (target !== undefined && now.received >= target) return
-      if (before !== null && now.emitted === before.emitted && now.received === before.received)
-        return
-      before = now
-      await nextCount(Math.min(4 * heartbeatMs, Math.max(1, until - Date.now())))
-    }
-  }
-
-  const nextCount = (mostMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(done, mostMs)
-      function done(): void {
-        clearTimeout(timer)
-        counted = null
-        resolve()
-      }
-      counted = done
-    })
-
-  /** SIGINT, and harder signals when nothing was heard of the child for five seconds. */
-  const ladder = async (): Promise<void> => {
     const marks = counters.marks
-    const silenceMs = options.silenceMs ?? defaultSilenceMs
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-      if (signal === 'SIGKILL') child.kill()
-      else child.signal(signal)
-      lastByteAt = Date.now()
-      while (Date.now() - lastByteAt < silenceMs) {
-        if (await within(child.exited, 100)) break
-      }
-      if (isOver() || (await within(child.exited, 1))) break
-    }
+    await stopChild(ending, options.silenceMs ?? defaultSilenceMs)
     const { code } = await child.exited
     await stdoutEnded.promise
     isFinal = code === 0 && counters.marks > marks && !isForced
   }
-
-  const isOver = (): boolean => exit !== null
-  let exit: Exit | null = null
 
   const pause = (): void => {
     if (state === 'stopping' || isPaused) return
@@ -337,12 +207,20 @@ export function startSession(options: SessionOptions): Session {
 
   watcher.begin?.(token)
   setState('starting')
-  child = startChild(launchBpftrace(plan, facts, options.typesFolder), (line) =>
+  const child = startChild(launchBpftrace(plan, facts, options.typesFolder), (line) =>
     watcher.log?.(line, 'stderr'),
   )
   // Whatever ends this process in an orderly way takes the child with it; SIGKILL is what pdeathsig and the heartbeat are for.
   process.on('exit', child.kill)
   const stdoutEnded = deferred<void>()
+  const ending: Ending = {
+    child,
+    isGateClosed: () => plan.canGate && endKtime !== null,
+    isOver: () => exit !== null,
+    live,
+    nextCount: counts.next,
+    silentMs: () => Date.now() - lastByteAt,
+  }
   child.stdout.on('data', (chunk: Buffer) => {
     lastByteAt = Date.now()
     watcher.bytes?.(chunk)
@@ -366,7 +244,13 @@ export function startSession(options: SessionOptions): Session {
     child.kill()
   })
   void useCalibration().then(() =>
-    child.sendProgram(plan.render({ token, gatePid: plan.canGate ? child.pid : null })),
+    child.sendProgram(
+      plan.render({
+        token,
+        gatePid: plan.canGate ? child.pid : null,
+        commandPid: options.commandPid ?? null,
+      }),
+    ),
   )
 
   void child.exited.then(async (how) => {
@@ -397,40 +281,4 @@ export function startSession(options: SessionOptions): Session {
 
 function passes(filters: readonly AnyFilter[], event: AnyEvent, numberOf: NumberOf): boolean {
   return filters.every((filter) => eventPasses(filter, event, numberOf))
-}
-
-function totals(account: Account): { emitted: number; received: number } {
-  const all = Object.values(account.events)
-  return {
-    emitted: all.reduce((sum, each) => sum + (each.emitted ?? 0), 0),
-    received: all.reduce((sum, each) => sum + each.received, 0),
-  }
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>
-  resolve(value: T): void
-  reject(error: Error): void
-}
-
-function deferred<T>(): Deferred<T> {
-  let settle: Omit<Deferred<T>, 'promise'> = { resolve: () => {}, reject: () => {} }
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject }
-  })
-  return {
-    promise,
-    resolve: (value) => settle.resolve(value),
-    reject: (error) => settle.reject(error),
-  }
-}
-
-async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms)
-  })
-  const won = await Promise.race([promise.then(() => true), timeout])
-  clearTimeout(timer)
-  return won
 }

@@ -1,6 +1,6 @@
 import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { SessionResult } from './session.ts'
+import type { SessionResult } from './types.ts'
 import type { TcpSummary } from './tcp-counters.ts'
 
 /** A run's account, as `--summary-json` writes it. */
@@ -17,6 +17,7 @@ export interface RunSummary {
   readonly account: 'exact' | 'open'
   readonly events: SessionResult['account']['events']
   readonly stray_faults: number
+  readonly map_full: number | null
   /** How far `time` may be off; ktime_ns is exact. */
   readonly clock_error_ns: number
   readonly transport: { readonly kind: string; readonly bytes: number }
@@ -45,6 +46,7 @@ export function summaryOf(
     account: account.account,
     events: account.events,
     stray_faults: account.stray_faults,
+    map_full: account.map_full,
     clock_error_ns: result.clockErrorNs,
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
@@ -57,9 +59,17 @@ function lossNotes({ account }: SessionResult): readonly string[] {
     (sum, each) => sum + Math.max(0, each.lost ?? 0),
     0,
   )
-  return lost === 0
-    ? []
-    : [
-        'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
-      ]
+  const full = account.map_full ?? 0
+  return [
+    ...(lost === 0
+      ? []
+      : [
+          'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
+        ]),
+    ...(full === 0
+      ? []
+      : [
+          `${full} times a map of the program was full: that many connections or owners could not be kept`,
+        ]),
+  ]
 }

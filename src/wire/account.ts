@@ -22,4 +22,6 @@ export interface Account {
   readonly events: Readonly<Record<string, EventAccount>>
   /** Records too damaged to tell their event type, and damaged parts; in no event's figures (what they were is lost there). */
   readonly stray_faults: number
+  /** How often a map of the program was full, so that a connection or its owner could not be kept; null while it is not known. */
+  readonly map_full: number | null
 }

@@ -4,22 +4,31 @@ export interface Counters {
   line(text: string): 'count' | 'mark' | null
   /** Records emitted under this code, summed over its sites, as last seen; null before the first count. */
   emitted(code: string): number | null
+  /** What did not fit into the program's own maps, as last seen; null before anything was counted. */
+  readonly full: number | null
   /** How often the end mark was printed. It sorts last, so all counts of that dump came before it. */
   readonly marks: number
 }
 
-/** Maps are `@n_<token>_<code>_<site>` (counts) and `@z_<token>` (end mark). A line without the token never counts. */
+/** Maps are `@n_<token>_<code>_<site>` (counts), `@f_<token>` (what did not fit) and `@z_<token>` (end mark). A line without the token never counts. */
 export function createCounters(token: string): Counters {
   const countLine = new RegExp(`^@n_${token}_([0-9a-z])_([0-9]{1,4}): (0|[1-9][0-9]{0,15})$`)
+  const fullLine = new RegExp(`^@f_${token}: (0|[1-9][0-9]{0,15})$`)
   const markLine = new RegExp(`^@z_${token}: (?:0|[1-9][0-9]{0,15})$`)
   const sites = new Map<string, Map<string, number>>()
   let marks = 0
+  let full: number | null = null
 
   return {
     line(text) {
       if (markLine.test(text)) {
         marks += 1
         return 'mark'
+      }
+      const notKept = fullLine.exec(text)?.[1]
+      if (notKept !== undefined) {
+        full = Number(notKept)
+        return 'count'
       }
       const [, code, site, digits] = countLine.exec(text) ?? []
       if (code === undefined || site === undefined || !Number.isSafeInteger(Number(digits))) {
@@ -32,6 +41,9 @@ export function createCounters(token: string): Counters {
     emitted(code) {
       const counts = sites.get(code)
       return counts ? [...counts.values()].reduce((sum, count) => sum + count, 0) : null
+    },
+    get full() {
+      return full
     },
     get marks() {
       return marks

@@ -17,7 +17,7 @@ export function createMarker(token: string, frames: ReadonlyMap<string, Frame>):
     if (next === undefined) return isEnded ? 'junk' : 'wait'
     if (next === '\t') return 'text'
     if (next === '\n') return 'end'
-    if (text[at - 1] === '_' && (next === '_' || next === ':')) return 'name'
+    if (text[at - 1] === '_' && (next === '_' || next === ':' || next === '[')) return 'name'
     if (!/[0-9a-z]/.test(next)) return 'junk'
     const after = text[at + token.length + 1]
     if (after === undefined) return isEnded ? 'junk' : 'wait'

@@ -82,6 +82,7 @@ export function createAccount(
         account: isExact ? 'exact' : 'open',
         events: Object.fromEntries(entries),
         stray_faults: strayFaults,
+        map_full: counters.full ?? (isExact ? 0 : null),
       }
     },
   }

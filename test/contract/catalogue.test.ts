@@ -1,8 +1,12 @@
+import { includesOf } from '../../src/catalog/includes.ts'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { builtin } from '../../probes/index.ts'
-import { optionsOf } from '../../src/commands/parse.ts'
-import { readRequest } from '../../src/commands/run.ts'
+import { commandNamed } from '../../src/commands/commands.ts'
+import { findTarget } from '../../src/commands/find-target.ts'
+import { parseWords } from '../../src/commands/frame.ts'
+import { optionsOf } from '../../src/commands/options.ts'
+import { readRequest } from '../../src/commands/request.ts'
 import type { ProbeSpec } from '../../src/schema/define.ts'
 import { fieldsMarkdown } from '../../src/schema/docs.ts'
 
@@ -58,11 +62,18 @@ describe.each(specs)('probe %s', (name, spec) => {
   })
 
   test('has a folder with its definition, page, workload, the templates of its variants, and nothing unknown', () => {
-    const templates = spec.variants.map((variant) => variant.template)
+    const own = spec.variants.map((variant) => variant.template)
+    const included = own.flatMap((file) => includesOf(read(`probes/${name}/${file}`), file))
+    const templates = [...own, ...included]
     const files = filesOf(`probes/${name}/`)
 
     expect(files).toEqual(
-      expect.arrayContaining(['probe.ts', 'README.md', 'workload.py', ...templates]),
+      expect.arrayContaining([
+        'probe.ts',
+        'README.md',
+        'workload.py',
+        ...templates.filter((file) => !file.startsWith('../')),
+      ]),
     )
     expect(files.filter((file) => !known.has(file) && !templates.includes(file))).toEqual([])
   })
@@ -88,14 +99,16 @@ describe.each(specs)('probe %s', (name, spec) => {
     expect(section('FIELDS')).toContain(fieldsMarkdown(spec).trimEnd())
   })
 
-  test('shows commands under EXAMPLES that the command line takes', () => {
+  test('shows commands under EXAMPLES that the command line takes', async () => {
     const commands = [spec.example, ...commandsIn(section('EXAMPLES'))]
 
     for (const command of commands) {
       const [first, ...argv] = wordsOf(command)
       expect(first).toBe('ebpf-run')
-      if (argv[0] === name)
-        expect(() => readRequest({ spec, templates: {} }, argv.slice(1))).not.toThrow()
+      const named = commandNamed(argv[0] ?? '')
+      if (named?.name !== name) continue
+      const { target, rest } = await findTarget(named, argv.slice(1))
+      expect(() => readRequest({ spec, templates: {} }, parseWords(target, rest))).not.toThrow()
     }
     expect(commands.length).toBeGreaterThan(1)
   })

@@ -17,7 +17,11 @@ async function whyNot(name: string): Promise<string | null> {
   const probe = await loadProbe(name)
   const facts = await gather(probe, process.env)
   try {
-    makePlan(probe, { filters: [], params: {}, variant: null, bufferBytes: null }, facts)
+    makePlan(
+      probe,
+      { filters: [], params: {}, variant: null, backend: null, bufferBytes: null },
+      facts,
+    )
     return null
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
@@ -43,7 +47,12 @@ describe.each(Object.keys(builtin))('%s on this host', (name) => {
     execFileSync(process.execPath, [`${root}scripts/lab/inside/cells.mjs`, request])
 
     const row: unknown = JSON.parse(readFileSync(join(folder, `${name}.cell.json`), 'utf8'))
-    expect(row).toMatchObject({ lost: 0, wrong: 0, faults: 0, account: 'exact' })
+    expect(row, JSON.stringify(row)).toMatchObject({
+      lost: 0,
+      wrong: 0,
+      faults: 0,
+      account: 'exact',
+    })
     expect(row).not.toHaveProperty('error')
   })
 })

@@ -35,8 +35,8 @@ describe('every variant of every probe', () => {
 
     const plan = planned(probe, variant, facts)
 
-    checkProgram(plan, plan.render({ token: placeholderToken, gatePid: 4242 }))
-    checkProgram(plan, plan.render({ token: placeholderToken, gatePid: null }))
+    checkProgram(plan, plan.render({ token: placeholderToken, gatePid: 4242, commandPid: null }))
+    checkProgram(plan, plan.render({ token: placeholderToken, gatePid: null, commandPid: null }))
   })
 
   it.each(cells.filter(({ variant }) => !variant.needs.some((need) => 'btf' in need)))(
@@ -47,7 +47,7 @@ describe('every variant of every probe', () => {
 
       const plan = planned(probe, variant, facts)
 
-      checkProgram(plan, plan.render({ token: placeholderToken, gatePid: 4242 }))
+      checkProgram(plan, plan.render({ token: placeholderToken, gatePid: 4242, commandPid: null }))
     },
   )
 
@@ -66,7 +66,13 @@ function canRender(variant: VariantSpec, facts: HostFacts): boolean {
 }
 
 function planned(probe: LoadedProbe, variant: VariantSpec, facts: HostFacts): Plan {
-  const request = { filters: [], params: {}, variant: variant.name, bufferBytes: null }
+  const request = {
+    filters: [],
+    params: {},
+    variant: variant.name,
+    backend: null,
+    bufferBytes: null,
+  }
   return makePlan(probe, request, facts)
 }
 

@@ -140,7 +140,9 @@ describe('a filter', () => {
       fc.property(filterTexts, outcomes, things, (texts, outcome, thing) => {
         const plan = planFor(texts, outcome)
         const filters = plan.filters.map(({ filter }) => filter)
-        const condition = conditionOf(plan.render({ token: placeholderToken, gatePid: null }))
+        const condition = conditionOf(
+          plan.render({ token: placeholderToken, gatePid: null, commandPid: null }),
+        )
 
         expect(plan.filters.every(({ applied }) => applied === 'kernel')).toBe(true)
         expect(kernelSays(condition, thing)).toBe(allPass(filters, eventOf(thing)))
@@ -155,7 +157,9 @@ describe('a filter', () => {
         const texts = { comm: [negated ? `!${wanted}` : wanted] }
         const plan = planFor(texts)
         const thing = { ...someThing, comm: [...Buffer.from(seen)] }
-        const condition = conditionOf(plan.render({ token: placeholderToken, gatePid: null }))
+        const condition = conditionOf(
+          plan.render({ token: placeholderToken, gatePid: null, commandPid: null }),
+        )
         const filters = plan.filters.map(({ filter }) => filter)
 
         expect(kernelSays(condition, thing)).toBe((wanted === seen) !== negated)
@@ -170,9 +174,14 @@ describe('a filter', () => {
         const program = planFor({ comm: [wanted] }).render({
           token: placeholderToken,
           gatePid: null,
+          commandPid: null,
         })
         const literals = literalsOf(program)
-        const other = planFor({ comm: ['a'] }).render({ token: placeholderToken, gatePid: null })
+        const other = planFor({ comm: ['a'] }).render({
+          token: placeholderToken,
+          gatePid: null,
+          commandPid: null,
+        })
 
         expect(literals).toEqual([hex(wanted)])
         expect(program.replace(hex(wanted), '')).toBe(other.replace(hex('a'), ''))
@@ -183,7 +192,11 @@ describe('a filter', () => {
   it.each(['"};exit();//', 'a"b\\', '`$(id)`', 'a\nb\n}', '{{emit x}}', '%s%n', "'"])(
     'takes the command name %j as bytes',
     (name) => {
-      const program = planFor({ comm: [name] }).render({ token: placeholderToken, gatePid: null })
+      const program = planFor({ comm: [name] }).render({
+        token: placeholderToken,
+        gatePid: null,
+        commandPid: null,
+      })
 
       expect(literalsOf(program)).toEqual([hex(name)])
     },
@@ -203,13 +216,13 @@ const someThing: Thing = {
   result: 0,
 }
 
-/** Names as one can type them: no NUL, no comma (it separates), no space at either end, no leading `!` (it negates). */
+/** Names as one can type them: no NUL, no comma (it separates), no space at either end, no leading `!` (it negates), no escape. */
 const commText = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 15 })
   .filter(
     (text) =>
       Buffer.byteLength(text) <= 15 &&
-      !/[\0,]|^!/.test(text) &&
+      !/[\0,]|^!|\\[,!\\]/.test(text) &&
       text.trim() === text &&
       text !== '',
   )

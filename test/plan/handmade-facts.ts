@@ -1,5 +1,6 @@
 import type { BtfMember, Fact, HostFacts, TracepointField } from '../../src/host/facts.ts'
-import { type LoadedProbe, questionsOf } from '../../src/plan/plan.ts'
+import type { LoadedProbe } from '../../src/plan/plan.ts'
+import { questionsOf } from '../../src/plan/questions.ts'
 
 const yes: Fact = { is: 'yes', evidence: 'handmade' }
 

@@ -75,7 +75,7 @@ export function planFor(
   const filters = parseFilters(probe.spec, values, outcome, noNames)
   return makePlan(
     probe,
-    { filters, params: {}, variant: null, bufferBytes: null },
+    { filters, params: {}, variant: null, backend: null, bufferBytes: null },
     factsFor(probe, version),
   )
 }

@@ -36,7 +36,7 @@ const threeWays: LoadedProbe = {
   },
 }
 
-const anything = { filters: [], params: {}, variant: null, bufferBytes: null }
+const anything = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
 
 function formatOf(kernel: string) {
   const url = new URL(
@@ -179,11 +179,11 @@ describe('a host that cannot trace', () => {
 describe('a plan', () => {
   it('shows no token but the placeholder, and renders another for each run', () => {
     const plan = planFor({})
-    const one = plan.render({ token: '1234567890abcdef', gatePid: 1 })
+    const one = plan.render({ token: '1234567890abcdef', gatePid: 1, commandPid: null })
 
     expect(one).toContain('1234567890abcdef')
     expect(one.replaceAll('1234567890abcdef', placeholderToken)).toBe(
-      plan.render({ token: placeholderToken, gatePid: 1 }),
+      plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
     )
   })
 
@@ -219,7 +219,7 @@ describe('a plan', () => {
           { ...anything, variant: variant.name },
           factsFor(probe, '0.27.1'),
         )
-        expect(plan.render({ token: placeholderToken, gatePid: 1 })).not.toBe('')
+        expect(plan.render({ token: placeholderToken, gatePid: 1, commandPid: null })).not.toBe('')
       }
     },
   )

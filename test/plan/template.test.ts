@@ -13,7 +13,11 @@ function render(template: string): string {
     template: `interval:s:1\n{\n${template}\n}\n`,
     spec: { variants: [{ ...variant, cannotTell: left }] },
   })
-  return planFor({}, null, probe).render({ token: placeholderToken, gatePid: null })
+  return planFor({}, null, probe).render({
+    token: placeholderToken,
+    gatePid: null,
+    commandPid: null,
+  })
 }
 
 const whole = '{{emit thing\n task\n}}'

@@ -4,13 +4,8 @@ import { type LoadedProbe, makePlan } from '../../src/plan/plan.ts'
 import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 import type { AnyEvent } from '../../src/schema/define.ts'
-import {
-  type Session,
-  type SessionOptions,
-  type SessionResult,
-  startSession,
-  type State,
-} from '../../src/session/session.ts'
+import { startSession } from '../../src/session/session.ts'
+import type { Session, SessionOptions, SessionResult, State } from '../../src/session/types.ts'
 import { makeFake, type Step } from '../fakes/make-fake.ts'
 import { factsFor } from '../plan/handmade-facts.ts'
 
@@ -71,7 +66,7 @@ export function tick(
   } as const
   const plan = makePlan(
     ticker,
-    { filters: [], params: {}, variant: null, bufferBytes: null },
+    { filters: [], params: {}, variant: null, backend: null, bufferBytes: null },
     facts,
   )
   const events: AnyEvent[] = []

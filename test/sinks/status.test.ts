@@ -23,7 +23,12 @@ const clean: EventAccount = {
 }
 
 function exact(type: Partial<EventAccount>): Account {
-  return { account: 'exact', stray_faults: 0, events: { connect: { ...clean, ...type } } }
+  return {
+    account: 'exact',
+    stray_faults: 0,
+    map_full: 0,
+    events: { connect: { ...clean, ...type } },
+  }
 }
 
 describe('the status line', () => {
@@ -96,6 +101,7 @@ describe('the account text', () => {
     const open: Account = {
       account: 'open',
       stray_faults: 0,
+      map_full: 0,
       events: { connect: { ...clean, emitted: null, lost: null } },
     }
 
@@ -120,6 +126,7 @@ describe('the account text', () => {
     const account: Account = {
       account: 'exact',
       stray_faults: 0,
+      map_full: 0,
       events: { open: clean, close: { ...clean, emitted: 1, received: 1, delivered: 1 } },
     }
 

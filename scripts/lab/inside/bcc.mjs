@@ -25,10 +25,7 @@ const tools = {
         ? `${words.slice(-8, -4).join(' ')} ${words.at(-4)} ${words.at(-2)}`
         : null,
     own: (event) =>
-      `${event.laddr ?? ''} ${event.lport ?? 0} ${event.raddr ?? ''} ${event.rport ?? 0} ${event.old_state} ${event.new_state}`.replace(
-        /FIN_WAIT/g,
-        'FIN_WAIT',
-      ),
+      `${event.laddr ?? ''} ${event.lport ?? 0} ${event.raddr ?? ''} ${event.rport ?? 0} ${event.old_state} ${event.new_state}`,
   },
   execsnoop: {
     command: ['/usr/sbin/execsnoop-bpfcc', '-x'],
@@ -89,11 +86,13 @@ function compare(tool, output, events) {
   let same = 0
   let total = 0
   let more = 0
+  const unseen = []
   for (const [key, times] of ours) {
     const their = theirs.get(key) ?? 0
     total += times
     same += Math.min(times, their)
     more += Math.max(0, their - times)
+    if (their < times) unseen.push(key)
   }
   return {
     ok: more === 0,
@@ -101,5 +100,6 @@ function compare(tool, output, events) {
     same,
     total,
     more,
+    unseen,
   }
 }

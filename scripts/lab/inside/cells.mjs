@@ -121,4 +121,5 @@ for (const cell of request.cells) {
     `cell ${row.name}: ${row.error ?? `expected ${row.expected}, delivered ${row.delivered}, lost ${row.lost}, wrong ${row.wrong}, faults ${row.faults}, ${row.account}${row.bcc ? `, bcc ${row.bcc.text}` : ''}`} (${row.seconds.toFixed(0)} s)`,
   )
   for (const complaint of row.complaints ?? []) console.log(`  ${complaint}`)
+  for (const key of row.bcc?.unseen ?? []) console.log(`  not seen by bcc: ${key}`)
 }

@@ -1,0 +1,151 @@
+import { descendsCondition } from './command.ts'
+import {
+  type AnyFilter,
+  type Block,
+  type Choice,
+  type Filter,
+  maskByte,
+  type OutcomeFilter,
+  type Range,
+  within,
+} from './filters.ts'
+
+/**
+ * How the value of a field is written in a program: a number, a text, or where 16 address bytes lie. `nullAs` is the number, or
+ * the address `::`, that stands for no value.
+ */
+export type Expression =
+  | ({ readonly as: 'value'; readonly text: string } & NoValue)
+  | ({ readonly as: 'words'; readonly words: readonly [string, string, string, string] } & NoValue)
+  | { readonly as: 'opaque' }
+
+interface NoValue {
+  readonly nullAs?: number | string
+  /** When this holds, the owner is not known: the event is passed on, to be counted where it is dropped. */
+  readonly unknown?: string
+}
+
+/** A filter as it stands in a program. */
+export interface Condition {
+  readonly condition: string
+  readonly passesUnknown: boolean
+}
+
+/** A bpftrace condition for the filter, or null when it cannot run in the kernel with these expressions. */
+export function kernelCondition(
+  filter: AnyFilter,
+  expressionOf: (field: string) => Expression | null,
+  run: { readonly token: string; readonly commandPid: number | null },
+): Condition | null {
+  if (filter.by === 'outcome') {
+    const condition = outcomeCondition(filter, expressionOf)
+    return condition === null ? null : { condition, passesUnknown: false }
+  }
+  const expression = expressionOf(filter.field)
+  if (expression === null || expression.as === 'opaque') return null
+  const condition =
+    filter.by === 'command'
+      ? expression.as === 'value' && run.commandPid !== null
+        ? descendsCondition(expression.text, run.token, run.commandPid)
+        : null
+      : valueCondition(filter, expression)
+  if (condition === null) return null
+  return expression.unknown === undefined
+    ? { condition, passesUnknown: false }
+    : { condition: `(${expression.unknown} || (${condition}))`, passesUnknown: true }
+}
+
+function valueCondition(
+  filter: Filter,
+  expression: Exclude<Expression, { as: 'opaque' }>,
+): string | null {
+  if (filter.by === 'address' || expression.as === 'words') {
+    if (expression.as !== 'words') return null
+    const { words } = expression
+    const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words)})`
+    if (filter.by === 'address')
+      return anyAndNone(filter.choices, (block) => blockCondition(words, block) + hasValue)
+    // --family on an address: is it v4-mapped?
+    return filter.by === 'number'
+      ? anyAndNone(filter.choices, (range) => familyCondition(words, range) + hasValue)
+      : null
+  }
+  return filter.by === 'number'
+    ? anyAndNone(filter.choices, (range) => rangeCondition(expression, range))
+    : anyAndNone(filter.choices, (bytes) => `${expression.text} == "${hexLiteral(bytes)}"`)
+}
+
+function anyAndNone<T>(choices: readonly Choice<T>[], condition: (value: T) => string): string {
+  const of = (negated: boolean) =>
+    choices
+      .filter((choice) => choice.negated === negated)
+      .map((choice) => `(${condition(choice.value)})`)
+  const wanted = of(false)
+  const refused = of(true)
+  return [
+    ...(wanted.length > 0 ? [`(${wanted.join(' || ')})`] : []),
+    ...refused.map((text) => `!${text}`),
+  ].join(' && ')
+}
+
+/** What stands for no value matches no range, as in `eventPasses`. */
+function rangeCondition(
+  { text, nullAs }: Extract<Expression, { as: 'value' }>,
+  range: Range,
+): string {
+  const inRange =
+    range.min === range.max
+      ? `${text} == ${range.min}`
+      : `${text} >= ${range.min} && ${text} <= ${range.max}`
+  return typeof nullAs === 'number' && within(nullAs, range)
+    ? `${inRange} && ${text} != ${nullAs}`
+    : inRange
+}
+
+/** Words are read as the machine reads them: the value is compared in the same (little-endian) order. */
+function blockCondition(words: readonly string[], block: Block): string {
+  const terms = words.flatMap((word, index) => {
+    const mask = littleEndian([0, 1, 2, 3].map((byte) => maskByte(block.bits, index * 4 + byte)))
+    const value = littleEndian(
+      [0, 1, 2, 3].map(
+        (byte) => (block.bytes[index * 4 + byte] ?? 0) & maskByte(block.bits, index * 4 + byte),
+      ),
+    )
+    if (mask === 0) return []
+    return [mask === 0xffffffff ? `${word} == ${value}` : `(${word} & ${mask}) == ${value}`]
+  })
+  return terms.length === 0 ? '1 == 1' : terms.join(' && ')
+}
+
+function familyCondition(words: readonly string[], range: Range): string {
+  const mapped = `${words[0]} == 0 && ${words[1]} == 0 && ${words[2]} == ${littleEndian([0, 0, 255, 255])}`
+  return range.min === 4 ? mapped : `!(${mapped})`
+}
+
+function noAddress(words: readonly string[]): string {
+  return words.map((word) => `${word} == 0`).join(' && ')
+}
+
+function littleEndian(bytes: readonly number[]): number {
+  return bytes.reduceRight((value, byte) => value * 256 + byte, 0)
+}
+
+/** A bpftrace string literal's inside: every byte as \xHH, exact on 0.11 to 0.27. */
+function hexLiteral(bytes: readonly number[]): string {
+  return bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+}
+
+function outcomeCondition(
+  filter: OutcomeFilter,
+  expressionOf: (field: string) => Expression | null,
+): string | null {
+  const terms: string[] = []
+  for (const { field, range } of filter.fields) {
+    const expression = expressionOf(field)
+    if (expression === null) continue
+    if (expression.as !== 'value') return null
+    terms.push(`(${rangeCondition(expression, range)})`)
+  }
+  if (terms.length === 0) return null
+  return filter.flag === 'failed' ? `(${terms.join(' || ')})` : `!(${terms.join(' || ')})`
+}

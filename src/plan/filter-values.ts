@@ -1,0 +1,120 @@
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { EbpfRunError } from '../errors.ts'
+import type { Names } from '../host/names.ts'
+import type { Block, Range } from './filters.ts'
+
+function bad(flag: string, text: string, expected: string, remedy?: string): EbpfRunError {
+  return new EbpfRunError({
+    code: 'BAD_VALUE',
+    message: `--${flag}: ${expected} was expected`,
+    expected,
+    found: JSON.stringify(text),
+    ...(remedy === undefined ? {} : { remedy }),
+  })
+}
+
+export function parseRange(flag: string, text: string, max: number, what: string): Range {
+  const [, from = '', to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text) ?? []
+  const range = { min: Number(from), max: Number(to) }
+  if (from === '' || range.max > max || range.min > range.max) {
+    throw bad(
+      flag,
+      text,
+      `${what} from 0 to ${max}, or a range`,
+      `for example --${flag} ${what === 'a port' ? '443 or 8000-8100' : '1234'}`,
+    )
+  }
+  return range
+}
+
+export function parseComm(flag: string, text: string): readonly number[] {
+  const bytes = [...Buffer.from(text)]
+  if (bytes.length === 0 || bytes.length > 15 || bytes.includes(0)) {
+    throw bad(
+      flag,
+      text,
+      'a command name of 1 to 15 bytes',
+      'the kernel keeps the first 15 bytes of a name: see /proc/PID/comm',
+    )
+  }
+  return bytes
+}
+
+export function parseUser(flag: string, text: string, names: Names): Range {
+  if (/^\d/.test(text)) return parseRange(flag, text, 4_294_967_295, 'a user id')
+  const id = names.user(text)
+  if (id === null) throw bad(flag, text, 'a user id or a name in /etc/passwd', 'getent passwd')
+  return { min: id, max: id }
+}
+
+/** Throws BAD_VALUE also for a path that would leave the mount of cgroup v2. */
+export function parseCgroup(flag: string, text: string, names: Names): Range {
+  if (text.split('/').includes('..'))
+    throw bad(flag, text, 'a cgroup path without ..', cgroupRemedy)
+  if (/^\/(?:sys|proc)\//.test(text) && !/^\/sys\/fs\/cgroup(?:\/|$)/.test(text))
+    throw bad(flag, text, 'a path below /sys/fs/cgroup', cgroupRemedy)
+  return parseNamed(
+    flag,
+    text,
+    'the path of a cgroup below /sys/fs/cgroup, or an id',
+    cgroupRemedy,
+    {
+      below: 2n ** 64n,
+      find: (name) => names.cgroup(name),
+    },
+  )
+}
+
+const cgroupRemedy = 'ls /sys/fs/cgroup; /proc/PID/cgroup has the path of a process'
+
+export function parseNetns(flag: string, text: string, names: Names): Range {
+  return parseNamed(flag, text, 'a network namespace', 'ip netns list', {
+    below: 2n ** 32n,
+    find: (name) => names.netns(name),
+  })
+}
+
+function parseNamed(
+  flag: string,
+  text: string,
+  what: string,
+  remedy: string,
+  { below, find }: { below: bigint; find(name: string): number | bigint | null },
+): Range {
+  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : find(text)
+  if (id === null || id >= below) throw bad(flag, text, what, remedy)
+  return { min: id, max: id }
+}
+
+export function parseFamily(flag: string, text: string): Range {
+  if (text !== '4' && text !== '6') throw bad(flag, text, '4 or 6')
+  return { min: Number(text), max: Number(text) }
+}
+
+export function parseBlock(flag: string, text: string): Block {
+  const [address = '', prefix] = text.split('/', 2)
+  const version = isIP(address)
+  const most = version === 4 ? 32 : 128
+  const bits = prefix === undefined ? most : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
+  if (
+    version === 0 ||
+    bits < 0 ||
+    bits > most ||
+    text.split('/').length > 2 ||
+    address.includes('%')
+  ) {
+    throw bad(
+      flag,
+      text,
+      'an address or a CIDR block',
+      `for example --${flag} 10.0.0.0/8 or --${flag} 2001:db8::/32`,
+    )
+  }
+  const parsed = ipaddr.parse(address)
+  const bytes =
+    version === 4
+      ? [...Array<number>(10).fill(0), 255, 255, ...parsed.toByteArray()]
+      : parsed.toByteArray()
+  return { bytes, bits: version === 4 ? bits + 96 : bits }
+}

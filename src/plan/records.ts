@@ -1,0 +1,58 @@
+import type { FieldSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
+import type { RecordLayout } from '../wire/layout.ts'
+import type { Dialect } from './dialect.ts'
+
+/** The printf of one record: token, code, closed fields, texts. `values` are the rendered expressions in the layout's order. */
+export function recordPrintf(
+  { code, closed, texts }: Pick<RecordLayout, 'code' | 'closed' | 'texts'>,
+  values: readonly string[],
+  token: string,
+  dialect: Dialect,
+): string {
+  const inText = dialect.token === 'text'
+  const mark = inText ? token : '%lx'
+  const conversions = closed.map(
+    ({ spec }) => `\\t${inText ? longConversion(spec) : shortConversion(spec)}`,
+  )
+  const format = `${mark}${code}${conversions.join('')}${`${mark}\\t%s`.repeat(texts.length)}${mark}\\n`
+  const marker = inText ? [] : [`0x${token}`]
+  const args = [
+    ...marker,
+    ...values.slice(0, closed.length),
+    ...values.slice(closed.length).flatMap((text) => [...marker, text]),
+    ...marker,
+  ]
+  return `printf("${format}"${args.map((arg) => `, ${arg}`).join('')});`
+}
+
+/** Heartbeat or end record: the kernel's time. */
+export function controlPrintf(code: string, token: string, dialect: Dialect): string {
+  const closed = [{ name: 'ktime_ns', spec: { kind: 'ktime', doc: '' } as const }]
+  return recordPrintf({ code, closed, texts: [] }, ['nsecs'], token, dialect)
+}
+
+/** Name of the per-CPU count beside one emit. */
+export function counterName(token: string, code: string, site: number): string {
+  return `@n_${token}_${code}_${site}`
+}
+
+/** Name of the per-CPU count of what did not fit into a map of the template. */
+export function fullName(token: string): string {
+  return `@f_${token}`
+}
+
+function longConversion(spec: FieldSpec): string {
+  return isSigned(spec) ? '%lld' : kinds[spec.kind].printf
+}
+
+function isSigned(spec: FieldSpec): boolean {
+  return kinds[spec.kind].printf === '%lld' || (typeof spec.nullAs === 'number' && spec.nullAs < 0)
+}
+
+/** Formats are limited to 64 bytes on 0.11: %u where 32 bits are all there is. */
+function shortConversion(spec: FieldSpec): string {
+  if (kinds[spec.kind].printf === '%s') return '%s'
+  if (spec.kind === 'ktime' || spec.kind === 'u64' || spec.kind === 'duration') return '%lu'
+  return isSigned(spec) ? '%d' : '%u'
+}

@@ -1,0 +1,44 @@
+import { EbpfRunError } from '../errors.ts'
+import type { HostFacts } from '../host/facts.ts'
+import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
+
+/** The dialect of this host's bpftrace. Throws NO_BPFTRACE, BPFTRACE_TOO_OLD. */
+export function requireDialect(facts: HostFacts): Dialect {
+  const { found, version, path } = facts.bpftrace
+  if (path === null) {
+    throw new EbpfRunError({
+      code: 'NO_BPFTRACE',
+      message: 'bpftrace is not installed',
+      expected: `bpftrace ${oldestBpftrace} or newer on PATH`,
+      found: found.evidence,
+      remedy:
+        'apt-get install bpftrace   (dnf, zypper, pacman, apk: the same name); ebpf-run doctor checks the rest',
+    })
+  }
+  const dialect = version === null ? null : dialectOf(version)
+  if (dialect === null) {
+    throw new EbpfRunError({
+      code: 'BPFTRACE_TOO_OLD',
+      message:
+        version === null
+          ? `${path} --version says nothing that could be understood`
+          : `bpftrace ${version} is too old`,
+      expected: `bpftrace ${oldestBpftrace} or newer`,
+      found: version ?? found.evidence,
+      remedy: 'upgrade bpftrace, or put a newer one first on PATH',
+    })
+  }
+  return dialect
+}
+
+/** Throws NO_PERMISSION. */
+export function requirePrivileges(facts: HostFacts): void {
+  if (facts.privileged.is !== 'no') return
+  throw new EbpfRunError({
+    code: 'NO_PERMISSION',
+    message: 'tracing the kernel needs root',
+    expected: 'root, or CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH (bpftrace 0.25 and newer)',
+    found: facts.privileged.evidence,
+    remedy: `sudo ebpf-run …; or look at a recording: ebpf-run replay FILE`,
+  })
+}

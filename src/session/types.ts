@@ -1,0 +1,83 @@
+import type { HostFacts } from '../host/facts.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { AnyEvent } from '../schema/define.ts'
+import type { Account } from '../wire/account.ts'
+import type { Calibration } from './clock.ts'
+
+export type State = 'starting' | 'attached' | 'stopping' | 'ended' | 'failed'
+
+/** Why a run ended. */
+export type EndReason =
+  | 'duration'
+  | 'count'
+  | 'interrupt'
+  | 'terminate'
+  | 'hangup'
+  | 'stop'
+  | 'output-closed'
+  | 'command'
+
+/** Who takes the events. Called in stream order. */
+export interface Consumer {
+  event(event: AnyEvent): void
+  /** Present: takes ready-made NDJSON (latin1 characters that are UTF-8 bytes) instead, where nobody has to look into the events. */
+  lines?(text: string): void
+}
+
+/** Whoever watches a session: everything is optional, nothing may throw. */
+export interface Watcher {
+  /** Before anything else; only a recording may keep the token. */
+  begin?(token: string): void
+  state?(state: State): void
+  /** A line of the back-end that is no record: for -v. */
+  log?(line: string, from: 'stdout' | 'stderr'): void
+  /** Raw bytes as they came, for a recording. */
+  bytes?(chunk: Buffer): void
+  clock?(calibration: Calibration): void
+  warn?(text: string): void
+}
+
+export interface SessionOptions {
+  readonly plan: Plan
+  readonly facts: HostFacts
+  readonly typesFolder: string
+  readonly consumer: Consumer
+  readonly watcher: Watcher
+  readonly durationMs: number | null
+  readonly count: number | null
+  readonly drainMs: number
+  readonly attachTimeoutMs: number
+  /** How long a child that is told to end may say nothing before it is told harder; default 5 s. */
+  readonly silenceMs?: number
+  /** Process id of the command that the plan follows. */
+  readonly commandPid?: number
+}
+
+/** What a run leaves: its account and how it went. */
+export interface SessionResult {
+  readonly account: Account
+  readonly end: EndReason
+  readonly startedAt: Date
+  readonly attachedAfterMs: number | null
+  readonly ranMs: number
+  readonly clockErrorNs: number
+  /** Sum of the back-end's own "Lost N events" lines: a hint, in no arithmetic. */
+  readonly lostHint: number
+}
+
+export interface Session {
+  readonly pid: number
+  /** Resolves when everything is attached; rejects when that fails. */
+  readonly attached: Promise<void>
+  /** Resolves when the child is gone and the account is closed; rejects when the run failed. */
+  readonly ended: Promise<SessionResult>
+  /** Ends the run in good order. A second call changes nothing. */
+  stop(reason: EndReason): void
+  /** Ends it at once: the child is killed and the account stays open. */
+  force(): void
+  /** Slows the reading while the consumer is behind. */
+  pause(): void
+  resume(): void
+  /** The figures so far: estimates. */
+  live(): Account
+}
