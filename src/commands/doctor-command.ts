@@ -1,23 +1,16 @@
-import { EbpfRunError } from '../errors.ts'
 import { doctor } from './doctor.ts'
-import type { Io } from './help.ts'
+import type { Io } from './io.ts'
+import type { RunOption } from './options.ts'
+import { only } from './only.ts'
+import type { Parsed } from './target.ts'
 
 /** `ebpf-run doctor [-o table|json]`. */
-export async function doctorCommand(argv: readonly string[], io: Io): Promise<number> {
-  const text = argv.join(' ')
-  const output = /^(?:-o ?|--output[ =])json$/.test(text)
-    ? 'json'
-    : text === '' || /^(?:-o ?|--output[ =])table$/.test(text)
-      ? 'table'
-      : null
-  if (output === null) {
-    throw new EbpfRunError({
-      code: 'UNKNOWN_OPTION',
-      message: 'doctor takes -o table or -o json only',
-      found: text,
-      remedy: 'ebpf-run doctor -o json',
-    })
-  }
+export async function doctorCommand(
+  parsed: Parsed,
+  options: readonly RunOption[],
+  io: Io,
+): Promise<number> {
+  const output = only(parsed, 'output', options) === 'json' ? 'json' : 'table'
   const report = await doctor({ output, env: io.env })
   io.stdout(report.text)
   return report.exitCode

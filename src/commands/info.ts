@@ -1,43 +1,41 @@
-import { loadProbe } from '../catalog/load.ts'
-import { EbpfRunError, exitCodes } from '../errors.ts'
+import { exitCodes } from '../errors.ts'
 import { flagsOf } from '../plan/params.ts'
-import { makePlan, placeholderToken, type Plan } from '../plan/plan.ts'
+import { type LoadedProbe, makePlan, type Plan } from '../plan/plan.ts'
 import type { Applied } from '../plan/render.ts'
 import { describeText } from '../schema/docs.ts'
 import { jsonSchema } from '../schema/json-schema.ts'
-import { type Io, probeHelp } from './help.ts'
-import { gather, readRequest } from './run.ts'
+import type { Io } from './io.ts'
+import { readRequest } from './request.ts'
+import { gather } from './run.ts'
+import { exitOnSignals } from './signals.ts'
+import type { Parsed } from './target.ts'
 
-type Command = (argv: readonly string[], io: Io) => Promise<number>
+type Command = (probe: LoadedProbe, parsed: Parsed, io: Io) => Promise<number>
 
-export const describe: Command = async (argv, io) => {
-  const probe = await loadProbe(nameIn('describe', argv))
-  const flags = flagsOf(probe.spec).map(({ flag, metavar, doc }) => ({
+export const describe: Command = async ({ spec }, _, io) => {
+  const flags = flagsOf(spec).map(({ flag, metavar, doc }) => ({
     flag: `--${flag} ${metavar}`,
     doc,
   }))
-  io.stdout(`${describeText(probe.spec, io.columns, flags)}\n`)
+  io.stdout(`${describeText(spec, io.columns, flags)}\n`)
   return exitCodes.ok
 }
 
-export const schema: Command = async (argv, io) => {
-  const probe = await loadProbe(nameIn('schema', argv))
-  io.stdout(`${JSON.stringify(jsonSchema(probe.spec), null, 2)}\n`)
+export const schema: Command = async ({ spec }, _, io) => {
+  io.stdout(`${JSON.stringify(jsonSchema(spec), null, 2)}\n`)
   return exitCodes.ok
 }
 
 /** `ebpf-run print PROBE`: the program that would run here, with a placeholder for the token. */
-export const print: Command = async (argv, io) => {
-  const made = await planned('print', argv, io)
-  if (made === null) return exitCodes.ok
-  io.stdout(made.plan.render({ token: placeholderToken, gatePid: 1 }))
+export const print: Command = async (probe, parsed, io) => {
+  const made = await planned(probe, parsed, io)
+  io.stdout(made.plan.render(made.plan.placeholders))
   return exitCodes.ok
 }
 
 /** `ebpf-run plan PROBE`: which way, which filters where, and why. */
-export const plan: Command = async (argv, io) => {
-  const made = await planned('plan', argv, io)
-  if (made === null) return exitCodes.ok
+export const plan: Command = async (probe, parsed, io) => {
+  const made = await planned(probe, parsed, io)
   io.stdout(
     made.output === 'json'
       ? `${JSON.stringify(planData(made.plan, made.bpftrace), null, 2)}\n`
@@ -52,32 +50,19 @@ interface Planned {
   readonly bpftrace: string | null
 }
 
-/** The plan for a command line; null when help was asked for, and given. */
-async function planned(command: string, argv: readonly string[], io: Io): Promise<Planned | null> {
-  const probe = await loadProbe(nameIn(command, argv))
-  const request = readRequest(probe, argv.slice(1))
-  if (request === null) {
-    io.stdout(probeHelp(probe.spec, io.columns))
-    return null
+async function planned(probe: LoadedProbe, parsed: Parsed, io: Io): Promise<Planned> {
+  const request = readRequest(probe, parsed)
+  const release = exitOnSignals()
+  try {
+    const facts = await gather(probe, io.env)
+    return {
+      plan: makePlan(probe, request.plan, facts),
+      output: request.output,
+      bpftrace: facts.bpftrace.version,
+    }
+  } finally {
+    release()
   }
-  const facts = await gather(probe, io.env)
-  return {
-    plan: makePlan(probe, request.plan, facts),
-    output: request.output,
-    bpftrace: facts.bpftrace.version,
-  }
-}
-
-function nameIn(command: string, argv: readonly string[]): string {
-  const [name] = argv
-  if (name === undefined || name.startsWith('-')) {
-    throw new EbpfRunError({
-      code: 'USAGE',
-      message: `${command} needs a probe`,
-      remedy: `ebpf-run ${command} tcpconnect; ebpf-run list shows all`,
-    })
-  }
-  return name
 }
 
 function planData(made: Plan, bpftrace: string | null): object {
@@ -110,10 +95,14 @@ const appliedTexts: Readonly<Record<Applied, string>> = {
   after: 'after the kernel: this variant has no expression for it',
 }
 
+function flagText(flag: string): string {
+  return flag === 'command' ? '-- COMMAND and its descendants' : `--${flag}`
+}
+
 function planText(made: Plan, bpftrace: string | null): string {
   const { variant, buffers } = made
   const filters = made.filters.map(
-    ({ filter, applied }) => `  --${filter.flag}: ${appliedTexts[applied]}`,
+    ({ filter, applied }) => `  ${flagText(filter.flag)}: ${appliedTexts[applied]}`,
   )
   const lines = (title: string, rows: readonly string[]) =>
     rows.length === 0 ? [] : [`${title}:`, ...rows]

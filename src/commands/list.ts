@@ -1,19 +1,4 @@
 import { builtin } from '../../probes/index.ts'
-import { EbpfRunError, exitCodes } from '../errors.ts'
-import type { Io } from './help.ts'
-
-/** `ebpf-run list`, where cli.ts did not answer it at once: anything after it is too much. */
-export async function list(argv: readonly string[], io: Io): Promise<number> {
-  if (argv.length > 0)
-    throw new EbpfRunError({
-      code: 'UNKNOWN_OPTION',
-      message: 'list takes no options',
-      found: argv.join(' '),
-      remedy: 'ebpf-run list; ebpf-run schema PROBE is JSON',
-    })
-  io.stdout(listText())
-  return exitCodes.ok
-}
 
 /** `ebpf-run list`: every probe with a line and an example. */
 export function listText(): string {
@@ -30,7 +15,7 @@ export function listText(): string {
 export function helpText(): string {
   return `ebpf-run PROBE [filters] [--duration 60] [--count N] [-o table|ndjson|json|csv] [--out FILE]
 ebpf-run list | describe PROBE | plan PROBE | print PROBE | schema PROBE | doctor
-ebpf-run replay FILE
+ebpf-run replay FILE | completion
 
 Probes:
 ${listText().replace(/^/gm, '  ').trimEnd()}

@@ -1,22 +1,15 @@
 import { builtin } from '../../probes/index.ts'
+import { resolveName } from '../catalog/load.ts'
 import { nearest } from '../catalog/nearest.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
-import { commandHelp, type Io } from './help.ts'
-import { helpText, list } from './list.ts'
+import { type CommandSpec, commandNamed, ownNames } from './commands.ts'
+import { findTarget } from './find-target.ts'
+import type { Io } from './io.ts'
+import { helpText } from './list.ts'
 import { errorText } from './report.ts'
 
-type Command = (argv: readonly string[], io: Io) => Promise<number>
-
-/** Everything that is not a probe. Loaded when asked for. */
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  list: async () => list,
-  describe: async () => (await import('./info.ts')).describe,
-  plan: async () => (await import('./info.ts')).plan,
-  print: async () => (await import('./info.ts')).print,
-  schema: async () => (await import('./info.ts')).schema,
-  replay: async () => (await import('./replay.ts')).replay,
-  doctor: async () => (await import('./doctor-command.ts')).doctorCommand,
-}
+/** What the scripts of `ebpf-run completion` put in front of the words to complete. */
+const completionWord = '--get-yargs-completions'
 
 /** Runs a command line and returns the exit status; every error is told on stderr. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -30,18 +23,29 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {
-  const [name, ...rest] = argv
+  const [name, ...words] = argv
   if (name === undefined) {
     io.stdout(helpText())
     return exitCodes.ok
   }
-  if (name === 'help') return dispatch(rest.length > 0 ? [...rest, '--help'] : [], io)
-  const command = commandNamed(name)
-  if (command !== undefined) {
-    if (!asksHelp(name, rest)) return (await command())(rest, io)
-    io.stdout(commandHelp(name))
+  if (name === 'help') return dispatch(words.length > 0 ? [...words, '--help'] : [], io)
+  if (name === completionWord) {
+    const { completionsFor } = await import('./completion.ts')
+    io.stdout((await completionsFor(words, io.env)).map((each) => `${each}\n`).join(''))
     return exitCodes.ok
   }
+  const { target, rest } = await findTarget(commandOf(name), words)
+  const { helpOf, parseWords } = await import('./frame.ts')
+  const parsed = parseWords(target, rest)
+  if (!parsed.help) return target.run(parsed, io)
+  io.stdout(await helpOf(target, io.columns))
+  return exitCodes.ok
+}
+
+/** Throws USAGE, UNKNOWN_PROBE. */
+function commandOf(name: string): CommandSpec {
+  const command = commandNamed(name)
+  if (command !== null) return command
   if (name.startsWith('-')) {
     throw new EbpfRunError({
       code: 'USAGE',
@@ -51,24 +55,14 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
     })
   }
   refuseMistyped(name)
-  return (await import('./run.ts')).runProbe(name, rest, io)
-}
-
-/** Names come from outside: `constructor` is no command. */
-function commandNamed(name: string): (() => Promise<Command>) | undefined {
-  return Object.hasOwn(commands, name) ? commands[name] : undefined
-}
-
-/** With a probe, help is that of its options; `plan`, `print` and `replay` give it themselves. */
-function asksHelp(name: string, rest: readonly string[]): boolean {
-  const own = ['plan', 'print', 'replay'].includes(name) ? rest.slice(0, 1) : rest
-  return own.some((arg) => arg === '--help' || arg === '-h')
+  // Throws, because every probe is a command.
+  return commandOf(resolveName(name))
 }
 
 /** A word that is near to a command and to no probe. */
 function refuseMistyped(name: string): void {
   const probes = Object.entries(builtin).flatMap(([probe, { aliases }]) => [probe, ...aliases])
-  const close = nearest(name, Object.keys(commands))
+  const close = nearest(name, ownNames)
   if (close === null || nearest(name, probes) !== null) return
   throw new EbpfRunError({
     code: 'UNKNOWN_PROBE',
@@ -78,7 +72,8 @@ function refuseMistyped(name: string): void {
 }
 
 function wantsJson(argv: readonly string[]): boolean {
-  return argv.some(
+  const end = argv.indexOf('--')
+  return (end === -1 ? argv : argv.slice(0, end)).some(
     (arg, index) =>
       arg === '-ojson' ||
       arg === '-o=json' ||

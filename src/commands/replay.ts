@@ -4,31 +4,33 @@ import { loadProbe } from '../catalog/load.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import { eventPasses } from '../plan/filters.ts'
 import { numberOfFields } from '../plan/numbers.ts'
+import type { LoadedProbe } from '../plan/plan.ts'
+import type { AnyEvent } from '../schema/define.ts'
 import { sinks } from '../sinks/index.ts'
 import { accountText } from '../sinks/status.ts'
-import type { Io } from './help.ts'
+import type { Io } from './io.ts'
+import { optionsOf } from './options.ts'
 import { openFile, type Output, openStdout } from './output.ts'
-import { readRequest } from './run.ts'
+import { isSet, readRequest, refuseLive } from './request.ts'
+import { createResolver } from './resolve.ts'
+import type { Parsed } from './target.ts'
+
+interface Recording {
+  readonly file: Buffer
+  readonly probe: LoadedProbe
+}
+
+/** A recording and the probe that it is of. Throws BAD_RECORDING. */
+export async function openRecording(path: string): Promise<Recording> {
+  const file = read(path)
+  return { file, probe: await loadProbe(headOf(file).probe) }
+}
 
 /** `ebpf-run replay FILE [filters] [-o …]`: the events of a recording, through the same decoder as a live run. */
-export async function replay(argv: readonly string[], io: Io): Promise<number> {
-  const [path, ...rest] = argv
-  if (path === undefined || path.startsWith('-')) {
-    throw new EbpfRunError({
-      code: 'USAGE',
-      message: 'replay needs a recording',
-      remedy: 'ebpf-run replay FILE; --record FILE makes one',
-    })
-  }
-  const file = read(path)
-  const probe = await loadProbe(headOf(file).probe)
-  const request = readRequest(probe, rest)
-  if (request === null) {
-    io.stdout(
-      'ebpf-run replay FILE [filters of its probe] [-o FORMAT] [--fields LIST] [--count N]\n',
-    )
-    return exitCodes.ok
-  }
+export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io): Promise<number> {
+  refuseLive(parsed, optionsOf(probe.spec))
+  const request = readRequest(probe, parsed)
+  const isQuiet = isSet(parsed, 'quiet')
   const recording = openReplay(file, probe.spec)
   const state: { failure: EbpfRunError | null; isClosed: boolean } = {
     failure: null,
@@ -42,35 +44,40 @@ export async function replay(argv: readonly string[], io: Io): Promise<number> {
   }
   const out: Output =
     request.out === null ? openStdout(io.env, events) : openFile(request.out, events)
-  const { flags } = request.parsed
+  const resolver = request.resolve ? createResolver() : null
   const sink = sinks[request.output](out, {
     probe: probe.spec,
     fields: request.fields,
-    header: flags['header'] ?? true,
-    utc: flags['utc'] ?? false,
+    header: !isSet(parsed, 'no-header'),
+    utc: isSet(parsed, 'utc'),
+    ...(resolver === null ? {} : { shown: resolver.shown }),
   })
   const numberOf = numberOfFields(probe.spec)
   const { host, started, variant } = recording.head
-  if (!flags['quiet'])
+  if (!isQuiet)
     io.stderr(
       `recording of ${probe.spec.name} (${variant}), made ${started} on Linux ${host.kernel} with bpftrace ${host.bpftrace}\n`,
     )
+  const isWanted = (event: AnyEvent, count: number): boolean =>
+    (request.count === null || count < request.count) &&
+    request.plan.filters.every((filter) => eventPasses(filter, event, numberOf))
+  if (resolver !== null) {
+    const wanted: AnyEvent[] = []
+    recording.play((event) => isWanted(event, wanted.length) && wanted.push(event) > 0)
+    await resolver.learn(wanted)
+  }
   let count = 0
   sink.begin()
   const { account, durationMs } = recording.play((event) => {
-    const isWanted =
-      !state.isClosed &&
-      (request.count === null || count < request.count) &&
-      request.plan.filters.every((filter) => eventPasses(filter, event, numberOf))
-    if (isWanted) {
-      count += 1
-      sink.event(event)
-    }
-    return isWanted
+    if (state.isClosed || !isWanted(event, count)) return false
+    count += 1
+    sink.event(event)
+    return true
   })
   sink.end()
+  resolver?.close()
   await out.close()
-  if (!flags['quiet']) io.stderr(`${accountText(account, { durationMs, notes: [] })}\n`)
+  if (!isQuiet) io.stderr(`${accountText(account, { durationMs, notes: [] })}\n`)
   if (state.failure !== null) throw state.failure
   return exitCodes.ok
 }

@@ -1,10 +1,10 @@
 import { EbpfRunError } from '../errors.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Session, SessionResult, State } from '../session/session.ts'
+import type { Session, SessionResult, State } from '../session/types.ts'
 import { safeText } from '../sinks/safe-text.ts'
 import { accountText, attachedText, statusLine } from '../sinks/status.ts'
 import type { Account } from '../wire/account.ts'
-import type { Io } from './help.ts'
+import type { Io } from './io.ts'
 
 interface ReporterOptions {
   readonly io: Io

@@ -15,6 +15,8 @@ export interface SinkOptions {
   readonly fields: readonly string[] | null
   readonly header: boolean
   readonly utc: boolean
+  /** The event as a table shows it, with names in place of addresses and ports. */
+  readonly shown?: (event: AnyEvent) => AnyEvent
 }
 
 /** Turns events into bytes. A sink has no clock, no file and no process. */

@@ -14,7 +14,7 @@ const bold = (text: string) => `\x1b[1m${text}\x1b[22m`
  * A table, one line an event, written as events come. On a terminal it fits the width and prints the header again when a
  * resize changes the columns; elsewhere nothing is cut. Nothing that a traced process wrote reaches the terminal raw.
  */
-export const tableSink: SinkFactory = (out, { probe, fields, header, utc }) => {
+export const tableSink: SinkFactory = (out, { probe, fields, header, utc, shown }) => {
   const columns = tableColumns(probe, fields, utc)
   const layoutNow = () =>
     out.isTerminal ? fitLayout(columns, terminalWidth(out)) : fixedLayout(columns)
@@ -35,7 +35,8 @@ export const tableSink: SinkFactory = (out, { probe, fields, header, utc }) => {
 
   const event = (event: AnyEvent) => {
     followResize()
-    const cells = layout.columns.map((column) => cellText(event, column, utc))
+    const named = shown?.(event) ?? event
+    const cells = layout.columns.map((column) => cellText(named, column, utc))
     out.write(`${renderLine(layout, cells)}\n`)
   }
 

@@ -1,0 +1,202 @@
+import { closeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { EbpfRunError } from '../errors.ts'
+import type { HostFacts } from '../host/facts.ts'
+import { findUser, sudoCaller } from '../host/users.ts'
+import type { Plan } from '../plan/plan.ts'
+import { type Command, startCommand } from '../session/command.ts'
+import type { startSession } from '../session/session.ts'
+import type { Session, SessionResult } from '../session/types.ts'
+import { type RunSummary, summaryOf } from '../session/summary.ts'
+import { sinks } from '../sinks/index.ts'
+import { exitStatus, statusOf } from './exit-status.ts'
+import type { Io } from './io.ts'
+import { lifecycleRecords } from './lifecycle.ts'
+import {
+  openFile,
+  openForWriting,
+  type Output,
+  outputError,
+  type OutputEvents,
+  openStdout,
+  writeAll,
+} from './output.ts'
+import { openRecorder } from './recorder.ts'
+import { createReporter } from './report.ts'
+import { isSet, type RunRequest } from './request.ts'
+import { createResolver } from './resolve.ts'
+import { relaySignals } from './signals.ts'
+
+/** Where linux/types.h for old bpftrace stands in the package. */
+const typesFolder = fileURLToPath(new URL('../backends/include/', import.meta.url))
+
+/** Starts the session, connects it with its sink, signals and reports, and waits for its end. `releaseSignals` is called when it has them. */
+export async function follow(
+  request: RunRequest,
+  plan: Plan,
+  facts: HostFacts,
+  io: Io,
+  start: typeof startSession,
+  releaseSignals: () => void,
+): Promise<number> {
+  const { parsed, probe } = request
+  let session: Session | null = null
+  let failure: EbpfRunError | null = null
+  const events: OutputEvents = {
+    onBehind: () => session?.pause(),
+    onDrain: () => session?.resume(),
+    onClosed: () => session?.stop('output-closed'),
+    onFailed(error) {
+      failure ??= error
+      session?.stop('stop')
+    },
+  }
+  const summaryFile = request.summaryJson === null ? null : openForWriting(request.summaryJson)
+  const recorder =
+    request.record === null ? null : openRecorder(request.record, plan, facts, events.onFailed)
+  const out = request.out === null ? openStdout(io.env, events) : openFile(request.out, events)
+  const resolver = request.resolve ? createResolver() : null
+  const sink = sinks[request.output](out, {
+    probe: probe.spec,
+    fields: request.fields,
+    header: !isSet(parsed, 'no-header'),
+    utc: isSet(parsed, 'utc'),
+    ...(resolver === null ? {} : { shown: resolver.shown }),
+  })
+  const reporter = createReporter({
+    io,
+    plan,
+    quiet: isSet(parsed, 'quiet'),
+    verbose: isSet(parsed, 'verbose'),
+    tableOnTerminal: out.isTerminal,
+  })
+  const lifecycle = isSet(parsed, 'lifecycle') ? lifecycleRecords(plan, out) : null
+  const observe = plan.probe.tcpCounters
+    ? (await import('../session/tcp-counters.ts')).observeTcp()
+    : null
+  const slowDown = watchBackpressure(out, () => session)
+
+  sink.begin()
+  // Before the status line, which would stand in front of it.
+  out.flush()
+  const command = request.command === null ? null : launch(request, request.command, facts, io)
+  const running = start({
+    plan,
+    facts,
+    typesFolder,
+    consumer: {
+      event(event) {
+        reporter.clear()
+        observe?.event(event)
+        sink.event(event)
+        slowDown()
+      },
+      ...(sink.takesLines && observe === null && request.fields === null
+        ? {
+            lines(text: string) {
+              sink.lines(text)
+              slowDown()
+            },
+          }
+        : {}),
+    },
+    watcher: {
+      state(state) {
+        reporter.state(state)
+        if (state !== 'attached') return
+        observe?.begin()
+        command?.begin()
+        lifecycle?.attached()
+      },
+      log: (line, from) => reporter.log(line, from),
+      ...(recorder === null
+        ? {}
+        : { begin: recorder.begin, bytes: recorder.bytes, clock: recorder.clock }),
+    },
+    durationMs: request.durationMs,
+    count: request.count,
+    drainMs: request.drainMs,
+    attachTimeoutMs: request.attachTimeoutMs,
+    ...(command === null ? {} : { commandPid: command.pid }),
+  })
+  void command?.exited.then(() => running.stop('command'))
+  session = running
+  // A recording that could not even be begun.
+  if (failure !== null) running.stop('stop')
+  const signals = relaySignals(running, out)
+  releaseSignals()
+  reporter.follow(running)
+  lifecycle?.start()
+  try {
+    const result = await settle(running)
+    sink.end()
+    const summary = summaryOf(plan, facts, result, observe?.end() ?? null)
+    lifecycle?.end(summary)
+    recorder?.close(summary)
+    if (summaryFile !== null) writeSummary(summaryFile, summary, events)
+    // The account is told now: a reader that sleeps may keep us waiting.
+    out.flush()
+    reporter.end(result, summary.notes)
+    const waiting = setTimeout(() => reporter.waiting(), 1_000)
+    await out.close()
+    clearTimeout(waiting)
+    if (result.error !== null) throw result.error
+    if (failure !== null) throw failure
+    const status = exitStatus(request.maxLost, result)
+    if (command !== null && result.end === 'command') return statusOf(await command.exited)
+    return signals.forced() ?? status
+  } finally {
+    await command?.end()
+    signals.release()
+    reporter.close()
+    resolver?.close()
+    if (summaryFile !== null) closeSync(summaryFile)
+  }
+}
+
+/** Starts the command, which waits until the run is attached. Throws BAD_VALUE, COMMAND_FAILED. */
+function launch(
+  request: RunRequest,
+  argv: readonly string[],
+  { tools }: HostFacts,
+  { env }: Io,
+): Command {
+  const user = request.as === null ? sudoCaller(env, process.getuid?.() ?? 0) : findUser(request.as)
+  if (user === null && request.as !== null)
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: '--as: a user name or id in /etc/passwd was expected',
+      found: JSON.stringify(request.as),
+      remedy: 'getent passwd',
+    })
+  // Ours carries the events.
+  const stdout = request.out === null ? 2 : 1
+  return startCommand({ argv, user, stdout, setpriv: tools.setpriv, env })
+}
+
+function writeSummary(fd: number, summary: RunSummary, events: OutputEvents): void {
+  try {
+    writeAll(fd, Buffer.from(`${JSON.stringify(summary, null, 2)}\n`))
+  } catch (error) {
+    events.onFailed(outputError('--summary-json', error))
+  }
+}
+
+/** A result whether the run ended well or not; a failed one carries its error. */
+async function settle(session: Session): Promise<SessionResult & { error: EbpfRunError | null }> {
+  try {
+    return { ...(await session.ended), error: null }
+  } catch (error) {
+    if (error instanceof EbpfRunError && 'result' in error) {
+      return { ...(error.result as SessionResult), error }
+    }
+    throw error
+  }
+}
+
+/** Asks the output after each write whether it is behind. */
+function watchBackpressure(out: Output, session: () => Session | null): () => void {
+  return () => {
+    if (!out.write('')) session()?.pause()
+  }
+}

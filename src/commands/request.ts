@@ -1,0 +1,181 @@
+import { resolve } from 'node:path'
+import { EbpfRunError } from '../errors.ts'
+import { hostNames } from '../host/names.ts'
+import { parseFilters } from '../plan/params.ts'
+import type { LoadedProbe, PlanRequest } from '../plan/plan.ts'
+import { selectFields } from '../schema/columns.ts'
+import type { ProbeSpec } from '../schema/define.ts'
+import type { SinkName } from '../sinks/index.ts'
+import { only } from './only.ts'
+import { parseCount, parseSize, parseTime } from './option-values.ts'
+import { optionsOf, type RunOption } from './options.ts'
+import type { Parsed } from './target.ts'
+
+/** The parsed command line of one run. */
+export interface RunRequest {
+  readonly probe: LoadedProbe
+  readonly parsed: Parsed
+  readonly plan: PlanRequest
+  readonly output: SinkName
+  readonly fields: readonly string[] | null
+  /** Names for addresses and ports; with a table only. */
+  readonly resolve: boolean
+  readonly durationMs: number | null
+  readonly count: number | null
+  readonly drainMs: number
+  readonly attachTimeoutMs: number
+  readonly maxLost: number | null
+  readonly out: string | null
+  readonly record: string | null
+  readonly summaryJson: string | null
+  /** What to start and to trace. */
+  readonly command: readonly string[] | null
+  /** The user that the command runs as. */
+  readonly as: string | null
+  /** Trace everything while the command runs. */
+  readonly all: boolean
+}
+
+/** The text of an option, null when it was not given and has no default. */
+type Text = (name: string) => string | null
+
+/** Reads and checks the whole command line before anything is started. Throws BAD_VALUE, CONFLICT. */
+export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
+  const options = optionsOf(probe.spec)
+  const text: Text = (name) => only(parsed, name, options)
+  const when = <T>(name: string, read: (flag: string, value: string) => T): T | null => {
+    const value = text(name)
+    return value === null ? null : read(name, value)
+  }
+  const output = (text('output') ?? 'table') as SinkName
+  const fields = when('fields', (_, value) => value.split(',').map((name) => name.trim()))
+  refuseConflicts(parsed, output)
+  selectFields(probe.spec, fields)
+  refuseSameFile(['out', 'record', 'summary-json'], text)
+  return {
+    probe,
+    parsed,
+    plan: {
+      filters: [
+        ...parseFilters(probe.spec, parsed.texts, outcomeOf(parsed), hostNames),
+        ...(parsed.command === null || isSet(parsed, 'all') ? [] : [commandFilter]),
+      ],
+      params: paramsOf(probe.spec, text),
+      variant: text('variant'),
+      backend: text('backend'),
+      bufferBytes: when('buffer', parseSize),
+    },
+    output,
+    fields,
+    resolve: isSet(parsed, 'resolve'),
+    durationMs: when('duration', parseTime),
+    count: when('count', (flag, value) => parseCount(flag, value, 1)),
+    drainMs: when('drain', parseTime) ?? 5_000,
+    attachTimeoutMs: when('attach-timeout', parseTime) ?? 60_000,
+    maxLost: when('max-lost', (flag, value) => parseCount(flag, value, 0)),
+    out: text('out'),
+    record: text('record'),
+    summaryJson: text('summary-json'),
+    command: parsed.command,
+    as: text('as'),
+    all: isSet(parsed, 'all'),
+  }
+}
+
+const commandFilter = { flag: 'command', by: 'command', field: 'pid' } as const
+
+export function isSet({ flags }: Parsed, name: string): boolean {
+  return flags[name] === true
+}
+
+/** Options that do not go together. */
+interface Conflict {
+  readonly message: string
+  readonly remedy: string
+  holds(parsed: Parsed, output: SinkName): boolean
+}
+
+const conflicts: readonly Conflict[] = [
+  {
+    message: '--failed and --ok exclude each other',
+    remedy: 'give one of them, or none for both',
+    holds: (parsed) => isSet(parsed, 'failed') && isSet(parsed, 'ok'),
+  },
+  {
+    message: '--lifecycle goes with -o ndjson',
+    remedy: 'add -o ndjson',
+    holds: (parsed, output) => isSet(parsed, 'lifecycle') && output !== 'ndjson',
+  },
+  {
+    message: '--resolve goes with -o table: other formats keep addresses and ports as they are',
+    remedy: 'leave out --resolve, or -o',
+    holds: (parsed, output) => isSet(parsed, 'resolve') && output !== 'table',
+  },
+  {
+    message: '--as goes with a command',
+    remedy: 'add -- COMMAND, or leave out --as',
+    holds: ({ texts, command }) => texts['as'] !== undefined && command === null,
+  },
+  {
+    message: '--all goes with a command',
+    remedy: 'add -- COMMAND, or leave out --all',
+    holds: (parsed) => isSet(parsed, 'all') && parsed.command === null,
+  },
+]
+
+function refuseConflicts(parsed: Parsed, output: SinkName): void {
+  const conflict = conflicts.find(({ holds }) => holds(parsed, output))
+  if (conflict === undefined) return
+  const { message, remedy } = conflict
+  const found = message.includes('-o ') ? { found: `-o ${output}` } : {}
+  throw new EbpfRunError({ code: 'CONFLICT', message, ...found, remedy })
+}
+
+/** Options that only a live run can have. Throws CONFLICT. */
+export function refuseLive(parsed: Parsed, options: readonly RunOption[]): void {
+  const given = new Set([...Object.keys(parsed.texts), ...Object.keys(parsed.flags)])
+  const live = options.filter((option) => option.live && given.has(option.name))
+  if (live.length === 0) return
+  const names = live.map(({ name }) => `--${name}`).join(', ')
+  throw new EbpfRunError({
+    code: 'CONFLICT',
+    message: `${names}: only with a live run, not with replay`,
+    remedy: `leave out ${names}: what a recording holds was settled when it was made`,
+  })
+}
+
+function outcomeOf(parsed: Parsed): 'failed' | 'ok' | null {
+  return isSet(parsed, 'failed') ? 'failed' : isSet(parsed, 'ok') ? 'ok' : null
+}
+
+function paramsOf(spec: ProbeSpec, text: Text): Readonly<Record<string, number>> {
+  const params = Object.entries(spec.params ?? {}).map(([name, param]) => {
+    const value = parseCount(name, text(name) ?? String(param.default), param.min)
+    if (value > param.max)
+      throw new EbpfRunError({
+        code: 'BAD_VALUE',
+        message: `--${name}: at most ${param.max} was expected`,
+        found: String(value),
+      })
+    return [name, value] as const
+  })
+  return Object.fromEntries(params)
+}
+
+/** Two outputs in one file would write over each other. Throws CONFLICT. */
+function refuseSameFile(names: readonly string[], text: Text): void {
+  const seen = new Map<string, string>()
+  for (const name of names) {
+    const value = text(name)
+    if (value === null || value.startsWith('/dev/')) continue
+    const other = seen.get(resolve(value))
+    seen.set(resolve(value), name)
+    if (other === undefined) continue
+    throw new EbpfRunError({
+      code: 'CONFLICT',
+      message: `--${other} and --${name} are the same file`,
+      found: value,
+      remedy: `give --${name} another file`,
+    })
+  }
+}

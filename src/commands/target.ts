@@ -1,0 +1,30 @@
+import type { Io } from './io.ts'
+import type { RunOption } from './options.ts'
+
+/** What a command line says, before its values are looked at. */
+export interface Parsed {
+  /** Values of each option that was given, in the order in which they were. */
+  readonly texts: Readonly<Record<string, readonly string[]>>
+  /** The options without a value that were given. */
+  readonly flags: Readonly<Record<string, boolean>>
+  /** The words after `--`. */
+  readonly command: readonly string[] | null
+  readonly help: boolean
+}
+
+/** The command that a command line names, with its PROBE or FILE taken in: what is left to read are options. */
+export interface Target {
+  readonly name: string
+  /** As it was typed so far: `plan tcpconnect`. */
+  readonly title: string
+  readonly usage: string
+  readonly doc: string
+  /** What the help says below the options. */
+  readonly epilogue: string
+  readonly options: readonly RunOption[]
+  /** Its options are those of a probe. */
+  readonly isProbe: boolean
+  /** `-- COMMAND` may follow. */
+  readonly takesCommand: boolean
+  run(parsed: Parsed, io: Io): Promise<number>
+}

@@ -1,0 +1,138 @@
+import { nearest } from '../catalog/nearest.ts'
+import { EbpfRunError } from '../errors.ts'
+import type { RunOption } from './options.ts'
+
+/** A command line in a form that leaves yargs nothing to guess. */
+interface Shielded {
+  /** `--name`, `--name=` and a shielded value, or a shielded positional. */
+  readonly words: readonly string[]
+  /** The words after `--` as they are; null without one. */
+  readonly command: readonly string[] | null
+  readonly help: boolean
+}
+
+/**
+ * Stands before every value and positional that yargs sees. So no value is quoted, looks like a number, is empty, or begins
+ * with a dash: yargs 18 would strip, convert or misread it.
+ */
+const mark = '='
+
+export function shield(word: string): string {
+  return mark + word
+}
+
+export function unshield(word: string): string {
+  return word.slice(mark.length)
+}
+
+/** Writes every option in its long form with its value in the same word. Throws UNKNOWN_OPTION, USAGE. */
+export function shieldWords(words: readonly string[], options: readonly RunOption[]): Shielded {
+  const end = words.indexOf('--')
+  const own = end === -1 ? words : words.slice(0, end)
+  const shielded: string[] = []
+  let help = false
+  let at = 0
+  /** Takes an option; `attached` is the value in the same word. */
+  const take = (typed: string, option: RunOption | undefined, attached: string | undefined) => {
+    if (option === helpOption) help = true
+    else if (option === undefined) throw unknownOption(typed, options)
+    else if (option.boolean) {
+      if (attached !== undefined) throw noValueTaken(typed, attached)
+      shielded.push(`--${option.name}`)
+    } else {
+      const value = attached ?? separateValue(typed, option, own[at++])
+      shielded.push(`--${option.name}=${shield(value)}`)
+    }
+  }
+  while (at < own.length) {
+    const word = own[at++] ?? ''
+    const [, name, value] = /^--([^=]+)(?:=([^]*))?$/.exec(word) ?? []
+    if (name !== undefined) take(`--${name}`, byName(name, options), value)
+    else if (/^-./.test(word)) takeShorts(word, options, take)
+    else shielded.push(shield(word))
+  }
+  return { words: shielded, command: end === -1 ? null : words.slice(end + 1), help }
+}
+
+/** `-qv`, `-ojson`, `-o=json`, `-o json`. */
+function takeShorts(
+  word: string,
+  options: readonly RunOption[],
+  take: (typed: string, option: RunOption | undefined, attached: string | undefined) => void,
+): void {
+  const letters = [...word.slice(1)]
+  for (const [index, letter] of letters.entries()) {
+    const option = byShort(letter, options)
+    const rest = letters.slice(index + 1).join('')
+    const hasValue = option !== undefined && !option.boolean
+    take(`-${letter}`, option, hasValue && rest !== '' ? rest.replace(/^=/, '') : undefined)
+    if (hasValue) return
+  }
+}
+
+/** Every command has it. */
+export const helpOption: RunOption = { name: 'help', short: 'h', boolean: true, doc: 'show this' }
+
+function byName(name: string, options: readonly RunOption[]): RunOption | undefined {
+  return [helpOption, ...options].find((option) => option.name === name)
+}
+
+function byShort(letter: string, options: readonly RunOption[]): RunOption | undefined {
+  return [helpOption, ...options].find((option) => option.short === letter)
+}
+
+function separateValue(typed: string, option: RunOption, value: string | undefined): string {
+  if (value !== undefined && !/^-./.test(value)) return value
+  const usual = `--${option.name} ${option.metavar ?? 'VALUE'}`
+  throw new EbpfRunError({
+    code: 'USAGE',
+    message: `${typed} needs a value`,
+    ...(value === undefined ? {} : { found: value }),
+    remedy: value === undefined ? usual : `${usual}, or --${option.name}=${value} if that is it`,
+  })
+}
+
+function noValueTaken(typed: string, found: string): EbpfRunError {
+  return new EbpfRunError({
+    code: 'USAGE',
+    message: `${typed} takes no value`,
+    found,
+    remedy: `${typed}, or leave it out`,
+  })
+}
+
+/** What users of bcc's tools may type, and what to type here: their short options mean different things in each tool. */
+const bccHints: Readonly<Record<string, string>> = {
+  P: '--rport 443',
+  p: '--pid 1234',
+  u: '--uid 1000',
+  U: 'the uid field: -o ndjson, or --fields time,uid,comm',
+  t: 'the time field, which is always there',
+  T: 'the time field, which is always there',
+  x: '--failed',
+  c: '--count N, or -o ndjson | jq',
+  L: '--lport 22',
+  D: '--rport 443',
+  4: '--family 4',
+  6: '--family 6',
+  F: '--cgroup or --netns',
+}
+
+function unknownOption(typed: string, options: readonly RunOption[]): EbpfRunError {
+  const name = typed.replace(/^--?/, '')
+  const hint = Object.hasOwn(bccHints, name) ? bccHints[name] : undefined
+  const close = nearest(
+    name,
+    options.flatMap((option) => (option.hidden ? [] : [option.name])),
+  )
+  return new EbpfRunError({
+    code: 'UNKNOWN_OPTION',
+    message: `there is no option ${typed}`,
+    remedy:
+      hint !== undefined && options.some((option) => option.name === 'duration')
+        ? `use ${hint}`
+        : close !== null
+          ? `did you mean --${close}?`
+          : '--help shows all options',
+  })
+}
