@@ -28,7 +28,7 @@ const layers = {
     packages: true,
   },
   'src/plan/': {
-    values: [errors, 'src/schema/', 'src/wire/layout.ts'],
+    values: [errors, 'src/schema/', 'src/wire/layout.ts', 'src/wire/groups.ts'],
     types: ['src/host/', 'src/catalog/'],
     node: ['node:net'],
     packages: true,

@@ -28,14 +28,15 @@ export function cellsOf(definitions, place, only) {
   return cells.filter(wanted)
 }
 
-/** Whether a cell shows what it should. What bcc saw beside it is reported, not judged: its text breaks on hostile names. */
+/** Whether a cell shows what it should; a tool of bcc's beside it must have seen the same. */
 export function isGood(row) {
   return (
     row.error === undefined &&
     row.wrong === 0 &&
     row.lost === 0 &&
     row.faults === 0 &&
-    row.account === 'exact'
+    row.account === 'exact' &&
+    row.bcc?.ok !== false
   )
 }
 

@@ -8,7 +8,12 @@ import { type Command, startCommand } from '../session/command.ts'
 import type { startSession } from '../session/session.ts'
 import type { Session, SessionResult } from '../session/types.ts'
 import { type RunSummary, summaryOf } from '../session/summary.ts'
+import { selectFields } from '../schema/columns.ts'
+import type { ProbeSpec } from '../schema/define.ts'
+import { summaryProbe } from '../schema/summary.ts'
+import { histogramSink } from '../sinks/histogram.ts'
 import { sinks } from '../sinks/index.ts'
+import type { SinkFactory } from '../sinks/sink.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import type { Io } from './io.ts'
 import { lifecycleRecords } from './lifecycle.ts'
@@ -40,6 +45,8 @@ export async function follow(
   releaseSignals: () => void,
 ): Promise<number> {
   const { parsed, probe } = request
+  const shown = shownProbe(probe.spec, plan)
+  selectFields(shown, request.fields)
   let session: Session | null = null
   let failure: EbpfRunError | null = null
   const events: OutputEvents = {
@@ -56,8 +63,8 @@ export async function follow(
     request.record === null ? null : openRecorder(request.record, plan, facts, events.onFailed)
   const out = request.out === null ? openStdout(io.env, events) : openFile(request.out, events)
   const resolver = request.resolve ? createResolver() : null
-  const sink = sinks[request.output](out, {
-    probe: probe.spec,
+  const sink = sinkFor(request, plan)(out, {
+    probe: shown,
     fields: request.fields,
     header: !isSet(parsed, 'no-header'),
     utc: isSet(parsed, 'utc'),
@@ -115,6 +122,7 @@ export async function follow(
     },
     durationMs: request.durationMs,
     count: request.count,
+    top: request.top,
     drainMs: request.drainMs,
     attachTimeoutMs: request.attachTimeoutMs,
     ...(command === null ? {} : { commandPid: command.pid }),
@@ -152,6 +160,19 @@ export async function follow(
     resolver?.close()
     if (summaryFile !== null) closeSync(summaryFile)
   }
+}
+
+/** What is put out: events of the probe, or groups of them. */
+function shownProbe(spec: ProbeSpec, { summary }: Plan): ProbeSpec {
+  if (summary === null) return spec
+  const { groups, histogram, intervalMs } = summary
+  return summaryProbe(spec, groups, { histogram, repeats: intervalMs !== null })
+}
+
+function sinkFor({ output }: RunRequest, { summary }: Plan): SinkFactory {
+  return output === 'table' && summary !== null && summary.histogram !== null
+    ? histogramSink
+    : sinks[output]
 }
 
 /** Starts the command, which waits until the run is attached. Throws BAD_VALUE, COMMAND_FAILED. */

@@ -4,6 +4,9 @@ import type { ProbeSpec } from '../schema/define.ts'
 /** Heading of the filters in the help. */
 const filterGroup = "Filters (lists: 22,80; ranges: 8000-8100; negation: '!22'):"
 
+/** Heading of what counts in the kernel. */
+const summaryGroup = 'Summaries instead of events:'
+
 /** An option of a command, as data: parsing, help, completion and documentation are made from it. */
 export interface RunOption {
   readonly name: string
@@ -41,6 +44,41 @@ export const runOptions: readonly RunOption[] = [
   },
   { name: 'out', metavar: 'FILE', doc: 'write the events to FILE instead of stdout' },
   { name: 'fields', metavar: 'LIST', doc: 'only these fields, in this order' },
+  {
+    name: 'summary',
+    boolean: true,
+    doc: 'count in the kernel: groups with sums and quantiles instead of events',
+    group: summaryGroup,
+    live: true,
+  },
+  {
+    name: 'hist',
+    metavar: 'FIELD',
+    doc: 'the histogram of a quantity, counted in the kernel',
+    group: summaryGroup,
+    live: true,
+  },
+  {
+    name: 'by',
+    metavar: 'LIST',
+    doc: 'one group for each value of these fields: raddr,rport',
+    group: summaryGroup,
+    live: true,
+  },
+  {
+    name: 'interval',
+    metavar: 'TIME',
+    doc: 'groups of each interval, not of the whole run',
+    group: summaryGroup,
+    live: true,
+  },
+  {
+    name: 'top',
+    metavar: 'N',
+    doc: 'the N largest groups alone; 20 in tables',
+    group: summaryGroup,
+    live: true,
+  },
   { name: 'no-header', boolean: true, doc: 'no header above tables and CSV' },
   { name: 'utc', boolean: true, doc: 'table times in UTC' },
   {

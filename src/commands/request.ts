@@ -22,6 +22,8 @@ export interface RunRequest {
   readonly resolve: boolean
   readonly durationMs: number | null
   readonly count: number | null
+  /** Largest groups of a summary to show; null for all. */
+  readonly top: number | null
   readonly drainMs: number
   readonly attachTimeoutMs: number
   readonly maxLost: number | null
@@ -48,9 +50,11 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
     return value === null ? null : read(name, value)
   }
   const output = (text('output') ?? 'table') as SinkName
-  const fields = when('fields', (_, value) => value.split(',').map((name) => name.trim()))
+  const fields = when('fields', (_, value) => namesIn(value))
   refuseConflicts(parsed, output)
-  selectFields(probe.spec, fields)
+  const isSummary = isAggregated(parsed)
+  // Those of a summary are known when the plan is.
+  if (!isSummary) selectFields(probe.spec, fields)
   refuseSameFile(['out', 'record', 'summary-json'], text)
   return {
     probe,
@@ -64,11 +68,20 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
       variant: text('variant'),
       backend: text('backend'),
       bufferBytes: when('buffer', parseSize),
+      summary: isSummary
+        ? {
+            by: when('by', (_, value) => namesIn(value)) ?? [],
+            histogram: text('hist'),
+            intervalMs: when('interval', parseTime),
+          }
+        : null,
     },
     output,
     fields,
     resolve: isSet(parsed, 'resolve'),
     durationMs: when('duration', parseTime),
+    top:
+      when('top', (flag, value) => parseCount(flag, value, 1)) ?? (output === 'table' ? 20 : null),
     count: when('count', (flag, value) => parseCount(flag, value, 1)),
     drainMs: when('drain', parseTime) ?? 5_000,
     attachTimeoutMs: when('attach-timeout', parseTime) ?? 60_000,
@@ -80,6 +93,10 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
     as: text('as'),
     all: isSet(parsed, 'all'),
   }
+}
+
+function namesIn(list: string): readonly string[] {
+  return [...new Set(list.split(',').map((name) => name.trim()))]
 }
 
 const commandFilter = { flag: 'command', by: 'command', field: 'pid' } as const
@@ -123,8 +140,31 @@ const conflicts: readonly Conflict[] = [
   },
 ]
 
+/** What belongs to --summary or --hist, and what does not go with them. */
+const summaryConflicts: readonly Conflict[] = [
+  {
+    message: '--summary and --hist exclude each other',
+    remedy: 'give one of them',
+    holds: (parsed) => isSet(parsed, 'summary') && parsed.texts['hist'] !== undefined,
+  },
+  ...['by', 'interval', 'top'].map((name) => ({
+    message: `--${name} goes with --summary or --hist`,
+    remedy: 'add --summary',
+    holds: (parsed: Parsed) => parsed.texts[name] !== undefined && !isAggregated(parsed),
+  })),
+  ...['count', 'record'].map((name) => ({
+    message: `--${name} is for events, which --summary and --hist do not send`,
+    remedy: `leave out --${name}`,
+    holds: (parsed: Parsed) => parsed.texts[name] !== undefined && isAggregated(parsed),
+  })),
+]
+
+function isAggregated(parsed: Parsed): boolean {
+  return isSet(parsed, 'summary') || parsed.texts['hist'] !== undefined
+}
+
 function refuseConflicts(parsed: Parsed, output: SinkName): void {
-  const conflict = conflicts.find(({ holds }) => holds(parsed, output))
+  const conflict = [...conflicts, ...summaryConflicts].find(({ holds }) => holds(parsed, output))
   if (conflict === undefined) return
   const { message, remedy } = conflict
   const found = message.includes('-o ') ? { found: `-o ${output}` } : {}

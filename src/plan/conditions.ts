@@ -35,7 +35,12 @@ export interface Condition {
 export function kernelCondition(
   filter: AnyFilter,
   expressionOf: (field: string) => Expression | null,
-  run: { readonly token: string; readonly commandPid: number | null },
+  run: {
+    readonly token: string
+    readonly commandPid: number | null
+    /** Events of unknown owners are sent, to be counted where they are dropped. */
+    readonly passUnknown: boolean
+  },
 ): Condition | null {
   if (filter.by === 'outcome') {
     const condition = outcomeCondition(filter, expressionOf)
@@ -50,7 +55,7 @@ export function kernelCondition(
         : null
       : valueCondition(filter, expression)
   if (condition === null) return null
-  return expression.unknown === undefined
+  return expression.unknown === undefined || !run.passUnknown
     ? { condition, passesUnknown: false }
     : { condition: `(${expression.unknown} || (${condition}))`, passesUnknown: true }
 }

@@ -1,6 +1,8 @@
+import { dumpCode } from '../wire/groups.ts'
 import { controlCodes } from '../wire/layout.ts'
 import { descendants } from './command.ts'
 import type { Dialect } from './dialect.ts'
+import { mapsOf, type SummaryPlan, textMapsOf } from './summary.ts'
 import { controlPrintf, counterName, fullName } from './records.ts'
 
 /** Milliseconds between heartbeats. Short, because a run's end waits for one. */
@@ -15,6 +17,7 @@ export function renderFooter(input: {
   /** The program counts what did not fit into its maps. */
   readonly hasFull: boolean
   readonly followsCommand: boolean
+  readonly summary: SummaryPlan | null
   readonly dialect: Dialect
   readonly token: string
   /** The child's process id; null: no end gate. */
@@ -28,20 +31,30 @@ export function renderFooter(input: {
   const beat = controlPrintf(controlCodes.heartbeat, token, dialect)
   const end = controlPrintf(controlCodes.end, token, dialect)
   const counts = `${counters.map((name) => `  print(${name});\n`).join('')}  print(@z_${token});\n`
+  const { summary } = input
+  const dump =
+    summary === null
+      ? ''
+      : `${mapsOf(summary.groups, token)
+          .map((name) => `  print(${name});\n`)
+          .join('')}  ${controlPrintf(dumpCode, token, dialect)}\n`
   const parts = [
     // Only a sender that may signal bpftrace gets a signal generated for it; SIGURG (23) is ignored by default.
     ...(gatePid === null
       ? []
       : [
-          `tracepoint:signal:signal_generate\n/args->sig == 23 && args->pid == ${gatePid}/\n{\n  @stop_${token} = 1;\n  @z_${token} = count();\n  ${end}\n${counts}}`,
+          `tracepoint:signal:signal_generate\n/args->sig == 23 && args->pid == ${gatePid}/\n{\n  @stop_${token} = 1;\n  @z_${token} = count();\n  ${end}\n${dump}${counts}}`,
         ]),
     // The first line that bpftrace prints proves that all is attached, so the first beats come early.
     `interval:ms:10\n/@early_${token} < 3/\n{\n  @early_${token} = @early_${token} + 1;\n  ${beat}\n}`,
     `interval:ms:${heartbeatMs}\n{\n  @z_${token} = count();\n  ${beat}\n${counts}}`,
   ]
+  if (summary !== null && summary.intervalMs !== null)
+    parts.push(`interval:ms:${summary.intervalMs}\n{\n${dump}}`)
   const own = [...new Set([...input.body.matchAll(/@[a-z][a-z0-9_]*/g)].map((match) => match[0]))]
     .filter((name) => !name.includes(token))
     .sort()
+  if (summary !== null) own.push(...textMapsOf(summary.groups, token))
   if (input.followsCommand) own.push(descendants(token))
   if (dialect.hasEnd && own.length > 0)
     parts.push(`END\n{\n${own.map((name) => `  clear(${name});\n`).join('')}}`)

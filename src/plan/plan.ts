@@ -2,6 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { Fact, HostFacts } from '../host/facts.ts'
 import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
+import { groupLayouts } from '../wire/groups.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
 import type { Dialect } from './dialect.ts'
@@ -15,6 +16,7 @@ import {
   renderProgram,
   type Secrets,
 } from './render.ts'
+import type { SummaryPlan } from './summary.ts'
 import { requireDialect, requirePrivileges } from './requirements.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
@@ -32,6 +34,15 @@ export interface PlanRequest {
   /** Only variants of this back-end; null lets the plan choose. */
   readonly backend: string | null
   readonly bufferBytes: number | null
+  /** Aggregate in the kernel; absent: send every event. */
+  readonly summary?: SummaryRequest | null
+}
+
+/** `--summary`, `--hist`. */
+export interface SummaryRequest {
+  readonly by: readonly string[]
+  readonly histogram: string | null
+  readonly intervalMs: number | null
 }
 
 /** Why a variant was taken or passed over. */
@@ -53,6 +64,7 @@ export interface Plan {
   /** The child needs a mount namespace of its own with tracefs in it. */
   readonly privateTracefs: boolean
   readonly canGate: boolean
+  readonly summary: SummaryPlan | null
   /** What stands for the secrets of a run where the program is only shown. */
   readonly placeholders: Secrets
   render(secrets: Secrets): string
@@ -124,12 +136,14 @@ function completePlan(
     ),
     params: { ...defaultParams(spec), ...request.params },
     filters: request.filters,
+    summary: request.summary ? planSummary(request.summary, layouts) : null,
     canGate: canGate(facts),
   }
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
   const placeholders = { token: placeholderToken, gatePid: 1, commandPid: follows ? 1 : null }
   const program: Program = renderProgram(input, placeholders)
+  if (input.summary !== null) requireKernelFilters(program, request.filters)
   return {
     probe: spec,
     variant,
@@ -143,9 +157,45 @@ function completePlan(
     buffers: chooseBuffers(facts, dialect, request.bufferBytes),
     privateTracefs: facts.tracefs.is !== 'yes',
     canGate: input.canGate,
+    summary: input.summary,
     placeholders,
     render: (secrets) => renderProgram(input, secrets).text,
   }
+}
+
+/** The layouts of a grouping. Throws BAD_VALUE for a field that cannot be a key, or has no histogram. */
+function planSummary(
+  { by, histogram, intervalMs }: SummaryRequest,
+  layouts: readonly RecordLayout[],
+): SummaryPlan {
+  const all = groupLayouts(layouts, by)
+  if (histogram === null) return { groups: all, histogram, intervalMs }
+  const groups = all
+    .map((group) => ({
+      ...group,
+      measures: group.measures.filter(({ name }) => name === histogram),
+    }))
+    .filter((group) => group.measures.length > 0)
+  if (groups.length > 0) return { groups, histogram, intervalMs }
+  const known = [...new Set(all.flatMap(({ measures }) => measures.map(({ name }) => name)))]
+  throw new EbpfRunError({
+    code: 'BAD_VALUE',
+    message: `--hist: '${histogram}' is no quantity of these events`,
+    expected: known.length > 0 ? known.join(', ') : 'nothing: this variant has no quantity',
+    found: histogram,
+    remedy: '--summary counts; ebpf-run describe PROBE shows the fields',
+  })
+}
+
+/** What is counted in the kernel cannot be taken out again. Throws CONFLICT. */
+function requireKernelFilters(program: Program, filters: PlanRequest['filters']): void {
+  const late = filters.filter((_, index) => program.applied[index] !== 'kernel')
+  if (late.length === 0) return
+  throw new EbpfRunError({
+    code: 'CONFLICT',
+    message: `${late.map(({ flag }) => `--${flag}`).join(', ')}: this variant cannot apply it in the kernel, where --summary and --hist count`,
+    remedy: 'another --variant, or leave out the filter and group --by its field',
+  })
 }
 
 /** Pids must be ours for the gate to know its sender's target, and the tracepoint must be there. */

@@ -50,9 +50,11 @@ function isSigned(spec: FieldSpec): boolean {
   return kinds[spec.kind].printf === '%lld' || (typeof spec.nullAs === 'number' && spec.nullAs < 0)
 }
 
+const wide: ReadonlySet<string> = new Set(['ktime', 'u64', 'duration', 'count'])
+
 /** Formats are limited to 64 bytes on 0.11: %u where 32 bits are all there is. */
 function shortConversion(spec: FieldSpec): string {
   if (kinds[spec.kind].printf === '%s') return '%s'
-  if (spec.kind === 'ktime' || spec.kind === 'u64' || spec.kind === 'duration') return '%lu'
+  if (wide.has(spec.kind)) return '%lu'
   return isSigned(spec) ? '%d' : '%u'
 }

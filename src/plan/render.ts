@@ -1,5 +1,6 @@
 import type { BtfMember } from '../host/facts.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
+import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { commandProgram } from './command.ts'
 import { kernelCondition } from './conditions.ts'
@@ -9,6 +10,7 @@ import type { AnyFilter } from './filters.ts'
 import { renderFooter } from './footer.ts'
 import { counterName, fullName, recordPrintf } from './records.ts'
 import { readsStruct, StructTable } from './structs.ts'
+import { renderAggregate, type SummaryPlan } from './summary.ts'
 import { broken, type Node } from './template.ts'
 
 /** Everything a program is made from, but the secrets of one run. */
@@ -23,6 +25,8 @@ export interface ProgramInput {
   readonly options: Readonly<Record<string, boolean>>
   readonly params: Readonly<Record<string, number>>
   readonly filters: readonly AnyFilter[]
+  /** Events are aggregated and not sent. */
+  readonly summary: SummaryPlan | null
   /** The kernel has signal:signal_generate, so that the end gate can be closed. */
   readonly canGate: boolean
 }
@@ -58,6 +62,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
     sites: run.sites,
     hasFull: run.hasFull,
     followsCommand: commandPid !== null,
+    summary: input.summary,
     dialect,
     token,
     gatePid: canGate ? gatePid : null,
@@ -200,11 +205,16 @@ class Rendering {
       if (!expected.has(name))
         throw this.broken(`${event}.${name} is emitted, but is not on the wire`)
     }
-    const printed = fields.map(({ name, spec }) => {
-      const value = values.get(name)
-      if (value === undefined) throw this.broken(`${event}.${name} is not emitted`)
-      return this.value(value, spec, name).printed
-    })
+    const rendered = new Map(
+      fields.map(({ name, spec }) => {
+        const value = values.get(name)
+        if (value === undefined) throw this.broken(`${event}.${name} is not emitted`)
+        return [name, this.value(value, spec, name)] as const
+      }),
+    )
+    const group = this.input.summary?.groups.find((each) => each.code === layout.code)
+    if (group !== undefined) return this.aggregate(layout, group, rendered, this.conditions(emit))
+    const printed = [...rendered.values()].map((value) => value.printed)
     const hoisted = this.input.dialect.needsBarriers
       ? hoist(printed)
       : { before: '', values: printed }
@@ -237,7 +247,7 @@ class Rendering {
         filter,
         (name) =>
           filterExpression(name, emit, fields, (value, spec) => this.value(value, spec, name)),
-        this.secrets,
+        { ...this.secrets, passUnknown: this.input.summary === null },
       )
       if (applied === null || applied.passesUnknown) this.passedOn.add(index)
       if (applied !== null) this.judged.add(index)
@@ -245,17 +255,47 @@ class Rendering {
     })
   }
 
+  private aggregate(
+    layout: RecordLayout,
+    group: GroupLayout,
+    values: ReadonlyMap<string, Rendered>,
+    conditions: readonly string[],
+  ): string {
+    const { token } = this.secrets
+    const { where, dialect } = this.input
+    const valueOf = (name: string): Rendered => {
+      const value = values.get(name)
+      if (value === undefined) throw this.broken(`${layout.event}.${name} is not emitted`)
+      return value
+    }
+    return this.counted(
+      layout,
+      conditions,
+      renderAggregate(group, valueOf, { token, dialect, where }),
+    )
+  }
+
   private record(
     layout: RecordLayout,
     values: readonly string[],
     conditions: readonly string[],
   ): string {
+    const { token } = this.secrets
+    // Where events are aggregated, parts of them and types outside the grouping are not sent.
+    if (this.input.summary !== null) {
+      this.sites.set(layout.code, this.sites.get(layout.code) ?? 0)
+      return ''
+    }
+    return this.counted(layout, conditions, recordPrintf(layout, values, token, this.input.dialect))
+  }
+
+  /** A statement behind the gate and the filters, with the count beside it. */
+  private counted(layout: RecordLayout, conditions: readonly string[], statement: string): string {
+    const { token } = this.secrets
     const site = this.sites.get(layout.code) ?? 0
     this.sites.set(layout.code, site + 1)
-    const { token } = this.secrets
     const condition = [`@stop_${token} == 0`, ...conditions].join(' && ')
-    const printed = recordPrintf(layout, values, token, this.input.dialect)
-    return `if (${condition}) { ${counterName(token, layout.code, site)} = count(); ${printed} }`
+    return `if (${condition}) { ${counterName(token, layout.code, site)} = count(); ${statement} }`
   }
 
   private user(pointer: string): string {

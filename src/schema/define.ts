@@ -10,6 +10,8 @@ export interface FieldSpec {
   readonly nullable?: true
   /** The number on the wire that stands for "no value" (of closed kinds). */
   readonly nullAs?: number | string
+  /** A quantity: summaries add it up. Durations are anyway. */
+  readonly measure?: true
   /** Bytes shown of a text (each item of `texts`); the program fetches one more, to know what was cut. */
   readonly bytes?: number
   /** An unread text arrives empty: the empty text means null. */

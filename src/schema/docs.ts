@@ -29,6 +29,8 @@ const typeWords: Record<Kind, string> = {
   time: 'RFC 3339 time',
   family: 'integer',
   errno: 'errno name',
+  count: 'integer',
+  buckets: 'list of {ge, lt, count}',
 }
 
 /** Unit of a field's value, null for none. */

@@ -50,6 +50,14 @@ export const kinds = {
     width: 9,
     align: 'right',
   },
+  /** How many; a number, exact up to 2^53 - 1. */
+  count: {
+    travel: 'closed',
+    printf: '%llu',
+    json: integer(0, Number.MAX_SAFE_INTEGER),
+    width: 9,
+    align: 'right',
+  },
   /** An IPv4 or IPv6 address as ntop prints it; v4-mapped addresses are shown as IPv4. */
   address: {
     travel: 'closed',
@@ -95,6 +103,26 @@ export const kinds = {
   family: { travel: 'derived', printf: '', json: { enum: [4, 6] }, width: 2, align: 'right' },
   /** The errno's name when the result field named by `of` is negative, else null. */
   errno: { travel: 'derived', printf: '', json: { type: 'string' }, width: 10, align: 'left' },
+  /** A log2 histogram: `{ge, lt, count}`, where `ge` and `lt` are powers of two (or 0, 1) and so exact. */
+  buckets: {
+    travel: 'derived',
+    printf: '',
+    json: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          ge: { type: 'number' },
+          lt: { type: 'number' },
+          count: integer(0, Number.MAX_SAFE_INTEGER),
+        },
+        required: ['ge', 'lt', 'count'],
+        additionalProperties: false,
+      },
+    },
+    width: 40,
+    align: 'left',
+  },
 } as const satisfies Record<string, KindSpec>
 
 export type Kind = keyof typeof kinds
@@ -113,6 +141,7 @@ export interface KindValue {
   u64: string
   ktime: string
   duration: number
+  count: number
   address: string
   enum: string
   result: Result
@@ -121,6 +150,7 @@ export interface KindValue {
   time: string
   family: 4 | 6
   errno: string
+  buckets: readonly { readonly ge: number; readonly lt: number; readonly count: number }[]
 }
 
 /** Name of a kernel return value: `OK` for 0 and above, the errno's name below. */

@@ -10,6 +10,7 @@ import { createAccount } from '../wire/tally.ts'
 import { type Exit, startChild } from './child.ts'
 import { calibrate, type Calibration } from './clock.ts'
 import { createPulse, deferred } from './deferred.ts'
+import { followGroups } from './groups.ts'
 import { closeGate, drain, type Ending, stopChild } from './ending.ts'
 import { countMisses } from './misses.ts'
 import { explainExit } from './stderr.ts'
@@ -79,22 +80,39 @@ export function startSession(options: SessionOptions): Session {
       typeof event['ktime_ns'] === 'string' &&
       BigInt(event['ktime_ns']) > endKtime)
 
+  const summary = plan.summary === null ? null : followGroups(plan.summary, { token, clock })
+  /** Puts out what was counted since the last dump. */
+  const dump = (ktime: bigint): void => {
+    const rows = summary?.dump(ktime) ?? []
+    for (const { type, count } of rows) {
+      tally.received(type, count)
+      tally.delivered(type, count)
+    }
+    for (const { event } of rows.slice(0, options.top ?? rows.length)) consumer.event(event)
+  }
+
   const wantsLines =
-    consumer.lines !== undefined && lateFilters.length === 0 && options.count === null
+    summary === null &&
+    consumer.lines !== undefined &&
+    lateFilters.length === 0 &&
+    options.count === null
   const decoder = createDecoder({
     token,
-    events: plan.probe.events,
-    layouts: plan.layouts,
+    ...(summary?.records ?? { events: plan.probe.events, layouts: plan.layouts }),
     clock,
     mode: wantsLines ? 'ndjson' : 'object',
     handlers: {
-      event: take,
+      event(event, type) {
+        if (summary === null) take(event, type)
+        else if (summary.endsDump(event)) dump(BigInt(String(event['ktime_ns'])))
+      },
       lines(text, type, count) {
         tally.received(type, count)
         tally.delivered(type, count)
         consumer.lines?.(text)
       },
-      heartbeat() {
+      heartbeat(ktime) {
+        summary?.begin(BigInt(ktime))
         if (state === 'starting') becomeAttached()
       },
       end(ktime) {
@@ -102,6 +120,7 @@ export function startSession(options: SessionOptions): Session {
       },
       fault: (type) => tally.fault(type),
       other(line) {
+        if (summary?.line(line)) return
         const figure = counters.line(line)
         if (figure === 'mark') counts.beat()
         if (figure !== null) return
@@ -161,6 +180,8 @@ export function startSession(options: SessionOptions): Session {
     await stopChild(ending, options.silenceMs ?? defaultSilenceMs)
     const { code } = await child.exited
     await stdoutEnded.promise
+    // Without a gate the last dump is what bpftrace prints at its end.
+    if (!plan.canGate && endKtime !== null) dump(endKtime)
     isFinal = code === 0 && counters.marks > marks && !isForced
   }
 

@@ -50,11 +50,11 @@ export function summaryOf(
     clock_error_ns: result.clockErrorNs,
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
-    notes: [...lossNotes(result), ...(tcp?.notes ?? [])],
+    notes: [...lossNotes(result, plan.summary !== null), ...(tcp?.notes ?? [])],
   }
 }
 
-function lossNotes({ account }: SessionResult): readonly string[] {
+function lossNotes({ account }: SessionResult, isSummary: boolean): readonly string[] {
   const lost = Object.values(account.events).reduce(
     (sum, each) => sum + Math.max(0, each.lost ?? 0),
     0,
@@ -64,7 +64,9 @@ function lossNotes({ account }: SessionResult): readonly string[] {
     ...(lost === 0
       ? []
       : [
-          'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
+          isSummary
+            ? `${lost} events are in no group: the kernel's map of groups was full; fewer fields in --by, or more filters, help`
+            : 'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
         ]),
     ...(full === 0
       ? []

@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly watcher: Watcher
   readonly durationMs: number | null
   readonly count: number | null
+  /** Groups shown of each dump of a summary, the largest first; absent or null for all. */
+  readonly top?: number | null
   readonly drainMs: number
   readonly attachTimeoutMs: number
   /** How long a child that is told to end may say nothing before it is told harder; default 5 s. */

@@ -29,6 +29,8 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   time: (value, { utc }) => clockTime(String(value), utc),
   family: asIs,
   errno: asIs,
+  count: asIs,
+  buckets: (value) => (Array.isArray(value) ? asIs(JSON.stringify(value)) : asIs(value)),
 }
 
 /**

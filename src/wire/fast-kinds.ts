@@ -33,6 +33,7 @@ const codes: Readonly<Record<string, KindCode>> = {
   u32: (place) => integerCode(place, kinds.u32.json),
   i32: (place) => integerCode(place, kinds.i32.json),
   duration: (place) => integerCode(place, kinds.duration.json),
+  count: (place) => integerCode(place, kinds.count.json),
   u64: digitsCode,
   ktime: digitsCode,
   enum: enumCode,

@@ -40,6 +40,7 @@ const readers: Readonly<Record<string, ReadKind>> = {
   u32: (text) => readInteger(text, kinds.u32.json),
   i32: (text) => readInteger(text, kinds.i32.json),
   duration: (text) => readInteger(text, kinds.duration.json),
+  count: (text) => readInteger(text, kinds.count.json),
   u64: readDigits,
   ktime: readDigits,
   enum: (text, spec) => named(readDigits(text), spec.names ?? {}),

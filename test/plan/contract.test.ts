@@ -5,7 +5,13 @@ import { EbpfRunError } from '../../src/errors.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
 import { checkNeed } from '../../src/plan/needs.ts'
-import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
+import {
+  type LoadedProbe,
+  makePlan,
+  type Plan,
+  placeholderToken,
+  type SummaryRequest,
+} from '../../src/plan/plan.ts'
 import type { VariantSpec } from '../../src/schema/define.ts'
 import { factsFor } from './handmade-facts.ts'
 import { argumentsOf, printfsOf } from './program-text.ts'
@@ -51,6 +57,25 @@ describe('every variant of every probe', () => {
     },
   )
 
+  it.each(cells)('counts in the kernel with bpftrace $version: $name', (cell) => {
+    const { probe, variant, version } = cell
+    const facts = factsFor(probe, version)
+    if (!canRender(variant, facts)) return
+
+    const plan = planned(probe, variant, facts, { by: ['comm'], histogram: null, intervalMs: 1000 })
+    const program = plan.render(plan.placeholders)
+
+    checkText(program)
+    expect(program).toContain(`@s_${placeholderToken}_0[$er_text0] = count();`)
+    expect(program).toMatch(/^interval:ms:1000$/m)
+    // A map that holds texts is never printed.
+    expect(program).not.toContain(`print(@i_`)
+    if (plan.dialect.hasEnd) expect(program).toContain(`clear(@i_${placeholderToken}_0)`)
+    for (const { format } of printfsOf(program))
+      if (plan.dialect.token === 'number')
+        expect(format.replaceAll(/\\./g, '?').length).toBeLessThan(64)
+  })
+
   it('has a version of the lab in every dialect that was changed for it', () => {
     for (const version of labVersions) expect(dialectOf(version)).not.toBeNull()
     expect(dialectOf('0.10.9')).toBeNull()
@@ -65,24 +90,28 @@ function canRender(variant: VariantSpec, facts: HostFacts): boolean {
   return variant.needs.every((need) => checkNeed(need, facts, dialect).is === 'yes')
 }
 
-function planned(probe: LoadedProbe, variant: VariantSpec, facts: HostFacts): Plan {
-  const request = {
-    filters: [],
-    params: {},
-    variant: variant.name,
-    backend: null,
-    bufferBytes: null,
-  }
+function planned(
+  probe: LoadedProbe,
+  variant: VariantSpec,
+  facts: HostFacts,
+  summary: SummaryRequest | null = null,
+): Plan {
+  const base = { filters: [], params: {}, backend: null, bufferBytes: null, summary }
+  const request = { ...base, variant: variant.name }
   return makePlan(probe, request, facts)
 }
 
-/** What holds for every program that is handed to bpftrace. */
-function checkProgram(plan: Plan, program: string): void {
+function checkText(program: string): void {
   expect(program).not.toContain('{{')
   expect(program).not.toContain('undefined')
   expect(program).not.toMatch(/\{(?:read|port|word|text|param)\s/)
   expect(count(program, '{')).toBe(count(program, '}'))
   expect(count(program, '(')).toBe(count(program, ')'))
+}
+
+/** What holds for every program that is handed to bpftrace. */
+function checkProgram(plan: Plan, program: string): void {
+  checkText(program)
   const printfs = printfsOf(program)
   const codes = new Set<string>()
   for (const { format, args } of printfs) {

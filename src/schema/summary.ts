@@ -1,0 +1,121 @@
+import type { EventSpec, FieldSpec, ProbeSpec } from './define.ts'
+import { common } from './common.ts'
+
+/** The quantiles that a summary has of each measure. */
+export const quantiles = [
+  { name: 'p50', share: 0.5 },
+  { name: 'p90', share: 0.9 },
+  { name: 'p99', share: 0.99 },
+] as const
+
+/** Names of what a summary says about a measure: the unit stays at the end. */
+export function measureFields(name: string, spec: FieldSpec) {
+  const unit = spec.kind === 'duration' && name.endsWith('_ns') ? '_ns' : ''
+  const stem = unit === '' ? name : name.slice(0, -unit.length)
+  return {
+    sum: `${stem}_sum${unit}`,
+    average: `${stem}_avg${unit}`,
+    quantile: (quantile: string) => `${stem}_${quantile}${unit}`,
+  }
+}
+
+/** What is aggregated: the fields by event type, as the wire has them. */
+export interface SummaryShape {
+  readonly event: string
+  readonly keys: readonly { readonly name: string; readonly spec: FieldSpec }[]
+  readonly measures: readonly { readonly name: string; readonly spec: FieldSpec }[]
+}
+
+/**
+ * The definition of what a run with `--summary` or `--hist` puts out: for each event type of the probe one of the same name, whose
+ * events are groups of an interval.
+ */
+export function summaryProbe(
+  probe: ProbeSpec,
+  shapes: readonly SummaryShape[],
+  options: { readonly histogram: string | null; readonly repeats: boolean },
+): ProbeSpec {
+  const { histogram, repeats } = options
+  const events = shapes.map(({ event, keys, measures }): [string, EventSpec] => {
+    const groups = keys.map(({ name, spec }) => [name, spec] as const)
+    const figures =
+      histogram === null ? measures.flatMap(figuresOf) : [bucketsOf(measures[0]?.spec)]
+    return [
+      event,
+      {
+        doc: `a group of ${event} events in one interval`,
+        fields: Object.fromEntries([...frame, ...groups, countField, ...figures]),
+        table: [
+          ...(repeats ? ['time'] : []),
+          ...groups.map(([name]) => name),
+          'count',
+          ...(histogram === null
+            ? measures.flatMap(({ name, spec }) => {
+                const fields = measureFields(name, spec)
+                return [fields.average, ...quantiles.map((each) => fields.quantile(each.name))]
+              })
+            : ['buckets']),
+        ],
+      },
+    ]
+  })
+  return { ...probe, events: Object.fromEntries(events) }
+}
+
+const frame: readonly (readonly [string, FieldSpec])[] = [
+  ['time', { ...common.time, doc: 'wall-clock time of the end of the interval, UTC' }],
+  ['ktime_ns', { ...common.ktime_ns, doc: "the kernel's clock at the end of the interval" }],
+  ['interval_ns', { kind: 'duration', unit: 'ns', doc: 'length of the interval' }],
+]
+
+const countField: readonly [string, FieldSpec] = [
+  'count',
+  { kind: 'count', doc: 'events of the group in the interval', width: 9 },
+]
+
+function bucketsOf(spec: FieldSpec | undefined): readonly [string, FieldSpec] {
+  const unit = spec?.unit ?? (spec?.kind === 'duration' ? 'ns' : undefined)
+  return [
+    'buckets',
+    {
+      kind: 'buckets',
+      doc: 'values from `ge` on and below `lt`, and how many',
+      ...(unit === undefined ? {} : { unit }),
+    },
+  ]
+}
+
+/** The quantiles of a histogram: each is below the upper bound of its bucket. */
+export function summaryOfBuckets(
+  buckets: readonly { readonly lt: number; readonly count: number }[],
+): readonly { readonly name: string; readonly below: number }[] {
+  const total = buckets.reduce((sum, { count }) => sum + count, 0)
+  if (total === 0) return []
+  return quantiles.map(({ name, share }) => {
+    let left = Math.ceil(share * total)
+    const bucket = buckets.find(({ count }) => (left -= count) <= 0)
+    return { name, below: bucket?.lt ?? 0 }
+  })
+}
+
+function figuresOf({ name, spec }: SummaryShape['measures'][number]) {
+  const fields = measureFields(name, spec)
+  const unit = spec.unit === undefined ? {} : { unit: spec.unit }
+  const kind = spec.kind === 'duration' ? 'duration' : 'u64'
+  return [
+    [fields.sum, { kind: 'u64', doc: `sum of ${name}`, nullable: true, ...unit }],
+    [fields.average, { kind, doc: `average of ${name}`, nullable: true, ...unit, ...narrow }],
+    ...quantiles.map(({ name: quantile, share }) => [
+      fields.quantile(quantile),
+      {
+        kind,
+        doc: `${share * 100} % of ${name} were below this power of two`,
+        nullable: true,
+        ...unit,
+        ...narrow,
+      },
+    ]),
+  ] as readonly (readonly [string, FieldSpec])[]
+}
+
+const narrow = { width: 11 } as const

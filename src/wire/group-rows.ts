@@ -1,0 +1,224 @@
+import type { AnyEvent, FieldSpec } from '../schema/define.ts'
+import { measureFields, quantiles, summaryOfBuckets } from '../schema/summary.ts'
+import type { Aggregate, Bucket } from './aggregates.ts'
+import { createWallClock } from './clock.ts'
+import type { Clock } from './decoder.ts'
+import type { GroupKey, GroupLayout } from './groups.ts'
+import { type Addresses, createAddresses, createClosedReader, type ReadClosed } from './values.ts'
+
+/** The aggregates of a dump: record code to groups by key. */
+export type Dump = ReadonlyMap<string, ReadonlyMap<string, Aggregate>>
+
+/** A group as it is put out. */
+export interface GroupRow {
+  readonly type: string
+  readonly count: number
+  readonly event: AnyEvent
+}
+
+/** Turns dumps into rows: what happened since the dump before. */
+export interface GroupRows {
+  /** A text was announced under this number. */
+  text(key: number, id: string, event: AnyEvent): void
+  /** The rows of a dump taken at this time of the kernel's clock; groups that nothing was counted in have none. */
+  rows(dump: Dump, ktime: bigint, since: bigint): readonly GroupRow[]
+}
+
+export function createGroupRows(
+  groups: readonly GroupLayout[],
+  clock: Clock,
+  shape: 'summary' | { readonly histogram: string },
+): GroupRows {
+  const wall = createWallClock(clock)
+  const addresses = createAddresses()
+  const texts = new Map<string, AnyEvent>()
+  const readers = new Map<GroupKey, ReadClosed>(
+    groups.flatMap(({ keys }) =>
+      keys
+        .filter((key) => key.as === 'number')
+        .map((key) => [key, createClosedReader(key.spec, addresses)] as const),
+    ),
+  )
+  const isEscaped = (key: GroupKey, value: unknown): boolean =>
+    key.as === 'text' &&
+    [...texts.values()].some((text) => text['text'] === value && text.escaped !== undefined)
+  let before: Dump = new Map()
+
+  const valuesOf = (group: GroupLayout, key: string): Record<string, unknown> => {
+    const numbers = key === '' ? [] : key.split(',')
+    let at = 0
+    return Object.fromEntries(
+      group.keys.map((each, index) => {
+        const taken = numbers.slice(at, (at += each.as === 'address' ? 4 : 1))
+        return [each.name, valueOf(each, taken, index, { texts, addresses, readers })]
+      }),
+    )
+  }
+
+  return {
+    text: (key, id, event) => void texts.set(`${key} ${id}`, event),
+    rows(dump, ktime, since) {
+      wall.sync()
+      const made = groups.flatMap((group) =>
+        merged(dump, before, group, valuesOf).map(({ values, aggregate }) => ({
+          type: group.event,
+          count: aggregate.count,
+          event: {
+            event: group.event,
+            time: wall.show(String(ktime)),
+            ktime_ns: String(ktime),
+            interval_ns: Number(ktime - since),
+            ...values,
+            count: aggregate.count,
+            ...(shape === 'summary'
+              ? sumsOf(group, aggregate)
+              : bucketsOf(group, aggregate, shape.histogram)),
+            ...escapedOf(group.keys.filter((key) => isEscaped(key, values[key.name]))),
+          } as AnyEvent,
+        })),
+      )
+      before = dump
+      return made
+    },
+  }
+}
+
+function escapedOf(keys: readonly GroupKey[]): Record<string, unknown> {
+  return keys.length === 0 ? {} : { escaped: keys.map(({ name }) => name) }
+}
+
+interface Row {
+  readonly values: Record<string, unknown>
+  readonly aggregate: Aggregate
+}
+
+/** What was counted since the last dump, largest first. Two numbers of one text are one group. */
+function merged(
+  dump: Dump,
+  before: Dump,
+  group: GroupLayout,
+  valuesOf: (group: GroupLayout, key: string) => Record<string, unknown>,
+): readonly Row[] {
+  const rows = new Map<string, Row>()
+  for (const [key, now] of dump.get(group.code) ?? []) {
+    const since = difference(now, before.get(group.code)?.get(key))
+    if (since.count === 0) continue
+    const values = valuesOf(group, key)
+    const name = JSON.stringify(values)
+    const other = rows.get(name)
+    rows.set(name, {
+      values,
+      aggregate: other === undefined ? since : sumOf(other.aggregate, since),
+    })
+  }
+  return [...rows.values()].sort((a, b) => b.aggregate.count - a.aggregate.count)
+}
+
+function difference(now: Aggregate, before: Aggregate | undefined): Aggregate {
+  return before === undefined ? now : combine(now, before, -1)
+}
+
+function sumOf(one: Aggregate, other: Aggregate): Aggregate {
+  return combine(one, other, 1)
+}
+
+function combine(one: Aggregate, other: Aggregate, sign: 1 | -1): Aggregate {
+  const at = (buckets: readonly Bucket[] | undefined, ge: number): number =>
+    buckets?.find((bucket) => bucket.ge === ge)?.count ?? 0
+  const histograms = new Map(
+    [...new Set([...one.histograms.keys(), ...other.histograms.keys()])].map((measure) => {
+      const [left, right] = [one.histograms.get(measure), other.histograms.get(measure)]
+      const bounds = new Map([...(left ?? []), ...(right ?? [])].map(({ ge, lt }) => [ge, lt]))
+      const buckets = [...bounds]
+        .map(([ge, lt]) => ({ ge, lt, count: at(left, ge) + sign * at(right, ge) }))
+        .filter(({ count }) => count !== 0)
+        .sort((a, b) => a.ge - b.ge)
+      return [measure, buckets] as const
+    }),
+  )
+  const sums = new Map(
+    [...new Set([...one.sums.keys(), ...other.sums.keys()])].map((measure) => [
+      measure,
+      (one.sums.get(measure) ?? 0n) + BigInt(sign) * (other.sums.get(measure) ?? 0n),
+    ]),
+  )
+  return { key: one.key, count: one.count + sign * other.count, sums, histograms }
+}
+
+function valueOf(
+  key: GroupKey,
+  numbers: readonly string[],
+  index: number,
+  context: {
+    readonly texts: ReadonlyMap<string, AnyEvent>
+    readonly addresses: Addresses
+    readonly readers: ReadonlyMap<GroupKey, ReadClosed>
+  },
+): unknown {
+  if (key.as === 'text') {
+    return context.texts.get(`${index} ${unsigned(numbers[0])}`)?.['text'] ?? null
+  }
+  if (key.as === 'address') {
+    const shown = context.addresses.read(addressText(numbers))
+    return shown === String(key.spec.nullAs) ? null : shown
+  }
+  const number = numbers[0] ?? ''
+  const value = context.readers.get(key)?.(isSigned(key.spec) ? number : unsigned(number))
+  return value !== null && typeof value === 'object' && 'reason' in value ? null : value
+}
+
+/** Maps print 64-bit numbers as signed. */
+function unsigned(text = ''): string {
+  return text.startsWith('-') ? String(BigInt.asUintN(64, BigInt(text))) : text
+}
+
+function isSigned(spec: FieldSpec): boolean {
+  return spec.kind === 'i32' || spec.kind === 'result'
+}
+
+/** Four words as the machine read them, little-endian, to an address. */
+function addressText(words: readonly string[]): string {
+  const bytes = words.flatMap((word) => {
+    const value = Number(BigInt.asUintN(32, BigInt(word)))
+    return [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24]
+  })
+  const mapped = bytes.slice(0, 12).join() === '0,0,0,0,0,0,0,0,0,0,255,255'
+  if (mapped) return bytes.slice(12).join('.')
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    (((bytes[at * 2] ?? 0) << 8) | (bytes[at * 2 + 1] ?? 0)).toString(16),
+  )
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
+}
+
+function sumsOf(group: GroupLayout, aggregate: Aggregate): Record<string, unknown> {
+  return Object.fromEntries(
+    group.measures.flatMap(({ name, spec }, at) => {
+      const fields = measureFields(name, spec)
+      const buckets = aggregate.histograms.get(at) ?? []
+      const count = buckets.reduce((sum, bucket) => sum + bucket.count, 0)
+      const sum = aggregate.sums.get(at) ?? 0n
+      const shown = (value: bigint | number): unknown =>
+        spec.kind === 'duration' ? Number(value) : String(value)
+      const quantileBounds = summaryOfBuckets(buckets)
+      const shownBound = (bound: number | undefined): unknown =>
+        bound === undefined ? null : shown(BigInt(bound))
+      return [
+        [fields.sum, count === 0 ? null : String(sum)],
+        [fields.average, count === 0 ? null : shown(sum / BigInt(count))],
+        ...quantiles.map(({ name: quantile }) => [
+          fields.quantile(quantile),
+          shownBound(quantileBounds.find((each) => each.name === quantile)?.below),
+        ]),
+      ]
+    }),
+  )
+}
+
+function bucketsOf(
+  group: GroupLayout,
+  aggregate: Aggregate,
+  field: string,
+): Record<string, unknown> {
+  const at = group.measures.findIndex(({ name }) => name === field)
+  return { buckets: aggregate.histograms.get(at) ?? [] }
+}

@@ -1,0 +1,141 @@
+import { EbpfRunError } from '../errors.ts'
+import type { EventSpec, FieldSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
+import type { RecordLayout } from './layout.ts'
+
+/*
+ * Aggregated in the kernel, an event type has these maps, T being the run's token and C its record code:
+ *
+ *   @s_T_C[key…]     how many
+ *   @a_T_C_M[key…]   sum of measure M
+ *   @h_T_C_M[key…]   log2 histogram of measure M
+ *   @i_T_K           text to number, for a text that is a key
+ *
+ * Keys are numbers alone, so nothing of a traced process stands in a printed map: an address is four words, and a text is a number
+ * that a record announced when it was first seen.
+ */
+
+/** A field that events are grouped by. */
+export interface GroupKey {
+  readonly name: string
+  readonly spec: FieldSpec
+  /** Numbers of its key on the wire. */
+  readonly as: 'number' | 'address' | 'text'
+}
+
+/** A quantity that is added up. */
+export interface Measure {
+  readonly name: string
+  readonly spec: FieldSpec
+}
+
+/** How the events of one type are aggregated. */
+export interface GroupLayout {
+  readonly code: string
+  readonly event: string
+  readonly keys: readonly GroupKey[]
+  readonly measures: readonly Measure[]
+}
+
+/** Record codes of an aggregated run, which sends no events: texts, one code a key, and the end of a dump. */
+export const textCode = (key: number): string => String(key)
+export const dumpCode = '7'
+/** As many keys as there are codes. */
+const mostKeys = 7
+
+export const mapNames = {
+  count: (token: string, code: string) => `@s_${token}_${code}`,
+  sum: (token: string, code: string, measure: number) => `@a_${token}_${code}_${measure}`,
+  histogram: (token: string, code: string, measure: number) => `@h_${token}_${code}_${measure}`,
+  texts: (token: string, key: number) => `@i_${token}_${key}`,
+}
+
+/** Fields that add up: durations, and those that say so. */
+export function isMeasure(spec: FieldSpec): boolean {
+  return spec.kind === 'duration' || spec.measure === true
+}
+
+/**
+ * The layouts for a grouping. An event type without one of the fields is not aggregated. Throws BAD_VALUE when a field is in no
+ * event type, or cannot be a key.
+ */
+export function groupLayouts(
+  layouts: readonly RecordLayout[],
+  by: readonly string[],
+): readonly GroupLayout[] {
+  if (by.length > mostKeys)
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: `--by: at most ${mostKeys} fields were expected`,
+      found: by.join(','),
+    })
+  const own = layouts.filter((layout) => layout.part === undefined)
+  const known = unique(own.flatMap((layout) => keysOf(layout).map((key) => key.name)))
+  for (const name of by) {
+    if (known.includes(name)) continue
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: `--by: events cannot be grouped by '${name}' here`,
+      expected: known.join(', '),
+      found: name,
+    })
+  }
+  return own.flatMap((layout) => {
+    const keys = by.flatMap((name) => keysOf(layout).find((key) => key.name === name) ?? [])
+    if (keys.length < by.length) return []
+    const measures = layout.closed.filter(({ spec }) => isMeasure(spec))
+    return [{ code: layout.code, event: layout.event, keys, measures }]
+  })
+}
+
+function keysOf(layout: RecordLayout): readonly GroupKey[] {
+  return [...layout.closed, ...layout.texts]
+    .filter(({ spec }) => spec.kind !== 'ktime' && spec.kind !== 'texts' && !isMeasure(spec))
+    .map(({ name, spec }) => ({ name, spec, as: formOf(spec) }))
+}
+
+function formOf({ kind }: FieldSpec): GroupKey['as'] {
+  if (kinds[kind].travel === 'text') return 'text'
+  return kind === 'address' ? 'address' : 'number'
+}
+
+/** What the decoder reads of such a run: announced texts, and the end of each dump. */
+export function recordsOfGroups(groups: readonly GroupLayout[]): {
+  readonly events: Readonly<Record<string, EventSpec>>
+  readonly layouts: readonly RecordLayout[]
+} {
+  const ktime = { kind: 'ktime', doc: "the kernel's clock" } as const
+  const id = { kind: 'u64', doc: 'number of the text' } as const
+  const texts = unique(groups.flatMap(({ keys }) => keys.map(({ name }) => name))).flatMap(
+    (name) => {
+      const keys = groups[0]?.keys ?? []
+      const at = keys.findIndex((key) => key.name === name && key.as === 'text')
+      const key = keys[at]
+      return key === undefined ? [] : [{ at, key }]
+    },
+  )
+  const layouts: RecordLayout[] = [
+    { code: dumpCode, event: 'dump', closed: [{ name: 'ktime_ns', spec: ktime }], texts: [] },
+    ...texts.map(({ at, key }) => ({
+      code: textCode(at),
+      event: `text${at}`,
+      closed: [{ name: 'id', spec: id }],
+      texts: [{ name: 'text', spec: key.spec }],
+    })),
+  ]
+  const events = Object.fromEntries(
+    layouts.map(({ event, closed, texts: last }) => [
+      event,
+      {
+        doc: '',
+        fields: Object.fromEntries([...closed, ...last].map(({ name, spec }) => [name, spec])),
+        table: [],
+      },
+    ]),
+  )
+  return { events, layouts }
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Set(names)]
+}

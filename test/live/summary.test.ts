@@ -1,0 +1,101 @@
+import { createServer, connect, type Server } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadProbe } from '../../src/catalog/load.ts'
+import { gather } from '../../src/commands/run.ts'
+import type { HostFacts } from '../../src/host/facts.ts'
+import { parseFilters } from '../../src/plan/params.ts'
+import { type LoadedProbe, makePlan, type Plan } from '../../src/plan/plan.ts'
+import type { AnyEvent } from '../../src/schema/define.ts'
+import { startSession } from '../../src/session/session.ts'
+
+const typesFolder = fileURLToPath(new URL('../../src/backends/include/', import.meta.url))
+const noNames = { user: () => null, cgroup: () => null, netns: () => null }
+let server: Server
+let port = 0
+let probe: LoadedProbe
+let facts: HostFacts
+/** Why it cannot run here, in the plan's own words. */
+let reason: string | null = null
+
+beforeAll(async () => {
+  server = createServer((socket) => socket.destroy())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  port = typeof address === 'object' && address !== null ? address.port : 0
+  probe = await loadProbe('tcpconnect')
+  facts = await gather(probe, process.env)
+  try {
+    plan([], null)
+  } catch (error) {
+    reason = error instanceof Error ? error.message : String(error)
+  }
+})
+afterAll(() => server.close())
+
+function plan(by: readonly string[], histogram: string | null): Plan {
+  const filters = parseFilters(probe.spec, { rport: [String(port)] }, null, noNames)
+  const summary = { by, histogram, intervalMs: null }
+  return makePlan(
+    probe,
+    { filters, params: {}, variant: null, backend: null, bufferBytes: null, summary },
+    facts,
+  )
+}
+
+/** Connects so often, one after the other, while the plan runs. */
+async function run(made: Plan, connects: number) {
+  const events: AnyEvent[] = []
+  const session = startSession({
+    plan: made,
+    facts,
+    typesFolder,
+    consumer: { event: (event) => void events.push(event) },
+    watcher: {},
+    durationMs: null,
+    count: null,
+    drainMs: 5_000,
+    attachTimeoutMs: 60_000,
+  })
+  await session.attached
+  for (let at = 0; at < connects; at += 1)
+    await new Promise<void>((resolve) => connect(port, '127.0.0.1').once('close', () => resolve()))
+  session.stop('stop')
+  const { account } = await session.ended
+  return { events, account }
+}
+
+describe('counting in the kernel', () => {
+  test('counts every connect once, in its group', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const { events, account } = await run(plan(['rport', 'comm'], null), 23)
+
+    expect(events.reduce((sum, event) => sum + Number(event['count']), 0)).toBe(23)
+    expect(events.every((event) => event['rport'] === port)).toBe(true)
+    expect(account).toMatchObject({
+      account: 'exact',
+      events: { connect: { emitted: 23, received: 23, delivered: 23, lost: 0 } },
+    })
+  })
+
+  test('draws a histogram whose buckets add up', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const made = plan([], 'duration_ns')
+    const { events } = await run(made, 11)
+
+    const buckets = events[0]?.['buckets'] as readonly { count: number }[]
+    expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(11)
+  })
+
+  test('says exactly how many did not fit into a full map', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const made = plan(['lport'], null)
+    const { events, account } = await run({ ...made, buffers: { ...made.buffers, mapKeys: 5 } }, 13)
+
+    expect(events).toHaveLength(5)
+    expect(account).toMatchObject({
+      account: 'exact',
+      events: { connect: { emitted: 13, received: 5, lost: 8 } },
+    })
+  })
+})

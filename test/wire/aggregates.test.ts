@@ -1,0 +1,195 @@
+import { describe, expect, test } from 'vitest'
+import { common, socket } from '../../src/schema/common.ts'
+import { createAggregates } from '../../src/wire/aggregates.ts'
+import { createGroupRows } from '../../src/wire/group-rows.ts'
+import { groupLayouts, recordsOfGroups } from '../../src/wire/groups.ts'
+import { layoutsOfProbe } from '../../src/wire/layout.ts'
+
+const token = '4b71375a7058326d'
+const events = {
+  connect: {
+    doc: 'what is grouped',
+    fields: {
+      ...common,
+      raddr: socket.raddr,
+      rport: socket.rport,
+      result: { kind: 'result', nullAs: 1, doc: 'what came of it' },
+      duration_ns: { kind: 'duration', unit: 'ns', doc: 'how long' },
+    },
+    table: [],
+  },
+} as const
+const layouts = layoutsOfProbe(events, {})
+const groupsBy = (...by: string[]) => groupLayouts(layouts, by)
+
+/** Lines as bpftrace prints these maps. */
+const count = (key: string, value: number) => `@s_${token}_0[${key}]: ${value}`
+const sum = (key: string, value: number) => `@a_${token}_0_0[${key}]: ${value}`
+const histogram = (key: string, ...buckets: string[]) => [`@h_${token}_0_0[${key}]: `, ...buckets]
+const bucket = (bounds: string, value: number) => `${bounds.padEnd(16)}${value} |@@@@      |`
+
+/** The rows of one dump of these lines after another. */
+function rowsOf(by: readonly string[], ...dumps: readonly (readonly string[])[]) {
+  const groups = groupsBy(...by)
+  const aggregates = createAggregates(token, groups)
+  const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary')
+  return dumps.map((lines, at) => {
+    for (const line of lines) expect([line, aggregates.line(line)]).toEqual([line, true])
+    return rows.rows(aggregates.take(), BigInt(at + 1) * 10n, BigInt(at) * 10n)
+  })
+}
+
+describe('a dump', () => {
+  test('becomes one row a group, the largest first, with sums and the bounds of its quantiles', () => {
+    const [rows] = rowsOf(
+      ['rport'],
+      [
+        count('22', 2),
+        count('443', 100),
+        sum('22', 3000),
+        sum('443', 250_000),
+        ...histogram('22', bucket('[1K, 2K)', 2)),
+        ...histogram('443', bucket('[1K, 2K)', 50), bucket('[2K, 4K)', 49), bucket('[1M, 2M)', 1)),
+      ],
+    )
+
+    expect(rows?.map(({ event }) => event)).toEqual([
+      {
+        event: 'connect',
+        time: expect.any(String),
+        ktime_ns: '10',
+        interval_ns: 10,
+        rport: 443,
+        count: 100,
+        duration_sum_ns: '250000',
+        duration_avg_ns: 2500,
+        duration_p50_ns: 2048,
+        duration_p90_ns: 4096,
+        duration_p99_ns: 4096,
+      },
+      expect.objectContaining({
+        rport: 22,
+        count: 2,
+        duration_avg_ns: 1500,
+        duration_p99_ns: 2048,
+      }),
+    ])
+  })
+
+  test('says what happened since the one before', () => {
+    const [, second, third] = rowsOf(
+      ['rport'],
+      [count('22', 2), sum('22', 10), ...histogram('22', bucket('[4, 8)', 2))],
+      [
+        count('22', 5),
+        sum('22', 110),
+        ...histogram('22', bucket('[4, 8)', 2), bucket('[32, 64)', 3)),
+      ],
+      [count('22', 5), sum('22', 110)],
+    )
+
+    expect(second?.map(({ event }) => event)).toMatchObject([
+      { count: 3, duration_sum_ns: '100', duration_avg_ns: 33, duration_p50_ns: 64 },
+    ])
+    expect(third).toEqual([])
+  })
+
+  test('shows addresses, enums, results and texts as events do', () => {
+    const groups = groupsBy('raddr', 'result', 'comm')
+    const aggregates = createAggregates(token, groups)
+    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary')
+    for (const [id, text] of [
+      ['77', 'curl'],
+      ['78', 'curl'],
+    ] as const)
+      rows.text(2, id, { event: 'text2', id, text })
+    rows.text(2, String(2n ** 63n + 5n), { event: 'text2', text: 'x\\xff', escaped: ['text'] })
+    const large = -(2n ** 63n) + 5n
+    aggregates.line(count('0, 0, 4294901760, 16777343, 0, 77', 4))
+    aggregates.line(count('0, 0, 4294901760, 16777343, 0, 78', 3))
+    aggregates.line(count(`0, 0, 0, 16777216, -111, ${large}`, 1))
+
+    expect(rows.rows(aggregates.take(), 1n, 0n).map(({ event }) => event)).toMatchObject([
+      { raddr: '127.0.0.1', result: { code: 0, name: 'OK' }, comm: 'curl', count: 7 },
+      {
+        raddr: '::1',
+        result: { code: -111, name: 'ECONNREFUSED' },
+        comm: 'x\\xff',
+        escaped: ['comm'],
+        count: 1,
+      },
+    ])
+  })
+
+  test('without keys is one row', () => {
+    const [rows] = rowsOf(
+      [],
+      [`@s_${token}_0: 7`, `@a_${token}_0_0: 70`, `@h_${token}_0_0: `, bucket('[8, 16)', 7)],
+    )
+
+    expect(rows?.map(({ event }) => event)).toMatchObject([
+      { count: 7, duration_sum_ns: '70', duration_avg_ns: 10, duration_p50_ns: 16 },
+    ])
+  })
+
+  test('has buckets with bounds that are powers of two, exact', () => {
+    const groups = groupsBy()
+    const aggregates = createAggregates(token, groups)
+    const rows = createGroupRows(groups, { offsetNs: 0n }, { histogram: 'duration_ns' })
+    const lines = [
+      `@s_${token}_0: 6`,
+      `@h_${token}_0_0: `,
+      bucket('(..., 0)', 1),
+      bucket('[0]', 1),
+      bucket('[1]', 1),
+      bucket('[2, 4)', 1),
+      bucket('[512K, 1M)', 1),
+      bucket('[4T, 8T)', 1),
+    ]
+    for (const line of lines) aggregates.line(line)
+
+    expect(rows.rows(aggregates.take(), 1n, 0n)[0]?.event['buckets']).toEqual([
+      { ge: -(2 ** 63), lt: 0, count: 1 },
+      { ge: 0, lt: 1, count: 1 },
+      { ge: 1, lt: 2, count: 1 },
+      { ge: 2, lt: 4, count: 1 },
+      { ge: 2 ** 19, lt: 2 ** 20, count: 1 },
+      { ge: 2 ** 42, lt: 2 ** 43, count: 1 },
+    ])
+  })
+})
+
+describe('a line that is no map of ours', () => {
+  test.each([
+    '@s_0000000000000000_0[22]: 5',
+    `@s_${token}_1[22]: 5`,
+    `@s_${token}_0[22; 23]: 5`,
+    `@s_${token}_0[curl]: 5`,
+    `x@s_${token}_0[22]: 5`,
+    '[1K, 2K)        3 |@@@@      |',
+    'Lost 9 events',
+    '',
+  ])('%j is left alone', (line) => {
+    const aggregates = createAggregates(token, groupsBy('rport'))
+
+    expect(aggregates.line(line)).toBe(false)
+    expect(aggregates.take().size).toBe(0)
+  })
+})
+
+describe('a grouping', () => {
+  test('names what can be a key when one cannot', () => {
+    expect(() => groupsBy('nosuch')).toThrow(/cannot be grouped by 'nosuch'/)
+    expect(() => groupsBy('duration_ns')).toThrow(/cannot be grouped/)
+    expect(() => groupsBy(...'abcdefgh')).toThrow(/at most 7/)
+  })
+
+  test('reads the end of a dump, and one record a text key', () => {
+    const { layouts: records } = recordsOfGroups(groupsBy('rport', 'comm'))
+
+    expect(records.map(({ code, event }) => [code, event])).toEqual([
+      ['7', 'dump'],
+      ['1', 'text1'],
+    ])
+  })
+})
