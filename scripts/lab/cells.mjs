@@ -1,5 +1,6 @@
 // What the lab runs: every probe in every variant, and each probe once more beside bcc's tool.
 import { readdirSync } from 'node:fs'
+import { toolNames } from './inside/bcc.mjs'
 
 const root = new URL('../../', import.meta.url)
 
@@ -16,14 +17,24 @@ export async function loadDefinitions() {
   )
 }
 
+const cell = (name, probe, variant, aggregate) => ({
+  name,
+  probe,
+  variant,
+  bcc: false,
+  events: aggregate !== undefined,
+})
+
 /** Cells of one place. `native` has tracepoints only; `boot` has all, and compares with bcc. */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, variants }) => [
+  const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
     ...variants
       .filter(({ name }) => place === 'boot' || name === 'tracepoint')
-      .map(({ name: variant }) => ({ name: `${probe}-${variant}`, probe, variant, bcc: false })),
-    ...(place === 'boot' ? [{ name: `${probe}-bcc`, probe, variant: null, bcc: true }] : []),
+      .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
+    ...(place === 'boot' && toolNames.includes(probe)
+      ? [{ ...cell(`${probe}-bcc`, probe, null, aggregate), bcc: true }]
+      : []),
   ])
   return cells.filter(wanted)
 }

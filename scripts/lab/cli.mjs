@@ -11,8 +11,9 @@ import { qemuArgs } from './qemu.mjs'
 
 const usage = `usage: node scripts/lab/cli.mjs COMMAND
   images [GUEST ...]      build the guests that are missing or out of date, and list all of them
-  run [GUEST|CELL ...] [--native|--boot] [--keep-recordings]
-                          all cells (docs/kernels.md), or those whose names begin so; recordings become fixtures
+  run [GUEST|CELL ...] [--native|--boot] [--share] [--write] [--keep-recordings]
+                          all cells, or those whose names begin so; --share boots changed probes and some others,
+                          --write puts the results into docs/kernels.md, --keep-recordings makes fixtures of them
   shell GUEST             a root shell on the guest's serial line (Ctrl-A X ends the guest)
   boot GUEST -- SCRIPT    run a shell script (text or file) in the guest, with its exit status
 guests: ${guests.map(({ name }) => name).join(', ')}`

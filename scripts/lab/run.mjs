@@ -16,7 +16,8 @@ import { cellsOf, impossibleReason, isGood, loadDefinitions } from './cells.mjs'
 import { findGuest, guests } from './guests.mjs'
 import { ensureImages } from './image.mjs'
 import { runNative } from './native.mjs'
-import { kernelsMarkdown } from './table.mjs'
+import { writeResults } from './results.mjs'
+import { readHistory, shareOf } from './share.mjs'
 
 const root = new URL('../../', import.meta.url).pathname
 const bootTimeoutMs = 25 * 60_000
@@ -116,7 +117,7 @@ export async function runLab(words) {
   const chosen = guests.filter(({ name }) => names.includes(name))
   const wantedGuests = chosen.length > 0 ? chosen : guests
   const only = names.filter((name) => !guests.some((guest) => guest.name === name))
-  const isWhole = only.length === 0 && chosen.length === 0 && places.length === 2
+  const history = words.includes('--share') ? await readHistory() : null
   const work = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
   // Also when a signal ends the run; the guests die with this process by themselves.
   process.once('exit', () => rmSync(work, { recursive: true, force: true }))
@@ -137,7 +138,9 @@ export async function runLab(words) {
     const tasks = places.flatMap((place) =>
       images.map((image) => async () => {
         const { ok, reason, kernel, versions } = image
-        const cells = cellsOf(definitions, place, only)
+        const all = cellsOf(definitions, place, only)
+        const cells =
+          place === 'boot' && history !== null ? shareOf(all, image.guest, history) : all
         if (!ok) return { guest: image.guest, place, unavailable: reason, rows: [] }
         const guest = findGuest(image.guest)
         const folder = join(work, `${place}-${guest.name}`)
@@ -154,7 +157,8 @@ export async function runLab(words) {
       }),
     )
     const results = await twoByTwo(tasks)
-    return report(results, isWhole)
+    if (words.includes('--write')) writeResults(results, (place) => cellsOf(definitions, place, []))
+    return report(results)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
@@ -175,7 +179,7 @@ function keepRecordings(guest, place, folder, rows) {
   }
 }
 
-function report(results, isWhole) {
+function report(results) {
   const rows = results.flatMap(({ guest, place, rows }) =>
     rows.map((row) => ({ guest, place, row })),
   )
@@ -185,7 +189,6 @@ function report(results, isWhole) {
     console.log(`FAILED ${guest} ${place} ${row.name}: ${row.error ?? JSON.stringify(row)}`)
   for (const { guest, unavailable } of results.filter((each) => each.unavailable))
     console.log(`${guest}: not available: ${unavailable}`)
-  if (isWhole) writeFileSync(join(root, 'docs/kernels.md'), kernelsMarkdown(results))
   console.log(`lab: ${judged.length - failed.length} passed, ${failed.length} failed`)
   return failed.length > 0 || judged.length === 0 ? 1 : 0
 }

@@ -169,5 +169,16 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
     default: String(param.default),
     live: true as const,
   }))
-  return [...filters, ...params, ...runOptions]
+  const events =
+    probe.aggregate === undefined
+      ? []
+      : [
+          {
+            name: 'events',
+            boolean: true as const,
+            doc: 'each event, not a summary',
+            group: summaryGroup,
+          },
+        ]
+  return [...filters, ...params, ...events, ...runOptions]
 }

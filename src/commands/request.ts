@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
 import { parseFilters } from '../plan/params.ts'
-import type { LoadedProbe, PlanRequest } from '../plan/plan.ts'
+import type { LoadedProbe, PlanRequest, SummaryRequest } from '../plan/plan.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { SinkName } from '../sinks/index.ts'
@@ -51,8 +51,8 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
   }
   const output = (text('output') ?? 'table') as SinkName
   const fields = when('fields', (_, value) => namesIn(value))
-  refuseConflicts(parsed, output)
-  const isSummary = isAggregated(parsed)
+  const isSummary = isAggregated(parsed, probe.spec)
+  refuseConflicts(parsed, output, isSummary)
   // Those of a summary are known when the plan is.
   if (!isSummary) selectFields(probe.spec, fields)
   refuseSameFile(['out', 'record', 'summary-json'], text)
@@ -68,13 +68,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
       variant: text('variant'),
       backend: text('backend'),
       bufferBytes: when('buffer', parseSize),
-      summary: isSummary
-        ? {
-            by: when('by', (_, value) => namesIn(value)) ?? [],
-            histogram: text('hist'),
-            intervalMs: when('interval', parseTime),
-          }
-        : null,
+      summary: isSummary ? summaryOf(probe.spec, parsed, when) : null,
     },
     output,
     fields,
@@ -109,7 +103,7 @@ export function isSet({ flags }: Parsed, name: string): boolean {
 interface Conflict {
   readonly message: string
   readonly remedy: string
-  holds(parsed: Parsed, output: SinkName): boolean
+  holds(parsed: Parsed, output: SinkName, isSummary: boolean): boolean
 }
 
 const conflicts: readonly Conflict[] = [
@@ -150,21 +144,48 @@ const summaryConflicts: readonly Conflict[] = [
   ...['by', 'interval', 'top'].map((name) => ({
     message: `--${name} goes with --summary or --hist`,
     remedy: 'add --summary',
-    holds: (parsed: Parsed) => parsed.texts[name] !== undefined && !isAggregated(parsed),
+    holds: ({ texts }: Parsed, _: SinkName, isSummary: boolean) =>
+      texts[name] !== undefined && !isSummary,
   })),
   ...['count', 'record'].map((name) => ({
-    message: `--${name} is for events, which --summary and --hist do not send`,
-    remedy: `leave out --${name}`,
-    holds: (parsed: Parsed) => parsed.texts[name] !== undefined && isAggregated(parsed),
+    message: `--${name} is for events, and these are counted in the kernel`,
+    remedy: `leave out --${name}, or add --events where the probe has it`,
+    holds: ({ texts }: Parsed, _: SinkName, isSummary: boolean) =>
+      texts[name] !== undefined && isSummary,
   })),
+  {
+    message: '--events excludes --summary and --hist',
+    remedy: 'give one of them',
+    holds: (parsed) =>
+      isSet(parsed, 'events') && (isSet(parsed, 'summary') || parsed.texts['hist'] !== undefined),
+  },
 ]
 
-function isAggregated(parsed: Parsed): boolean {
-  return isSet(parsed, 'summary') || parsed.texts['hist'] !== undefined
+/** Whether events are counted in the kernel: asked for, or what the probe does unless each event is asked for. */
+function isAggregated(parsed: Parsed, spec: ProbeSpec): boolean {
+  if (isSet(parsed, 'summary') || parsed.texts['hist'] !== undefined) return true
+  return spec.aggregate !== undefined && !isSet(parsed, 'events')
 }
 
-function refuseConflicts(parsed: Parsed, output: SinkName): void {
-  const conflict = [...conflicts, ...summaryConflicts].find(({ holds }) => holds(parsed, output))
+/** The summary that was asked for, else the probe's own; `--by` and `--interval` change either. */
+function summaryOf(
+  spec: ProbeSpec,
+  parsed: Parsed,
+  when: <T>(name: string, read: (flag: string, value: string) => T) => T | null,
+): SummaryRequest {
+  const isOwn = !isSet(parsed, 'summary') && parsed.texts['hist'] === undefined
+  const own = isOwn ? spec.aggregate : undefined
+  return {
+    by: when('by', (_, value) => namesIn(value)) ?? own?.by ?? [],
+    histogram: when('hist', (_, value) => value) ?? own?.histogram ?? null,
+    intervalMs: when('interval', parseTime) ?? own?.intervalMs ?? null,
+  }
+}
+
+function refuseConflicts(parsed: Parsed, output: SinkName, isSummary: boolean): void {
+  const conflict = [...conflicts, ...summaryConflicts].find(({ holds }) =>
+    holds(parsed, output, isSummary),
+  )
   if (conflict === undefined) return
   const { message, remedy } = conflict
   const found = message.includes('-o ') ? { found: `-o ${output}` } : {}

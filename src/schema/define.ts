@@ -84,6 +84,13 @@ export interface ProbeSpec {
     readonly max: number
   }[]
   readonly params?: Readonly<Record<string, ProbeParam>>
+  /** What is shown unless `--events` asks for each one: there are too many of them. */
+  readonly aggregate?: {
+    readonly by: readonly string[]
+    /** The quantity whose histogram is drawn; without it there are counts, sums and quantiles. */
+    readonly histogram?: string
+    readonly intervalMs?: number
+  }
   /** Adds the per-namespace TCP counters to the run's account. */
   readonly tcpCounters?: true
   readonly variants: readonly VariantSpec[]

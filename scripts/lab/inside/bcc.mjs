@@ -46,6 +46,9 @@ const tools = {
   },
 }
 
+/** Probes that have such a tool. */
+export const toolNames = Object.keys(tools)
+
 /** Where we say null, it shows the address of nobody. */
 const noAddress = (word) => (word === '0.0.0.0' || word === '::' ? '' : word)
 

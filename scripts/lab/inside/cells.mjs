@@ -35,7 +35,7 @@ async function runWorkload(probes, probe) {
 }
 
 /** Starts ebpf-run and waits until it is attached, or has ended. */
-async function startRun({ cli, out }, { probe, variant, name }) {
+async function startRun({ cli, out }, { probe, variant, name, events }) {
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
@@ -55,10 +55,12 @@ async function startRun({ cli, out }, { probe, variant, name }) {
     '--drain',
     '20s',
   ]
-  const child = spawn(process.execPath, [...args, ...(variant ? ['--variant', variant] : [])], {
+  // Probes that show a summary unless asked are held to their events too.
+  const asked = [...(variant ? ['--variant', variant] : []), ...(events ? ['--events'] : [])]
+  const child = spawn(process.execPath, [...args, ...asked], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const events = []
+  const seen = []
   let errors = ''
   child.stderr.on('data', (data) => (errors += data))
   const ended = once(child, 'close').then(([status]) => status)
@@ -66,11 +68,11 @@ async function startRun({ cli, out }, { probe, variant, name }) {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const record = JSON.parse(line)
       if (record.lifecycle === 'attached') resolve(true)
-      if (record.event !== undefined) events.push(record)
+      if (record.event !== undefined) seen.push(record)
     })
     void ended.then(() => resolve(false))
   })
-  return { child, events, files, ended, isAttached: await attached, errors: () => errors }
+  return { child, events: seen, files, ended, isAttached: await attached, errors: () => errors }
 }
 
 async function runCell(request, cell) {

@@ -1,0 +1,36 @@
+// Which cells a run of CI boots: those of probes that changed lately, then others in an order that each commit draws anew.
+import { createHash } from 'node:crypto'
+import { $ } from 'zx'
+
+/** What the cells of one guest may cost together; a cell costs 1, one that compiles with bcc as much as three. */
+const budget = 26
+const lately = 25
+
+const root = new URL('../../', import.meta.url).pathname
+const git = $({ cwd: root, quiet: true })
+
+/** Probes whose folders the last commits touched, and the commit that the order is drawn from. */
+export async function readHistory() {
+  const { stdout: commit } = await git`git rev-parse HEAD`
+  const { stdout: files } = await git`git log -n ${lately} --name-only --pretty=format: -- probes`
+  const changed = new Set(
+    files.split('\n').flatMap((file) => /^probes\/([a-z0-9]+)\//.exec(file)?.[1] ?? []),
+  )
+  return { commit: commit.trim(), changed }
+}
+
+const cost = (cell) => (cell.bcc ? 3 : 1)
+
+/** The share of one guest: changed probes first, as many as the budget holds. */
+export function shareOf(cells, guest, { commit, changed }) {
+  const place = (cell) =>
+    createHash('sha256').update(`${commit} ${guest} ${cell.name}`).digest('hex')
+  const order = [...cells].sort(
+    (a, b) =>
+      Number(changed.has(b.probe)) - Number(changed.has(a.probe)) ||
+      place(a).localeCompare(place(b)),
+  )
+  let left = budget
+  const taken = new Set(order.filter((cell) => (left -= cost(cell)) >= 0))
+  return cells.filter((cell) => taken.has(cell))
+}
