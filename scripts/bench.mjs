@@ -1,73 +1,168 @@
-// npm run bench: ratios of one run, never absolute promises. Needs a build, and root for the parts that trace.
+/*
+ * npm run bench: ratios of one run, never absolute promises. Needs a build; the parts that trace need root, and one of
+ * them jq. --write puts the tables into docs/bench.md; --only PART runs one part; --quick is to see that it works.
+ */
 import { spawnSync } from 'node:child_process'
-import { decodeBench, memoryBench } from './bench/decode.mjs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, release } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { decodeBench } from './bench/decode.mjs'
+import { pipeBench } from './bench/pipe.mjs'
+import { attachBench, startBench } from './bench/start.mjs'
+import { consoleText, pageText } from './bench/tables.mjs'
 
-const cli = new URL('../dist/src/cli.js', import.meta.url).pathname
-const rounds = 9
+const isQuick = process.argv.includes('--quick')
+const limit = { timeout: 120_000, killSignal: 'SIGKILL' }
+const isRoot = process.getuid() === 0
+const times = (ratio) => (ratio === null ? '' : `${ratio.toFixed(2)}x`)
+const percent = (share) => `${Math.round(share * 100)} %`
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+/** Steps of the load: a rate that leaves time, and as fast as one process can write while it is traced. */
+const loads = [
+  { name: 'moderate', count: isQuick ? 20_000 : 200_000, burst: 300, pauseMs: 5 },
+  { name: 'full speed', count: isQuick ? 50_000 : 600_000, burst: 1, pauseMs: 0 },
+]
 
-function timed(command, args) {
-  const from = process.hrtime.bigint()
-  spawnSync(command, args, { stdio: 'ignore' })
-  return Number(process.hrtime.bigint() - from) / 1e6
-}
-
-/** Commands in turn, round by round, so that a slower moment meets all of them. */
-function inTurn(commands) {
-  const times = commands.map(() => [])
-  for (let round = 0; round < rounds; round += 1)
-    commands.forEach(([, command, args], index) => times[index].push(timed(command, args)))
-  return commands.map(([name], index) => ({ name, ms: median(times[index]) }))
-}
-
-console.log('decoding framed text (median of rounds, ratio to what one would write by hand)')
-for (const { name, perSecond, ratio } of await decodeBench({ count: 1_000_000, rounds: 3 })) {
-  console.log(
-    `  ${name.padEnd(44)} ${(perSecond / 1e6).toFixed(2).padStart(6)} M/s ${ratio === null ? '' : `${ratio.toFixed(2)}x`}`,
-  )
-}
-const { events, startBytes, maxBytes } = await memoryBench()
-console.log(
-  `  ${events} events: resident ${Math.round(startBytes / 2 ** 20)} MiB before, at most ${Math.round(maxBytes / 2 ** 20)} MiB`,
-)
-
-console.log('start, against node -e 0')
-const [node, ...others] = inTurn([
-  ['node -e 0', process.execPath, ['-e', '0']],
-  ['ebpf-run --version', process.execPath, [cli, '--version']],
-  ['ebpf-run list', process.execPath, [cli, 'list']],
-  ['ebpf-run --help', process.execPath, [cli, '--help']],
-  ['ebpf-run tcpconnect --help', process.execPath, [cli, 'tcpconnect', '--help']],
-])
-for (const { name, ms } of others) console.log(`  ${name.padEnd(44)} ${(ms / node.ms).toFixed(2)}x`)
-
-if (process.getuid() === 0) {
-  console.log(
-    'until attached and gone again, against node -e 0 plus bare bpftrace with the same program',
-  )
-  const program = spawnSync(process.execPath, [cli, 'print', 'tcpconnect'], {
-    encoding: 'utf8',
-  }).stdout
-  const mount =
-    'mount -t tracefs tracefs /sys/kernel/tracing; mount -t debugfs debugfs /sys/kernel/debug; exec "$@"'
-  const oneShot = `${program}\ninterval:ms:1 { exit(); }\n`
-  const bare = () => {
-    const from = process.hrtime.bigint()
-    spawnSync(
-      'unshare',
-      ['--mount', '--propagation', 'private', '/bin/sh', '-c', mount, 'sh', 'bpftrace', '-'],
-      { input: oneShot, stdio: ['pipe', 'ignore', 'ignore'] },
-    )
-    return Number(process.hrtime.bigint() - from) / 1e6
+async function decodeTable() {
+  const count = isQuick ? 100_000 : 1_000_000
+  const rows = await decodeBench({ count, rounds: 3 })
+  return {
+    title: 'Decoding',
+    text: `${count} records of ten fields, already in memory. Events in a second of CPU time.`,
+    head: ['Way', 'M/s', 'Ratio'],
+    rows: rows.map(({ name, perSecond, ratio }) => [
+      name,
+      (perSecond / 1e6).toFixed(2),
+      times(ratio),
+    ]),
   }
-  const own = []
-  const base = []
-  for (let round = 0; round < rounds; round += 1) {
-    base.push(timed(process.execPath, ['-e', '0']) + bare())
-    own.push(timed(process.execPath, [cli, 'tcpconnect', '--duration', '1ms', '-q']))
+}
+
+/** In a process of its own, so that nothing else is resident in it. */
+function memoryTable() {
+  const script = fileURLToPath(new URL('./bench/decode.mjs', import.meta.url))
+  const said = spawnSync(process.execPath, [script, '--memory'], { encoding: 'utf8', ...limit })
+  const [, events, before, most] =
+    /^(\d+) events: resident (\d+) .* (\d+) MiB/m.exec(said.stdout) ?? []
+  if (most === undefined) throw new Error(`the memory benchmark failed: ${said.stderr}`)
+  return {
+    title: 'Memory',
+    text: `Resident memory of a process that decodes ${events} events to NDJSON.`,
+    head: ['Before', 'At most', 'More'],
+    rows: [[`${before} MiB`, `${most} MiB`, `${most - before} MiB`]],
   }
-  console.log(
-    `  ${'ebpf-run tcpconnect --duration 1ms'.padEnd(44)} ${(median(own) / median(base)).toFixed(2)}x`,
+}
+
+async function pipeTables() {
+  if (!isRoot) return []
+  const { results, bufferBytes, transport } = await pipeBench({
+    loads,
+    rounds: isQuick ? 1 : 5,
+    tell: (line) => console.error(line),
+  })
+  return results.map(({ load, rows }) => ({
+    title: `The whole pipe, ${load.name}`,
+    text: pipeIntroduction(load, rows, bufferBytes, transport),
+    head: [
+      'Way',
+      'Events',
+      'Delivered',
+      'Lost, each round',
+      'CPU µs an event',
+      'Ratio',
+      'bpftrace µs',
+      'Reader / bpftrace',
+      'in 2nd half',
+    ],
+    rows: rows.map((row) => [
+      row.name,
+      row.emitted,
+      row.delivered,
+      row.lost.join(' '),
+      row.microseconds.toFixed(2),
+      times(row.microseconds / rows[0].microseconds),
+      row.bpftraceMicroseconds.toFixed(2),
+      percent(row.ownShare),
+      percent(row.laterShare),
+    ]),
+  }))
+}
+
+function pipeIntroduction(load, rows, bufferBytes, transport) {
+  const rates = rows.map((row) => Math.round(row.perSecond / 1_000))
+  const rate = `${Math.min(...rates)} to ${Math.max(...rates)} thousand a second`
+  return (
+    `${load.count} writes of one process, ${rate}, each as a line to /dev/null. CPU time is that of all processes of ` +
+    `the way but the one that writes, from attached until the last event was read. The ${transport} has ` +
+    `${bufferBytes / 2 ** 20} MiB in each way. Medians of the rounds; the ways take turns.`
   )
+}
+
+function startTable() {
+  const rounds = isQuick ? 3 : 9
+  return {
+    title: 'Start',
+    text: 'Wall-clock time against `node -e 0`.',
+    head: ['Command', 'Ratio'],
+    rows: startBench({ rounds }).map(({ name, ratio }) => [name, times(ratio)]),
+  }
+}
+
+function attachTables() {
+  if (!isRoot) return []
+  const { name, ratio } = attachBench({ rounds: isQuick ? 3 : 9 })
+  return [
+    {
+      title: 'Until attached and gone again',
+      text: 'Wall-clock time against `node -e 0` plus bare bpftrace with the same program.',
+      head: ['Command', 'Ratio'],
+      rows: [[name, times(ratio)]],
+    },
+  ]
+}
+
+const parts = {
+  decode: async () => [await decodeTable()],
+  memory: async () => [memoryTable()],
+  pipe: pipeTables,
+  start: async () => [startTable()],
+  attach: async () => attachTables(),
+}
+
+function machine() {
+  const version = (command) =>
+    spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.trim() || 'none'
+  const memory = Number(/^MemTotal:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'latin1'))?.[1])
+  const isVirtual = /^flags\s*:.* hypervisor/m.test(readFileSync('/proc/cpuinfo', 'latin1'))
+  return [
+    `${cpus().length} ${isVirtual ? 'virtual cores' : 'cores'}`,
+    `${Math.round(memory / 2 ** 20)} GiB`,
+    `kernel ${release()}`,
+    `Node ${process.versions.node}`,
+    version('bpftrace'),
+    version('jq'),
+    `load average ${loadavg()[0].toFixed(1)} at the start`,
+  ].join(', ')
+}
+
+const only = process.argv.includes('--only')
+  ? process.argv[process.argv.indexOf('--only') + 1]
+  : null
+if (only !== null && !(only in parts)) {
+  console.error(`no part ${only}: ${Object.keys(parts).join(', ')}`)
+  process.exit(2)
+}
+const host = machine()
+console.log(host)
+const tables = []
+for (const [name, measure] of Object.entries(parts)) {
+  if (only !== null && name !== only) continue
+  const made = await measure()
+  for (const table of made) console.log(consoleText(table))
+  tables.push(...made)
+}
+if (!isRoot) console.log('\nnot root: what traces was left out')
+if (process.argv.includes('--write')) {
+  const page = new URL('../docs/bench.md', import.meta.url)
+  writeFileSync(page, pageText({ host, tables }))
 }

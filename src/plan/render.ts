@@ -294,8 +294,11 @@ class Rendering {
     const { token } = this.secrets
     const site = this.sites.get(layout.code) ?? 0
     this.sites.set(layout.code, site + 1)
-    const condition = [`@stop_${token} == 0`, ...conditions].join(' && ')
-    return `if (${condition}) { ${counterName(token, layout.code, site)} = count(); ${statement} }`
+    // Without a gate nothing sets it, and bpftrace refuses a map that nothing sets.
+    const hasGate = this.input.canGate && this.secrets.gatePid !== null
+    const all = [...(hasGate ? [`@stop_${token} == 0`] : []), ...conditions]
+    const counted = `${counterName(token, layout.code, site)} = count(); ${statement}`
+    return all.length === 0 ? counted : `if (${all.join(' && ')}) { ${counted} }`
   }
 
   private user(pointer: string): string {

@@ -1,7 +1,9 @@
+import { closeSync } from 'node:fs'
 import { execa } from 'execa'
 import split2 from 'split2'
 import type { Launch } from '../backends/bpftrace.ts'
 import { EbpfRunError } from '../errors.ts'
+import { openPipe, type PacedReader, readPaced } from './pipe.ts'
 
 export interface Exit {
   readonly code: number | null
@@ -11,11 +13,7 @@ export interface Exit {
 /** A running back-end in a process group of its own, so that a Ctrl-C of the terminal does not reach it. */
 export interface Child {
   readonly pid: number
-  readonly stdout: NodeJS.ReadableStream & {
-    pause(): unknown
-    resume(): unknown
-    destroy(): unknown
-  }
+  readonly stdout: PacedReader
   /** Hands over the program; the child waits for it. */
   sendProgram(text: string): void
   /** Signals the child alone: the end gate's signal must reach exactly this process. */
@@ -33,15 +31,20 @@ const lineOptions = { maxLength: 16_384, skipOverflow: true }
 
 /** Starts a back-end. Throws BACKEND_DIED when it cannot be started at all. */
 export function startChild(launch: Launch, onLine: (line: string) => void): Child {
+  const pipe = openPipe()
+  // Any descriptor will do; execa's types know the first three.
+  const stdoutTo = pipe === null ? 'pipe' : (pipe.writeEnd as 1)
   const subprocess = execa(launch.command, launch.args, {
     env: launch.env,
     detached: true,
     cleanup: false,
     buffer: false,
     reject: false,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', stdoutTo, 'pipe'],
   })
-  const { pid, stdin, stdout, stderr } = subprocess
+  if (pipe !== null) closeSync(pipe.writeEnd)
+  const { pid, stdin, stderr } = subprocess
+  const stdout = pipe === null ? withoutPace(subprocess.stdout) : readPaced(pipe.readEnd)
   if (pid === undefined || stdin === null || stdout === null || stderr === null) {
     void subprocess.catch(() => {})
     throw new EbpfRunError({
@@ -53,7 +56,10 @@ export function startChild(launch: Launch, onLine: (line: string) => void): Chil
   // A child that ends before it has read its program breaks this pipe; its exit tells more.
   stdin.on('error', () => {})
   // What a child leaves behind in its group would hold its output open.
-  subprocess.once('exit', () => void kill(-pid, 'SIGKILL'))
+  subprocess.once('exit', () => {
+    kill(-pid, 'SIGKILL')
+    stdout.hurry()
+  })
   const lines: string[] = []
   stderr.setEncoding('latin1')
   stderr.pipe(split2(lineOptions)).on('data', (line: string) => {
@@ -65,7 +71,11 @@ export function startChild(launch: Launch, onLine: (line: string) => void): Chil
     pid,
     stdout,
     sendProgram: (text) => void stdin.end(text),
-    signal: (signal) => void kill(pid, signal),
+    signal(signal) {
+      // Signals are sent when a run ends.
+      stdout.hurry()
+      kill(pid, signal)
+    },
     kill: () => void kill(-pid, 'SIGKILL'),
     exited: subprocess.then((result) => ({
       code: result.exitCode ?? null,
@@ -73,6 +83,11 @@ export function startChild(launch: Launch, onLine: (line: string) => void): Chil
     })),
     lastLines: () => lines,
   }
+}
+
+/** Node's own pipe, as it comes. */
+function withoutPace(stream: NodeJS.ReadableStream | null): PacedReader | null {
+  return stream === null ? null : (Object.assign(stream, { hurry() {} }) as unknown as PacedReader)
 }
 
 /** Signals a process or, with a negative number, a group; one that is gone is no error. */

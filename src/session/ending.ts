@@ -43,14 +43,18 @@ export async function drain(run: Ending, until: number): Promise<void> {
   }
 }
 
-/** SIGINT, and harder signals when nothing was heard of the child for so long. */
+/** How often the allowed silence a child may go on writing after it was told to end: heartbeats alone never stop. */
+const patience = 6
+
+/** SIGINT, and harder signals when nothing was heard of the child for so long, or it goes on and on. */
 export async function stopChild(run: Ending, silenceMs: number): Promise<void> {
   const { child } = run
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
     if (signal === 'SIGKILL') child.kill()
     else child.signal(signal)
     const from = Date.now()
-    while (Math.min(run.silentMs(), Date.now() - from) < silenceMs) {
+    const elapsed = (): number => Date.now() - from
+    while (Math.min(run.silentMs(), elapsed()) < silenceMs && elapsed() < patience * silenceMs) {
       if (await within(child.exited, 100)) return
     }
   }

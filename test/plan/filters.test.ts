@@ -141,7 +141,7 @@ describe('a filter', () => {
         const plan = planFor(texts, outcome)
         const filters = plan.filters.map(({ filter }) => filter)
         const condition = conditionOf(
-          plan.render({ token: placeholderToken, gatePid: null, commandPid: null }),
+          plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
         )
 
         expect(plan.filters.every(({ applied }) => applied === 'kernel')).toBe(true)
@@ -158,7 +158,7 @@ describe('a filter', () => {
         const plan = planFor(texts)
         const thing = { ...someThing, comm: [...Buffer.from(seen)] }
         const condition = conditionOf(
-          plan.render({ token: placeholderToken, gatePid: null, commandPid: null }),
+          plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
         )
         const filters = plan.filters.map(({ filter }) => filter)
 
