@@ -26,6 +26,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpstates/probe.ts')).default,
   },
+  tcptop: {
+    summary: 'TCP throughput: bytes sent and received by process and connection',
+    example: 'ebpf-run tcptop --interval 1s',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcptop/probe.ts')).default,
+  },
 }
 
 /** Name to definition, for the types of the library. */
@@ -34,4 +40,5 @@ export interface Builtin {
   retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
+  tcptop: typeof import('./tcptop/probe.ts').default
 }

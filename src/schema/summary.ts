@@ -52,7 +52,9 @@ export function summaryProbe(
           ...(histogram === null
             ? measures.flatMap(({ name, spec }) => {
                 const fields = measureFields(name, spec)
-                return [fields.average, ...quantiles.map((each) => fields.quantile(each.name))]
+                return spec.kind === 'duration'
+                  ? [fields.average, ...quantiles.map((each) => fields.quantile(each.name))]
+                  : [fields.sum]
               })
             : ['buckets']),
         ],

@@ -111,7 +111,15 @@ function merged(
       aggregate: other === undefined ? since : sumOf(other.aggregate, since),
     })
   }
-  return [...rows.values()].sort((a, b) => b.aggregate.count - a.aggregate.count)
+  const amount = amountOf(group)
+  return [...rows.values()].sort((a, b) => Number(amount(b.aggregate) - amount(a.aggregate)))
+}
+
+/** What groups are ordered by: the sum of what is no duration, such as bytes, else how many. */
+function amountOf({ measures }: GroupLayout): (aggregate: Aggregate) => bigint {
+  const amounts = [...measures.keys()].filter((at) => measures[at]?.spec.kind !== 'duration')
+  if (amounts.length === 0) return ({ count }) => BigInt(count)
+  return ({ sums }) => amounts.reduce((sum, at) => sum + (sums.get(at) ?? 0n), 0n)
 }
 
 function difference(now: Aggregate, before: Aggregate | undefined): Aggregate {

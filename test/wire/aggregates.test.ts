@@ -121,6 +121,24 @@ describe('a dump', () => {
     ])
   })
 
+  test('is ordered by bytes where there are bytes', () => {
+    const bytes = { kind: 'u64', measure: true, doc: 'bytes' } as const
+    const fields = { rport: socket.rport, sent: bytes, received: bytes }
+    const groups = groupLayouts(layoutsOfProbe({ move: { doc: '', fields, table: [] } }, {}), [
+      'rport',
+    ])
+    const aggregates = createAggregates(token, groups)
+    const lines = [count('22', 9), count('443', 1), sum('22', 10), sum('443', 9)]
+    for (const line of [...lines, `@a_${token}_0_1[443]: 2`]) aggregates.line(line)
+
+    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary').rows(
+      aggregates.take(),
+      1n,
+      0n,
+    )
+    expect(rows.map(({ event }) => event['rport'])).toEqual([443, 22])
+  })
+
   test('without keys is one row', () => {
     const [rows] = rowsOf(
       [],
