@@ -16,14 +16,17 @@ export async function loadDefinitions() {
   )
 }
 
-/** Cells of one place. `native` has tracepoints only; `boot` has all, and compares with bcc. */
+/**
+ * Cells of one place. `native` has tracepoints only; `boot` has all variants (PROBE-bcc is the one that bcc runs) and compares
+ * with bcc's own tool (PROBE-beside).
+ */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants }) => [
     ...variants
       .filter(({ name }) => place === 'boot' || name === 'tracepoint')
       .map(({ name: variant }) => ({ name: `${probe}-${variant}`, probe, variant, bcc: false })),
-    ...(place === 'boot' ? [{ name: `${probe}-bcc`, probe, variant: null, bcc: true }] : []),
+    ...(place === 'boot' ? [{ name: `${probe}-beside`, probe, variant: null, bcc: true }] : []),
   ])
   return cells.filter(wanted)
 }

@@ -1,6 +1,6 @@
 import { execa } from 'execa'
 import split2 from 'split2'
-import type { Launch } from '../backends/bpftrace.ts'
+import type { Launch } from '../backends/launcher.ts'
 import { EbpfRunError } from '../errors.ts'
 
 export interface Exit {
