@@ -15,13 +15,14 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
   u64 now = bpf_ktime_get_ns();
   struct sock *sk = (struct sock *)ctx->skaddr;
   u64 key = (u64)ctx->skaddr;
-  int old = ctx->oldstate;
-  int new = ctx->newstate;
+  // 64 bits wide: with int, the compiler in Debian 11's bcc 0.18 (LLVM 11) ended with SIGSEGV.
+  u64 old = ctx->oldstate;
+  u64 new = ctx->newstate;
   u64 lport = ctx->sport;
   u64 rport = ctx->dport;
   struct net *net = {{read sk->__sk_common.skc_net.net}};
   // A socket's memory is used again: what an earlier connection left there counts for nothing.
-  u32 from = 2;
+  u64 from = 2;
   if (old == TCP_CLOSE) {
     {{forget key}}
     if (new == TCP_SYN_SENT || new == TCP_LISTEN) {
