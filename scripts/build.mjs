@@ -9,15 +9,17 @@ rmSync('dist', { recursive: true, force: true })
 await $`node scripts/codegen.mjs`
 await $`node_modules/.bin/tsc -p tsconfig.build.json`
 
-for (const file of readdirSync('probes').filter((each) => each.endsWith('.bt')))
+const isTemplate = (file) => file.endsWith('.bt') || file.endsWith('.bcc.c')
+for (const file of readdirSync('probes').filter(isTemplate))
   cpSync(`probes/${file}`, `dist/probes/${file}`)
 const probes = readdirSync('probes', { withFileTypes: true }).filter((entry) => entry.isDirectory())
 for (const { name } of probes) {
-  for (const file of readdirSync(`probes/${name}`).filter((each) => each.endsWith('.bt'))) {
+  for (const file of readdirSync(`probes/${name}`).filter(isTemplate)) {
     cpSync(`probes/${name}/${file}`, `dist/probes/${name}/${file}`)
   }
 }
 cpSync('src/backends/include', 'dist/src/backends/include', { recursive: true })
+cpSync('src/backends/bcc/driver.py', 'dist/src/backends/bcc/driver.py')
 chmodSync('dist/src/cli.js', 0o755)
 
 const { jsonSchema } = await import('../dist/src/schema/json-schema.js')

@@ -1,11 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import type { Builtin } from '../probes/index.ts'
 import { loadProbe } from './catalog/load.ts'
+import { planOnHost } from './commands/plan-on-host.ts'
 import { hostNames } from './host/names.ts'
-import { gatherFacts } from './host/gather.ts'
 import { parseFilters } from './plan/params.ts'
-import { makePlan } from './plan/plan.ts'
-import { questionsOf } from './plan/questions.ts'
 import type { EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
 import { startSession } from './session/session.ts'
@@ -63,7 +61,7 @@ export interface Run<Event> extends AsyncIterable<Event>, AsyncDisposable {
   stop(): Promise<RunSummary>
 }
 
-const typesFolder = fileURLToPath(new URL('./backends/include/', import.meta.url))
+const filesFolder = fileURLToPath(new URL('./backends/', import.meta.url))
 const defaults = { drainMs: 5_000, attachTimeoutMs: 60_000 }
 
 /**
@@ -110,8 +108,7 @@ export function run<N extends ProbeName>(
   async function begin() {
     const probe = await loadProbe(name)
     const filters = parseFilters(probe.spec, textsOf(options), options.outcome ?? null, hostNames)
-    const facts = await gatherFacts(questionsOf(probe), { env: process.env })
-    const plan = makePlan(
+    const { facts, plan } = await planOnHost(
       probe,
       {
         filters,
@@ -120,12 +117,12 @@ export function run<N extends ProbeName>(
         backend: options.backend ?? null,
         bufferBytes: options.bufferBytes ?? null,
       },
-      facts,
+      process.env,
     )
     session = startSession({
       plan,
       facts,
-      typesFolder,
+      filesFolder,
       // The decoder made this event from the same definition that its type is inferred from.
       consumer: { event: (event) => queue.push(event as unknown as EventOf<Builtin[N]>) },
       watcher: {},

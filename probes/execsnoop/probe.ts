@@ -52,5 +52,21 @@ export default defineProbe({
       misses: 'calls made while another tracing program runs on that CPU',
       cost: 'two tracepoint programs an exec, and one record an argument',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { tracepoint: 'syscalls:sys_enter_execve', fields: ['filename', 'argv'] },
+        { tracepoint: 'syscalls:sys_exit_execve', fields: ['ret'] },
+        { tracepoint: 'syscalls:sys_enter_execveat', fields: ['filename', 'argv'] },
+        { tracepoint: 'syscalls:sys_exit_execveat', fields: ['ret'] },
+      ],
+      cannotTell: {},
+      misses: 'calls made while another tracing program runs on that CPU',
+      cost: 'two tracepoint programs an exec, and one record an argument; a compiler run of seconds at the start',
+    },
   ],
 })

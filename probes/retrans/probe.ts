@@ -106,5 +106,25 @@ export default defineProbe({
       misses: 'SYN-ACKs, and attempts made while another tracing program runs on that CPU',
       cost: 'a kprobe a retransmission and a connect()',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['skaddr', 'sport', 'dport'] },
+        synack,
+        sockState,
+      ],
+      options: {
+        accept: { function: 'inet_csk_accept', by: 'kprobe' },
+        tlp: options.tlpkprobe,
+        err: options.err,
+      },
+      cannotTell: {},
+      misses: 'retransmissions made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a retransmission and a TCP state change; a compiler run of seconds at the start',
+    },
   ],
 })

@@ -123,5 +123,23 @@ export default defineProbe({
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends, and state changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { function: 'tcp_v4_connect', by: 'kprobe' },
+        { function: 'tcp_v6_connect', by: 'kprobe' },
+      ],
+      cannotTell: {
+        outcome: 'it sees connect() return, not what the network answers',
+        duration_ns: 'it sees connect() return, not what the network answers',
+      },
+      misses:
+        'calls made while another tracing program runs on that CPU, and returns when more than 512 connects are under way at once',
+      cost: 'a kprobe and a kretprobe a connect(); a compiler run of seconds at the start',
+    },
   ],
 })

@@ -84,5 +84,22 @@ export default defineProbe({
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        {
+          tracepoint: 'sock:inet_sock_set_state',
+          fields: ['skaddr', 'oldstate', 'newstate', 'sport', 'dport', 'protocol'],
+        },
+      ],
+      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      cannotTell: {},
+      misses: 'changes made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a TCP state change; a compiler run of seconds at the start',
+    },
   ],
 })

@@ -1,7 +1,7 @@
 import { common, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
-const bytes = { kind: 'u64', unit: 'bytes', nullAs: '0', measure: true, width: 12 } as const
+const bytes = { kind: 'u64', unit: 'bytes', nullAs: '0', measure: true, width: 9 } as const
 
 export default defineProbe({
   name: 'tcptop',
@@ -21,7 +21,7 @@ export default defineProbe({
         sent: { ...bytes, doc: 'bytes that the program handed to the connection' },
         received: { ...bytes, doc: 'bytes that the program took from the connection' },
       },
-      table: ['time', 'pid', 'comm', 'lport', 'raddr', 'rport', 'sent', 'received'],
+      table: ['time', 'pid', 'comm', 'raddr', 'rport', 'sent', 'received'],
     },
   },
   variants: [

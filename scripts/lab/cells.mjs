@@ -25,7 +25,10 @@ const cell = (name, probe, variant, aggregate) => ({
   events: aggregate !== undefined,
 })
 
-/** Cells of one place. `native` has tracepoints only; `boot` has all, and compares with bcc. */
+/**
+ * Cells of one place. `native` has tracepoints only; `boot` has all variants (PROBE-bcc is the one that bcc runs) and compares
+ * with bcc's own tool (PROBE-beside).
+ */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
@@ -33,7 +36,7 @@ export function cellsOf(definitions, place, only) {
       .filter(({ name }) => place === 'boot' || name === 'tracepoint')
       .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
     ...(place === 'boot' && toolNames.includes(probe)
-      ? [{ ...cell(`${probe}-bcc`, probe, null, aggregate), bcc: true }]
+      ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
       : []),
   ])
   return cells.filter(wanted)

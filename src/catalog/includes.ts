@@ -6,7 +6,7 @@ const includePattern = /^[ \t]*\{\{\s*include\s+([^\s}]+)\s*\}\}[ \t]*\n/gm
 export function includesOf(source: string, where: string): readonly string[] {
   const names = [...source.matchAll(includePattern)].map((match) => match[1] ?? '')
   for (const name of names) {
-    if (!/^(?:\.\.\/)?[a-z0-9-]+\.bt$/.test(name))
+    if (!/^(?:\.\.\/)?[a-z0-9-]+\.(?:bt|bcc\.c)$/.test(name))
       throw new EbpfRunError({
         code: 'BAD_DEFINITION',
         message: `${where}: cannot include ${name}`,

@@ -32,8 +32,8 @@ import { isSet, type RunRequest } from './request.ts'
 import { createResolver } from './resolve.ts'
 import { relaySignals } from './signals.ts'
 
-/** Where linux/types.h for old bpftrace stands in the package. */
-const typesFolder = fileURLToPath(new URL('../backends/include/', import.meta.url))
+/** Where the back-ends' own files stand in the package. */
+const filesFolder = fileURLToPath(new URL('../backends/', import.meta.url))
 
 /** Starts the session, connects it with its sink, signals and reports, and waits for its end. `releaseSignals` is called when it has them. */
 export async function follow(
@@ -90,7 +90,7 @@ export async function follow(
   const running = start({
     plan,
     facts,
-    typesFolder,
+    filesFolder,
     consumer: {
       event(event) {
         reporter.clear()

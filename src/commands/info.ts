@@ -1,12 +1,14 @@
 import { exitCodes } from '../errors.ts'
+import { backendText } from '../backends/backend.ts'
+import type { HostFacts } from '../host/facts.ts'
 import { flagsOf } from '../plan/params.ts'
-import { type LoadedProbe, makePlan, type Plan } from '../plan/plan.ts'
+import type { LoadedProbe, Plan } from '../plan/plan.ts'
 import type { Applied } from '../plan/render.ts'
 import { describeText } from '../schema/docs.ts'
 import { jsonSchema } from '../schema/json-schema.ts'
 import type { Io } from './io.ts'
 import { readRequest } from './request.ts'
-import { gather } from './run.ts'
+import { planOnHost } from './plan-on-host.ts'
 import { exitOnSignals } from './signals.ts'
 import type { Parsed } from './target.ts'
 
@@ -38,8 +40,8 @@ export const plan: Command = async (probe, parsed, io) => {
   const made = await planned(probe, parsed, io)
   io.stdout(
     made.output === 'json'
-      ? `${JSON.stringify(planData(made.plan, made.bpftrace), null, 2)}\n`
-      : planText(made.plan, made.bpftrace),
+      ? `${JSON.stringify(planData(made.plan, made.facts), null, 2)}\n`
+      : planText(made.plan, made.facts),
   )
   return exitCodes.ok
 }
@@ -47,29 +49,25 @@ export const plan: Command = async (probe, parsed, io) => {
 interface Planned {
   readonly plan: Plan
   readonly output: string
-  readonly bpftrace: string | null
+  readonly facts: HostFacts
 }
 
 async function planned(probe: LoadedProbe, parsed: Parsed, io: Io): Promise<Planned> {
   const request = readRequest(probe, parsed)
   const release = exitOnSignals()
   try {
-    const facts = await gather(probe, io.env)
-    return {
-      plan: makePlan(probe, request.plan, facts),
-      output: request.output,
-      bpftrace: facts.bpftrace.version,
-    }
+    return { ...(await planOnHost(probe, request.plan, io.env)), output: request.output }
   } finally {
     release()
   }
 }
 
-function planData(made: Plan, bpftrace: string | null): object {
+function planData(made: Plan, facts: HostFacts): object {
   return {
     probe: made.probe.name,
     backend: made.variant.backend,
-    bpftrace,
+    bpftrace: facts.bpftrace.version,
+    ...(facts.bcc === undefined ? {} : { bcc: facts.bcc.version }),
     variant: made.variant.name,
     considered: made.considered,
     filters: made.filters.map(({ filter, applied }) => ({
@@ -85,6 +83,7 @@ function planData(made: Plan, bpftrace: string | null): object {
       reason: made.buffers.reason,
     },
     private_tracefs: made.privateTracefs,
+    clock: made.clock,
     end_gate: made.canGate,
   }
 }
@@ -99,7 +98,7 @@ function flagText(flag: string): string {
   return flag === 'command' ? '-- COMMAND and its descendants' : `--${flag}`
 }
 
-function planText(made: Plan, bpftrace: string | null): string {
+function planText(made: Plan, facts: HostFacts): string {
   const { variant, buffers } = made
   const filters = made.filters.map(
     ({ filter, applied }) => `  ${flagText(filter.flag)}: ${appliedTexts[applied]}`,
@@ -107,7 +106,7 @@ function planText(made: Plan, bpftrace: string | null): string {
   const lines = (title: string, rows: readonly string[]) =>
     rows.length === 0 ? [] : [`${title}:`, ...rows]
   return [
-    `${made.probe.name} by ${variant.name} (${variant.backend} ${bpftrace})`,
+    `${made.probe.name} by ${variant.name} (${backendText(variant.backend, facts)})`,
     ...lines(
       'variants',
       made.considered.map(
@@ -123,7 +122,8 @@ function planText(made: Plan, bpftrace: string | null): string {
     `cost: ${variant.cost}`,
     `transport: ${buffers.transport}, ${buffers.totalBytes / 1024 / 1024} MiB (${buffers.reason})`,
     `tracefs: ${made.privateTracefs ? 'mounted in a namespace of the child' : "the host's"}`,
-    `end gate: ${made.canGate ? 'signal:signal_generate' : 'none (not in the initial pid namespace, or no such tracepoint): the end is taken from the clock'}`,
+    `clock: ${made.clock}`,
+    `end gate: ${made.gate}`,
     '',
   ].join('\n')
 }

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { backendText } from '../backends/backend.ts'
+import type { RecordingHead } from '../backends/recording.ts'
 import { headOf, openReplay } from '../backends/replay.ts'
 import { loadProbe } from '../catalog/load.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
@@ -56,7 +58,7 @@ export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io)
   const { host, started, variant } = recording.head
   if (!isQuiet)
     io.stderr(
-      `recording of ${probe.spec.name} (${variant}), made ${started} on Linux ${host.kernel} with bpftrace ${host.bpftrace}\n`,
+      `recording of ${probe.spec.name} (${variant}), made ${started} on Linux ${host.kernel} with ${madeWith(recording.head, probe)}\n`,
     )
   const isWanted = (event: AnyEvent, count: number): boolean =>
     (request.count === null || count < request.count) &&
@@ -80,6 +82,12 @@ export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io)
   if (!isQuiet) io.stderr(`${accountText(account, { durationMs, notes: [] })}\n`)
   if (state.failure !== null) throw state.failure
   return exitCodes.ok
+}
+
+/** The back-end of the recording's variant, with its version. */
+function madeWith({ variant, host }: RecordingHead, { spec }: LoadedProbe): string {
+  const backend = spec.variants.find(({ name }) => name === variant)?.backend ?? 'bpftrace'
+  return backendText(backend, host.facts)
 }
 
 function read(path: string): Buffer {

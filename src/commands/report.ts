@@ -87,7 +87,7 @@ export function createReporter({
       if (state === 'stopping') phase = 'stopping'
     },
     log(line, from) {
-      if (verbose) say(`bpftrace ${from}: ${safeText(line)}`)
+      if (verbose) say(`${plan.variant.backend} ${from}: ${safeText(line)}`)
     },
     follow(running) {
       session = running

@@ -1,8 +1,7 @@
-import type { HostFacts } from '../host/facts.ts'
-import { type LoadedProbe, makePlan } from '../plan/plan.ts'
-import { questionsOf } from '../plan/questions.ts'
+import type { LoadedProbe } from '../plan/plan.ts'
 import { follow } from './follow.ts'
 import type { Io } from './io.ts'
+import { planOnHost } from './plan-on-host.ts'
 import { readRequest } from './request.ts'
 import { exitOnSignals } from './signals.ts'
 import type { Parsed } from './target.ts'
@@ -12,19 +11,12 @@ export async function runProbe(probe: LoadedProbe, parsed: Parsed, io: Io): Prom
   const request = readRequest(probe, parsed)
   const release = exitOnSignals()
   try {
-    const [facts, { startSession }] = await Promise.all([
-      gather(probe, io.env),
+    const [{ facts, plan }, { startSession }] = await Promise.all([
+      planOnHost(probe, request.plan, io.env),
       import('../session/session.ts'),
     ])
-    const plan = makePlan(probe, request.plan, facts)
     return await follow(request, plan, facts, io, startSession, release)
   } finally {
     release()
   }
-}
-
-/** The facts that a plan for this probe needs. */
-export async function gather(probe: LoadedProbe, env: NodeJS.ProcessEnv): Promise<HostFacts> {
-  const { gatherFacts } = await import('../host/gather.ts')
-  return gatherFacts(questionsOf(probe), { env })
 }

@@ -58,6 +58,14 @@ export interface HostFacts {
     /** `0.17.0`, null when it could not be read. */
     readonly version: string | null
   }
+  /** A Python with bcc; absent: nobody looked, because a bpftrace variant works. Looking means to start Python. */
+  readonly bcc?: {
+    readonly found: Fact
+    readonly python: string | null
+    readonly version: string | null
+  }
+  /** Headers of the running kernel, as bcc looks for them; absent: nobody looked. */
+  readonly headers?: Fact
   readonly tools: { readonly setpriv: string | null; readonly unshare: string | null }
   /** Tracepoint to its fields; null: the kernel has no such tracepoint; absent: not asked or could not be read. */
   readonly tracepoints: Readonly<Record<string, readonly TracepointField[] | null>>

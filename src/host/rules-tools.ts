@@ -12,8 +12,13 @@ export const toolRules: readonly Rule[] = [
     fact: ({ facts }) => facts.bpftrace.found,
     good: 'yes',
     well: 'found',
-    bad: ({ family }) =>
-      blocks('nothing can be traced without bpftrace', installRemedy('bpftrace', family)),
+    bad: ({ family, bcc, headers }) =>
+      bcc.is === 'yes' && headers.is === 'yes'
+        ? warn(
+            'probes run by bcc, where they have a variant for it, and start in seconds',
+            installRemedy('bpftrace', family),
+          )
+        : blocks('nothing can be traced without bpftrace', installRemedy('bpftrace', family)),
   },
   {
     id: 'dev-fd',

@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
+import { findBcc, findHeaders } from './bcc.ts'
 import { no, unknown, yes } from './fact.ts'
 import type { Fact, HostFacts } from './facts.ts'
 import { gatherFacts } from './gather.ts'
 import { readFamily, type Family } from './os-release.ts'
 import { readIdentity } from './privileges.ts'
 import { readHost, type Read } from './read.ts'
-import { findTool } from './tools.ts'
 
 /** Everything that can trip a user: the host facts, and what only a thorough look finds. */
 export interface Survey {
@@ -42,7 +41,7 @@ export async function surveyHost(env: NodeJS.ProcessEnv): Promise<Survey> {
     family: readFamily(readHost),
     isRoot: 'euid' in identity && identity.euid === 0,
     tracepoints: judgeSample(facts),
-    bcc,
+    bcc: bcc.found,
     headers: findHeaders(facts.kernel.release),
     hasModulesFolder: existsSync(`/lib/modules/${facts.kernel.release}`),
     devFd: existsSync('/dev/fd/0') ? yes('/dev/fd/0 is there') : no('/dev/fd/0: ENOENT'),
@@ -58,41 +57,6 @@ function judgeSample(facts: HostFacts): Fact {
   return fields === null
     ? no(`no tracepoint ${sample}`)
     : yes(`${sample} has ${fields.length} fields`)
-}
-
-/** Seconds that a Python may take to start and import bcc: a cold disk takes several. */
-const pythonTimeoutMs = 10_000
-
-/** The python3 on PATH may lack bcc while the distribution's own has it, so both are asked. */
-async function findBcc(env: NodeJS.ProcessEnv): Promise<Fact> {
-  const onPath = findTool('python3', env)
-  const pythons = [...new Set(['/usr/bin/python3', ...(onPath === null ? [] : [onPath])])]
-  const answers = await Promise.all(pythons.map((python) => tryBcc(python, env)))
-  return answers.find((answer) => answer.is === 'yes') ?? worst(answers)
-}
-
-function worst(answers: readonly Fact[]): Fact {
-  const evidence = answers.map((answer) => answer.evidence).join('; ')
-  return answers.some((answer) => answer.is === 'unknown') ? unknown(evidence) : no(evidence)
-}
-
-function tryBcc(python: string, env: NodeJS.ProcessEnv): Promise<Fact> {
-  const ask = ['-c', 'import bcc; print(bcc.__version__)']
-  return new Promise((resolve) => {
-    execFile(python, ask, { env, timeout: pythonTimeoutMs }, (error, stdout, stderr) => {
-      if (error === null) return resolve(yes(`${python}: bcc ${stdout.trim()}`))
-      if (error.killed === true)
-        return resolve(unknown(`${python}: no answer in ${pythonTimeoutMs / 1000} s`))
-      resolve(no(`${python}: ${stderr.trim().split('\n').at(-1) || (error.code ?? error.message)}`))
-    }).stdin?.end()
-  })
-}
-
-/** Where bcc and old bpftrace look: the build link of the modules, or the headers in the kernel (CONFIG_IKHEADERS). */
-function findHeaders(release: string): Fact {
-  const places = [`/lib/modules/${release}/build`, '/sys/kernel/kheaders.tar.xz']
-  const found = places.find((place) => existsSync(place))
-  return found === undefined ? no(`neither ${places.join(' nor ')}`) : yes(found)
 }
 
 /** proc(5), /proc/pid/limits: `Max locked memory         8388608              8388608              bytes`. */

@@ -3,7 +3,7 @@ import type { Dialect } from './dialect.ts'
 
 export interface Buffers {
   readonly transport: Dialect['transport']
-  /** Pages a CPU, a power of two: bpftrace multiplies by the CPUs in both transports. */
+  /** Pages a CPU, a power of two: bpftrace multiplies by the CPUs in both transports, bcc in a perf buffer. */
   readonly pages: number
   readonly totalBytes: number
   readonly reason: string
@@ -21,13 +21,13 @@ const mapKeys = { most: 65_536, least: 4_096, bytes: 600, share: 400 }
 /** The output buffer: a total budget divided by the CPUs. Default: 64 MiB, at most 1 % of the memory that we may use. */
 export function chooseBuffers(
   facts: HostFacts,
-  dialect: Dialect,
+  { transport }: Pick<Dialect, 'transport'>,
   wantedBytes: number | null,
 ): Buffers {
   const budget = wantedBytes ?? Math.min(defaultBudget, facts.memoryBytes / 100)
   const pages = Math.max(leastPages, 2 ** Math.floor(Math.log2(budget / pageBytes / facts.cpus)))
   return {
-    transport: dialect.transport,
+    transport,
     pages,
     totalBytes: pages * pageBytes * facts.cpus,
     mapKeys: clampedPower(facts.memoryBytes / mapKeys.share / mapKeys.bytes),

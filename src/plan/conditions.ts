@@ -31,7 +31,21 @@ export interface Condition {
   readonly passesUnknown: boolean
 }
 
-/** A bpftrace condition for the filter, or null when it cannot run in the kernel with these expressions. */
+/** What the language of a program writes in its own way. The rest of a condition is the same in bpftrace and in C. */
+export interface Spelling {
+  number(value: number | bigint): string
+  /** Bytes of a name; never a character of the user's, but its number. */
+  equalsText(text: string, bytes: readonly number[]): string
+  descends(pid: string, token: string, command: number): string
+}
+
+const bpftraceSpelling: Spelling = {
+  number: String,
+  equalsText: (text, bytes) => `${text} == "${hexLiteral(bytes)}"`,
+  descends: descendsCondition,
+}
+
+/** A condition for the filter, or null when it cannot run in the kernel with these expressions. */
 export function kernelCondition(
   filter: AnyFilter,
   expressionOf: (field: string) => Expression | null,
@@ -41,9 +55,10 @@ export function kernelCondition(
     /** Events of unknown owners are sent, to be counted where they are dropped. */
     readonly passUnknown: boolean
   },
+  spelling: Spelling = bpftraceSpelling,
 ): Condition | null {
   if (filter.by === 'outcome') {
-    const condition = outcomeCondition(filter, expressionOf)
+    const condition = outcomeCondition(filter, expressionOf, spelling)
     return condition === null ? null : { condition, passesUnknown: false }
   }
   const expression = expressionOf(filter.field)
@@ -51,9 +66,9 @@ export function kernelCondition(
   const condition =
     filter.by === 'command'
       ? expression.as === 'value' && run.commandPid !== null
-        ? descendsCondition(expression.text, run.token, run.commandPid)
+        ? spelling.descends(expression.text, run.token, run.commandPid)
         : null
-      : valueCondition(filter, expression)
+      : valueCondition(filter, expression, spelling)
   if (condition === null) return null
   return expression.unknown === undefined || !run.passUnknown
     ? { condition, passesUnknown: false }
@@ -63,21 +78,25 @@ export function kernelCondition(
 function valueCondition(
   filter: Filter,
   expression: Exclude<Expression, { as: 'opaque' }>,
+  spelling: Spelling,
 ): string | null {
   if (filter.by === 'address' || expression.as === 'words') {
     if (expression.as !== 'words') return null
     const { words } = expression
     const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words)})`
     if (filter.by === 'address')
-      return anyAndNone(filter.choices, (block) => blockCondition(words, block) + hasValue)
+      return anyAndNone(
+        filter.choices,
+        (block) => blockCondition(words, block, spelling) + hasValue,
+      )
     // --family on an address: is it v4-mapped?
     return filter.by === 'number'
-      ? anyAndNone(filter.choices, (range) => familyCondition(words, range) + hasValue)
+      ? anyAndNone(filter.choices, (range) => familyCondition(words, range, spelling) + hasValue)
       : null
   }
   return filter.by === 'number'
-    ? anyAndNone(filter.choices, (range) => rangeCondition(expression, range))
-    : anyAndNone(filter.choices, (bytes) => `${expression.text} == "${hexLiteral(bytes)}"`)
+    ? anyAndNone(filter.choices, (range) => rangeCondition(expression, range, spelling))
+    : anyAndNone(filter.choices, (bytes) => spelling.equalsText(expression.text, bytes))
 }
 
 function anyAndNone<T>(choices: readonly Choice<T>[], condition: (value: T) => string): string {
@@ -97,18 +116,19 @@ function anyAndNone<T>(choices: readonly Choice<T>[], condition: (value: T) => s
 function rangeCondition(
   { text, nullAs }: Extract<Expression, { as: 'value' }>,
   range: Range,
+  { number }: Spelling,
 ): string {
   const inRange =
     range.min === range.max
-      ? `${text} == ${range.min}`
-      : `${text} >= ${range.min} && ${text} <= ${range.max}`
+      ? `${text} == ${number(range.min)}`
+      : `${text} >= ${number(range.min)} && ${text} <= ${number(range.max)}`
   return typeof nullAs === 'number' && within(nullAs, range)
-    ? `${inRange} && ${text} != ${nullAs}`
+    ? `${inRange} && ${text} != ${number(nullAs)}`
     : inRange
 }
 
 /** Words are read as the machine reads them: the value is compared in the same (little-endian) order. */
-function blockCondition(words: readonly string[], block: Block): string {
+function blockCondition(words: readonly string[], block: Block, { number }: Spelling): string {
   const terms = words.flatMap((word, index) => {
     const mask = littleEndian([0, 1, 2, 3].map((byte) => maskByte(block.bits, index * 4 + byte)))
     const value = littleEndian(
@@ -117,13 +137,17 @@ function blockCondition(words: readonly string[], block: Block): string {
       ),
     )
     if (mask === 0) return []
-    return [mask === 0xffffffff ? `${word} == ${value}` : `(${word} & ${mask}) == ${value}`]
+    return [
+      mask === 0xffffffff
+        ? `${word} == ${number(value)}`
+        : `(${word} & ${number(mask)}) == ${number(value)}`,
+    ]
   })
   return terms.length === 0 ? '1 == 1' : terms.join(' && ')
 }
 
-function familyCondition(words: readonly string[], range: Range): string {
-  const mapped = `${words[0]} == 0 && ${words[1]} == 0 && ${words[2]} == ${littleEndian([0, 0, 255, 255])}`
+function familyCondition(words: readonly string[], range: Range, { number }: Spelling): string {
+  const mapped = `${words[0]} == 0 && ${words[1]} == 0 && ${words[2]} == ${number(littleEndian([0, 0, 255, 255]))}`
   return range.min === 4 ? mapped : `!(${mapped})`
 }
 
@@ -143,13 +167,14 @@ function hexLiteral(bytes: readonly number[]): string {
 function outcomeCondition(
   filter: OutcomeFilter,
   expressionOf: (field: string) => Expression | null,
+  spelling: Spelling,
 ): string | null {
   const terms: string[] = []
   for (const { field, range } of filter.fields) {
     const expression = expressionOf(field)
     if (expression === null) continue
     if (expression.as !== 'value') return null
-    terms.push(`(${rangeCondition(expression, range)})`)
+    terms.push(`(${rangeCondition(expression, range, spelling)})`)
   }
   if (terms.length === 0) return null
   return filter.flag === 'failed' ? `(${terms.join(' || ')})` : `!(${terms.join(' || ')})`

@@ -29,7 +29,13 @@ function ownerValues(key: string): Readonly<Record<string, string>> {
   }
 }
 
-const nobody = Object.fromEntries(Object.keys(ownerValues('')).map((field) => [field, 'null']))
+/** What `task` and `owner` stand for in the language of a program. */
+export interface Presets {
+  readonly task: Readonly<Record<string, string>>
+  owner(key: string): Readonly<Record<string, string>>
+}
+
+const bpftracePresets: Presets = { task: taskValues, owner: ownerValues }
 
 /** An emit as it stands in a template: field to expression, and the key of the socket's owner where it has one. */
 export interface Emit {
@@ -43,18 +49,19 @@ export function parseEmit(
   rest: string,
   events: Readonly<Record<string, EventSpec>>,
   where: string,
+  { task, owner: ownedBy }: Presets = bpftracePresets,
 ): Emit {
   const [event = '', ...lines] = rest.split('\n').map((line) => line.trim())
   const values = new Map<string, string>()
   const presets: Record<string, string> = {}
   let owner: string | null = null
   for (const line of lines.filter((each) => each !== '')) {
-    const key = /^owner (\$\w+|nobody)$/.exec(line)?.[1]
-    if (key === 'nobody') Object.assign(presets, nobody)
+    const key = /^owner (\$?\w+)$/.exec(line)?.[1]
+    if (key === 'nobody') for (const field of Object.keys(ownedBy(''))) presets[field] = 'null'
     else if (key !== undefined) {
       owner = key
-      Object.assign(presets, ownerValues(key))
-    } else if (line === 'task') Object.assign(presets, taskValues)
+      Object.assign(presets, ownedBy(key))
+    } else if (line === 'task') Object.assign(presets, task)
     else {
       const [, name = '', value = ''] = /^([a-z_0-9]+)\s*=\s*([^]+)$/.exec(line) ?? []
       if (name === '') throw broken(where, `cannot read '${line}' in {{emit ${event}}}`)

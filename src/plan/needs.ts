@@ -11,6 +11,8 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
   }
   if ('function' in need) return checkFunction(need.function, need.by, facts, dialect)
   if ('btf' in need) return checkMember(need.btf, facts)
+  if ('headers' in need) return facts.headers ?? notLooked('headers')
+  if ('bcc' in need) return checkBcc(need.bcc, facts)
   return checkVersion(need.bpftrace, facts)
 }
 
@@ -59,6 +61,17 @@ function checkMember(path: string, facts: HostFacts): Fact {
   return member
     ? { is: 'yes', evidence: `${path} at ${member.offset}` }
     : { is: 'no', evidence: `BTF has no ${path}` }
+}
+
+function notLooked(what: string): Fact {
+  return { is: 'unknown', evidence: `nobody looked for ${what}` }
+}
+
+function checkBcc(range: string, { bcc }: HostFacts): Fact {
+  if (bcc === undefined) return notLooked('bcc')
+  if (bcc.found.is !== 'yes' || bcc.version === null) return bcc.found
+  const is = semver.satisfies(bcc.version, range) ? 'yes' : 'no'
+  return { is, evidence: bcc.found.evidence }
 }
 
 function checkVersion(range: string, facts: HostFacts): Fact {

@@ -1,9 +1,10 @@
 import { EbpfRunError } from '../errors.ts'
 import type { Fact, HostFacts } from '../host/facts.ts'
-import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
+import type { BackendName, ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
 import { groupLayouts } from '../wire/groups.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
+import { bccPlan } from './bcc-plan.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
 import type { Dialect } from './dialect.ts'
 import type { AnyFilter } from './filters.ts'
@@ -16,8 +17,8 @@ import {
   renderProgram,
   type Secrets,
 } from './render.ts'
+import { dialectOfHost, noBpftrace, requirePrivileges } from './requirements.ts'
 import type { SummaryPlan } from './summary.ts'
-import { requireDialect, requirePrivileges } from './requirements.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
 export interface LoadedProbe {
@@ -56,7 +57,10 @@ export interface Consideration {
 export interface Plan {
   readonly probe: ProbeSpec
   readonly variant: VariantSpec
-  readonly dialect: Dialect
+  /** Of bpftrace; null for another back-end. */
+  readonly dialect: Dialect | null
+  /** What the kernel's times of its events are. */
+  readonly clock: Dialect['clock']
   readonly layouts: readonly RecordLayout[]
   readonly considered: readonly Consideration[]
   readonly filters: readonly { readonly filter: AnyFilter; readonly applied: Applied }[]
@@ -65,9 +69,14 @@ export interface Plan {
   readonly privateTracefs: boolean
   readonly canGate: boolean
   readonly summary: SummaryPlan | null
+  /** What closes the gate, or why there is none; for people. */
+  readonly gate: string
   /** What stands for the secrets of a run where the program is only shown. */
   readonly placeholders: Secrets
+  /** The program. */
   render(secrets: Secrets): string
+  /** What the child reads: the program, or what its driver needs together with it. */
+  input(secrets: Secrets): string
 }
 
 /** Stands for a run's token. */
@@ -88,8 +97,29 @@ export function makePlan(probe: LoadedProbe, request: PlanRequest, facts: HostFa
       found: request.variant,
     })
   }
-  const dialect = requireDialect(facts)
   requirePrivileges(facts)
+  const { chosen, considered } = choose(spec, request, facts)
+  if (chosen === null) throw noVariant(spec, request, considered, facts)
+  return completePlan(probe, chosen, request, facts, considered)
+}
+
+/** Whether the choice cannot be made without a look at bcc, which nobody takes before: it means to start Python. */
+export function asksForBcc({ spec }: LoadedProbe, request: PlanRequest, facts: HostFacts): boolean {
+  if (facts.bcc !== undefined || facts.privileged.is === 'no') return false
+  const { chosen } = choose(spec, request, facts)
+  const isAsked = (variant: VariantSpec) =>
+    variant.backend === 'bcc' && !notAskedFor(variant, request)
+  return chosen === null && spec.variants.some(isAsked)
+}
+
+interface Choice {
+  readonly chosen: VariantSpec | null
+  readonly considered: readonly Consideration[]
+}
+
+/** The first variant that nothing speaks against, and what speaks against those before it. */
+function choose(spec: ProbeSpec, request: PlanRequest, facts: HostFacts): Choice {
+  const dialect = dialectOfHost(facts)
   const considered: Consideration[] = []
   let chosen: VariantSpec | null = null
   for (const variant of spec.variants) {
@@ -107,8 +137,7 @@ export function makePlan(probe: LoadedProbe, request: PlanRequest, facts: HostFa
           : against,
     })
   }
-  if (chosen === null) throw noVariant(spec, request, considered)
-  return completePlan(probe, chosen, request, facts, dialect, considered)
+  return { chosen, considered }
 }
 
 function completePlan(
@@ -116,18 +145,16 @@ function completePlan(
   variant: VariantSpec,
   request: PlanRequest,
   facts: HostFacts,
-  dialect: Dialect,
   considered: readonly Consideration[],
 ): Plan {
   const { spec } = probe
+  const dialect = variant.backend === 'bpftrace' ? dialectOfHost(facts) : null
   const layouts = layoutsOfProbe(spec.events, variant.cannotTell)
-  const input: ProgramInput = {
+  const common = {
     where: `${spec.name}/${variant.template}`,
     nodes: nodesOf(probe, variant),
-    dialect,
     events: spec.events,
     layouts,
-    members: facts.members,
     options: Object.fromEntries(
       Object.entries(variant.options ?? {}).map(([name, need]) => [
         name,
@@ -137,29 +164,65 @@ function completePlan(
     params: { ...defaultParams(spec), ...request.params },
     filters: request.filters,
     summary: request.summary ? planSummary(request.summary, layouts) : null,
-    canGate: canGate(facts),
   }
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
   const placeholders = { token: placeholderToken, gatePid: 1, commandPid: follows ? 1 : null }
-  const program: Program = renderProgram(input, placeholders)
-  if (input.summary !== null) requireKernelFilters(program, request.filters)
+  const way =
+    dialect === null
+      ? bccPlan(common, facts, request.bufferBytes)
+      : bpftracePlan({ ...common, dialect }, facts, request.bufferBytes)
+  const { applied } = way.program(placeholders)
+  if (common.summary !== null) requireKernelFilters(applied, request.filters)
   return {
     probe: spec,
     variant,
     dialect,
+    clock: way.clock,
     layouts,
     considered,
     filters: request.filters.map((filter, index) => ({
       filter,
-      applied: program.applied[index] ?? 'after',
+      applied: applied[index] ?? 'after',
     })),
-    buffers: chooseBuffers(facts, dialect, request.bufferBytes),
+    buffers: way.buffers,
     privateTracefs: facts.tracefs.is !== 'yes',
-    canGate: input.canGate,
-    summary: input.summary,
+    summary: common.summary,
+    canGate: way.canGate,
+    gate: way.gate,
     placeholders,
-    render: (secrets) => renderProgram(input, secrets).text,
+    render: (secrets) => way.program(secrets).text,
+    input: way.input,
+  }
+}
+
+/** What a back-end adds to a plan. */
+export interface Way {
+  readonly clock: Dialect['clock']
+  readonly buffers: Buffers
+  readonly canGate: boolean
+  readonly gate: string
+  program(secrets: Secrets): Program
+  input(secrets: Secrets): string
+}
+
+function bpftracePlan(
+  common: Omit<ProgramInput, 'members' | 'canGate'>,
+  facts: HostFacts,
+  bufferBytes: number | null,
+): Way {
+  const gated = canGate(facts)
+  const input = { ...common, members: facts.members, canGate: gated }
+  const program = (secrets: Secrets): Program => renderProgram(input, secrets)
+  return {
+    clock: common.dialect.clock,
+    buffers: chooseBuffers(facts, common.dialect, bufferBytes),
+    canGate: gated,
+    gate: gated
+      ? 'signal:signal_generate'
+      : 'none (not in the initial pid namespace, or no such tracepoint): the end is taken from the clock',
+    program,
+    input: (secrets) => program(secrets).text,
   }
 }
 
@@ -188,8 +251,8 @@ function planSummary(
 }
 
 /** What is counted in the kernel cannot be taken out again. Throws CONFLICT. */
-function requireKernelFilters(program: Program, filters: PlanRequest['filters']): void {
-  const late = filters.filter((_, index) => program.applied[index] !== 'kernel')
+function requireKernelFilters(applied: Program['applied'], filters: PlanRequest['filters']): void {
+  const late = filters.filter((_, index) => applied[index] !== 'kernel')
   if (late.length === 0) return
   throw new EbpfRunError({
     code: 'CONFLICT',
@@ -219,12 +282,11 @@ function objections(
   variant: VariantSpec,
   request: PlanRequest,
   facts: HostFacts,
-  dialect: Dialect,
+  dialect: Dialect | null,
 ): readonly string[] {
-  if (request.variant !== null && request.variant !== variant.name)
-    return [`--variant ${request.variant} was asked for`]
-  if (request.backend !== null && request.backend !== variant.backend)
-    return [`--backend ${request.backend} was asked for`]
+  const other = notAskedFor(variant, request)
+  if (other !== null) return [other]
+  if (variant.backend === 'bpftrace' && dialect === null) return [noBpftrace(facts).message]
   const unmet = variant.needs
     .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
     .filter(({ fact }) => fact.is !== 'yes')
@@ -239,6 +301,15 @@ function objections(
   return [...unmet, ...blind]
 }
 
+/** That the request names another variant or back-end; null when it does not. */
+function notAskedFor(variant: VariantSpec, request: PlanRequest): string | null {
+  if (request.variant !== null && request.variant !== variant.name)
+    return `--variant ${request.variant} was asked for`
+  return request.backend !== null && request.backend !== variant.backend
+    ? `--backend ${request.backend} was asked for`
+    : null
+}
+
 function factText(fact: Fact): string {
   return fact.is === 'unknown' ? `could not tell (${fact.evidence})` : fact.evidence
 }
@@ -247,8 +318,19 @@ function noVariant(
   spec: ProbeSpec,
   request: PlanRequest,
   considered: readonly Consideration[],
+  facts: HostFacts,
 ): EbpfRunError {
   const forced = request.variant ?? request.backend
+  const of = (backend: BackendName) =>
+    spec.variants.filter((each) => each.backend === backend && notAskedFor(each, request) === null)
+  // Without bpftrace there is one thing to say, and why bcc cannot stand in for it.
+  if (dialectOfHost(facts) === null && of('bpftrace').length > 0) {
+    const instead = considered.filter((each) => of('bcc').some(({ name }) => name === each.variant))
+    return noBpftrace(
+      facts,
+      instead.map(({ variant, reasons }) => `${variant}: ${reasons.join('; ')}`),
+    )
+  }
   return new EbpfRunError({
     code: 'NO_VARIANT',
     message:

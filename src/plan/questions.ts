@@ -6,6 +6,9 @@ import { membersRead, type Node, parseTemplate } from './template.ts'
 /** The tracepoint that closes the end gate. */
 export const gateTracepoint = 'signal:signal_generate'
 
+/** A kernel that has this helper has ring buffers (5.8). */
+export const ringFunction = 'bpf_ringbuf_output'
+
 /** The tracepoint that follows a command's descendants. */
 export const forkTracepoint = 'sched:sched_process_fork'
 
@@ -15,14 +18,20 @@ export function questionsOf(probe: LoadedProbe): Questions {
     ...variant.needs,
     ...Object.values(variant.options ?? {}).filter((option) => typeof option !== 'boolean'),
   ])
-  const read = probe.spec.variants.flatMap((variant) => membersRead(nodesOf(probe, variant)))
+  // A C template reads by the kernel's headers.
+  const read = probe.spec.variants
+    .filter(({ backend }) => backend === 'bpftrace')
+    .flatMap((variant) => membersRead(nodesOf(probe, variant)))
   return {
     tracepoints: unique([
       ...needs.flatMap((need) => ('tracepoint' in need ? [need.tracepoint] : [])),
       gateTracepoint,
       forkTracepoint,
     ]),
-    functions: unique(needs.flatMap((need) => ('function' in need ? [need.function] : []))),
+    functions: unique([
+      ...needs.flatMap((need) => ('function' in need ? [need.function] : [])),
+      ...(probe.spec.variants.some(({ backend }) => backend === 'bcc') ? [ringFunction] : []),
+    ]),
     members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
   }
 }

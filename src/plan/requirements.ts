@@ -2,33 +2,35 @@ import { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
 import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
 
-/** The dialect of this host's bpftrace. Throws NO_BPFTRACE, BPFTRACE_TOO_OLD. */
-export function requireDialect(facts: HostFacts): Dialect {
+/** The dialect of this host's bpftrace; null when there is none, or one that is too old. */
+export function dialectOfHost({ bpftrace }: HostFacts): Dialect | null {
+  return bpftrace.path === null || bpftrace.version === null ? null : dialectOf(bpftrace.version)
+}
+
+/** Why there is no dialect: NO_BPFTRACE or BPFTRACE_TOO_OLD. `instead`: why nothing else can do it. */
+export function noBpftrace(facts: HostFacts, instead: readonly string[] = []): EbpfRunError {
   const { found, version, path } = facts.bpftrace
+  const seen = (text: string): string => [text, ...instead].join('\n')
   if (path === null) {
-    throw new EbpfRunError({
+    return new EbpfRunError({
       code: 'NO_BPFTRACE',
       message: 'bpftrace is not installed',
       expected: `bpftrace ${oldestBpftrace} or newer on PATH`,
-      found: found.evidence,
+      found: seen(found.evidence),
       remedy:
         'apt-get install bpftrace   (dnf, zypper, pacman, apk: the same name); ebpf-run doctor checks the rest',
     })
   }
-  const dialect = version === null ? null : dialectOf(version)
-  if (dialect === null) {
-    throw new EbpfRunError({
-      code: 'BPFTRACE_TOO_OLD',
-      message:
-        version === null
-          ? `${path} --version says nothing that could be understood`
-          : `bpftrace ${version} is too old`,
-      expected: `bpftrace ${oldestBpftrace} or newer`,
-      found: version ?? found.evidence,
-      remedy: 'upgrade bpftrace, or put a newer one first on PATH',
-    })
-  }
-  return dialect
+  return new EbpfRunError({
+    code: 'BPFTRACE_TOO_OLD',
+    message:
+      version === null
+        ? `${path} --version says nothing that could be understood`
+        : `bpftrace ${version} is too old`,
+    expected: `bpftrace ${oldestBpftrace} or newer`,
+    found: seen(version ?? found.evidence),
+    remedy: 'upgrade bpftrace, or put a newer one first on PATH',
+  })
 }
 
 /** Throws NO_PERMISSION. */

@@ -42,11 +42,16 @@ export type Need =
   | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
   | { readonly btf: string }
   | { readonly bpftrace: string }
+  | { readonly bcc: string }
+  | { readonly headers: true }
+
+/** What runs a program. */
+export type BackendName = 'bpftrace' | 'bcc'
 
 /** One way to do a probe. Variants stand in the order of preference. */
 export interface VariantSpec {
   readonly name: string
-  readonly backend: 'bpftrace'
+  readonly backend: BackendName
   /** Template file beside the probe. */
   readonly template: string
   readonly needs: readonly Need[]

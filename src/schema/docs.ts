@@ -72,7 +72,9 @@ export function needText(need: Need): string {
     return `${raw ? 'raw ' : ''}tracepoint ${tracepoint}${fields.length > 0 ? ` with ${fields.join(', ')}` : ''}`
   }
   if ('function' in need) return `${need.by} on ${need.function}`
-  return 'btf' in need ? `BTF of ${need.btf}` : `bpftrace ${need.bpftrace}`
+  if ('btf' in need) return `BTF of ${need.btf}`
+  if ('headers' in need) return "the kernel's headers"
+  return 'bcc' in need ? `bcc ${need.bcc} for Python` : `bpftrace ${need.bpftrace}`
 }
 
 /** Fields that a variant cannot tell, those with one reason together. */

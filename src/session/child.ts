@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { execa } from 'execa'
 import split2 from 'split2'
-import type { Launch } from '../backends/bpftrace.ts'
+import type { Launch } from '../backends/launcher.ts'
 import { EbpfRunError } from '../errors.ts'
 import { openPipe, type PacedReader, readPaced } from './pipe.ts'
 

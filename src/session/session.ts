@@ -1,4 +1,4 @@
-import { launchBpftrace, readNotice } from '../backends/bpftrace.ts'
+import { backendOf } from '../backends/backend.ts'
 import { EbpfRunError } from '../errors.ts'
 import { type AnyFilter, eventPasses, type NumberOf } from '../plan/filters.ts'
 import { numberOfFields } from '../plan/numbers.ts'
@@ -24,6 +24,7 @@ const recalibrateMs = 10_000
 export function startSession(options: SessionOptions): Session {
   const { plan, facts, consumer, watcher } = options
   const token = drawToken()
+  const backend = backendOf(plan, facts, options.filesFolder)
   const startedAt = new Date()
   const started = process.hrtime.bigint()
   const counters = createCounters(token)
@@ -124,7 +125,7 @@ export function startSession(options: SessionOptions): Session {
         const figure = counters.line(line)
         if (figure === 'mark') counts.beat()
         if (figure !== null) return
-        const notice = readNotice(line)
+        const notice = backend.readNotice(line)
         if (notice !== null && typeof notice === 'object') lostHint += notice.lost
         if (notice === null || typeof notice === 'object') watcher.log?.(line, 'stdout')
       },
@@ -140,7 +141,7 @@ export function startSession(options: SessionOptions): Session {
   }
 
   const useCalibration = async (): Promise<void> => {
-    calibration = await calibrate(plan.dialect.clock)
+    calibration = await calibrate(plan.clock)
     clock.offsetNs = calibration.offsetNs
     watcher.clock?.(calibration)
   }
@@ -170,7 +171,8 @@ export function startSession(options: SessionOptions): Session {
     else endKtime = BigInt(Date.now()) * 1_000_000n - clock.offsetNs
     await drain(ending, until)
     // Nobody has told it to end yet.
-    if (exit !== null && !isForced) failure = explainExit(child.lastLines(), exit, true)
+    if (exit !== null && !isForced)
+      failure = explainExit(child.lastLines(), exit, true, backend.name)
     const hooks = plan.variant.needs.some((need) => 'function' in need && need.by === 'fentry')
       ? 'trampolines'
       : 'others'
@@ -228,9 +230,7 @@ export function startSession(options: SessionOptions): Session {
 
   watcher.begin?.(token)
   setState('starting')
-  const child = startChild(launchBpftrace(plan, facts, options.typesFolder), (line) =>
-    watcher.log?.(line, 'stderr'),
-  )
+  const child = startChild(backend.launch, (line) => watcher.log?.(line, 'stderr'))
   // Whatever ends this process in an orderly way takes the child with it; SIGKILL is what pdeathsig and the heartbeat are for.
   process.on('exit', child.kill)
   const stdoutEnded = deferred<void>()
@@ -259,14 +259,14 @@ export function startSession(options: SessionOptions): Session {
     failure = new EbpfRunError({
       code: 'NOT_ATTACHED',
       message: `nothing was attached within ${options.attachTimeoutMs / 1000} s`,
-      remedy: 'give it longer with --attach-timeout, or run with -v to see what bpftrace says',
+      remedy: `give it longer with --attach-timeout, or run with -v to see what ${backend.name} says`,
       detail: child.lastLines().slice(-8).join('\n'),
     })
     child.kill()
   })
   void useCalibration().then(() =>
     child.sendProgram(
-      plan.render({
+      plan.input({
         token,
         gatePid: plan.canGate ? child.pid : null,
         commandPid: options.commandPid ?? null,
@@ -279,7 +279,7 @@ export function startSession(options: SessionOptions): Session {
     const wasStopping = state === 'stopping'
     await stdoutEnded.promise
     if (!wasStopping && end === null && failure === null)
-      failure = explainExit(child.lastLines(), how, state === 'attached')
+      failure = explainExit(child.lastLines(), how, state === 'attached', backend.name)
     // While stopping, `finish` still waits for the exit; give it its turn.
     setImmediate(close)
   })

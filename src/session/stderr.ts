@@ -1,4 +1,5 @@
 import { EbpfRunError, type ErrorCode } from '../errors.ts'
+import type { BackendName } from '../schema/define.ts'
 
 interface Understood {
   readonly pattern: RegExp
@@ -47,25 +48,69 @@ const understood: readonly Understood[] = [
   },
 ]
 
+/** What the driver of bcc says at its end (src/backends/bcc/driver.py, give_up), with what clang and the verifier said before. */
+const ofBcc: readonly Understood[] = [
+  {
+    pattern: /kernel headers|kheaders|linux\/kconfig\.h' file not found/i,
+    code: 'REJECTED',
+    message: "bcc did not find the running kernel's headers",
+    remedy: 'ebpf-run doctor says how to install them',
+  },
+  {
+    pattern: /^bcc driver: .*(?:Operation not permitted|Permission denied.*(?:CAP_|root))/m,
+    code: 'NO_PERMISSION',
+    message: 'bcc was not permitted to trace',
+    remedy: 'sudo ebpf-run …; ebpf-run doctor',
+  },
+  {
+    pattern: /^bcc driver: attach: /m,
+    code: 'ATTACH_FAILED',
+    message: 'the program could not be attached',
+    remedy: 'ebpf-run plan PROBE; ebpf-run doctor',
+  },
+  {
+    pattern: /^bcc driver: load: /m,
+    code: 'REJECTED',
+    message: 'the kernel refused the program',
+    remedy:
+      'ebpf-run print PROBE --backend bcc shows it; run again with -v for the whole report and tell us the kernel and bcc versions',
+  },
+  {
+    pattern: /^bcc driver: compile: /m,
+    code: 'REJECTED',
+    message: 'bcc could not compile the program',
+    remedy:
+      'ebpf-run print PROBE --backend bcc shows it; please report it with the versions that ebpf-run doctor shows',
+  },
+  {
+    pattern: /^bcc driver: import: /m,
+    code: 'BACKEND_DIED',
+    message: 'this Python has no bcc that works',
+    remedy: '/usr/bin/python3 -I -c "import bcc"; ebpf-run doctor',
+  },
+]
+
 /** Why a child ended that should have gone on, from its last lines, exit code and signal. */
 export function explainExit(
   lines: readonly string[],
   exit: { readonly code: number | null; readonly signal: string | null },
   attached: boolean,
+  backend: BackendName = 'bpftrace',
 ): EbpfRunError {
   const own = lines.filter((line) => !isHarmless(line))
   const text = own.join('\n')
   const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal
-  const known = attached ? undefined : understood.find((each) => each.pattern.test(text))
+  const table = backend === 'bcc' ? ofBcc : understood
+  const known = attached ? undefined : table.find((each) => each.pattern.test(text))
   return new EbpfRunError({
     code: known?.code ?? (attached ? 'BACKEND_DIED' : 'NOT_ATTACHED'),
     message:
       known?.message ??
       (attached
-        ? `bpftrace died while running (${how})`
-        : `bpftrace ended before it was attached (${how})`),
+        ? `${backend} died while running (${how})`
+        : `${backend} ended before it was attached (${how})`),
     found: how,
-    remedy: known?.remedy ?? 'run again with -v to see all that bpftrace says; ebpf-run doctor',
+    remedy: known?.remedy ?? `run again with -v to see all that ${backend} says; ebpf-run doctor`,
     ...(text === '' ? {} : { detail: telling(own).join('\n') }),
   })
 }

@@ -9,6 +9,8 @@ export interface RunSummary {
   readonly variant: string
   readonly backend: string
   readonly bpftrace: string | null
+  /** Where it ran the program. */
+  readonly bcc?: string
   readonly kernel: string
   readonly started: string
   readonly attached_after_ms: number | null
@@ -38,6 +40,7 @@ export function summaryOf(
     variant: plan.variant.name,
     backend: plan.variant.backend,
     bpftrace: facts.bpftrace.version,
+    ...(plan.variant.backend === 'bcc' ? { bcc: facts.bcc?.version ?? 'unknown' } : {}),
     kernel: facts.kernel.release,
     started: result.startedAt.toISOString(),
     attached_after_ms: result.attachedAfterMs,

@@ -40,7 +40,8 @@ export interface Watcher {
 export interface SessionOptions {
   readonly plan: Plan
   readonly facts: HostFacts
-  readonly typesFolder: string
+  /** Where the back-ends' files stand in the package: src/backends/, with a slash. */
+  readonly filesFolder: string
   readonly consumer: Consumer
   readonly watcher: Watcher
   readonly durationMs: number | null

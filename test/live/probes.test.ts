@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { builtin } from '../../probes/index.ts'
-import { gather } from '../../src/commands/run.ts'
+import { planOnHost } from '../../src/commands/plan-on-host.ts'
 import { loadProbe } from '../../src/catalog/load.ts'
-import { makePlan } from '../../src/plan/plan.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'er-live-'))
@@ -15,13 +14,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** Why a probe cannot run here, in the plan's own words; null when it can. */
 async function whyNot(name: string): Promise<string | null> {
   const probe = await loadProbe(name)
-  const facts = await gather(probe, process.env)
+  const request = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
   try {
-    makePlan(
-      probe,
-      { filters: [], params: {}, variant: null, backend: null, bufferBytes: null },
-      facts,
-    )
+    await planOnHost(probe, request, process.env)
     return null
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -2,14 +2,15 @@ import { createServer, connect, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadProbe } from '../../src/catalog/load.ts'
-import { gather } from '../../src/commands/run.ts'
+import { gatherFacts } from '../../src/host/gather.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { parseFilters } from '../../src/plan/params.ts'
+import { questionsOf } from '../../src/plan/questions.ts'
 import { type LoadedProbe, makePlan, type Plan } from '../../src/plan/plan.ts'
 import type { AnyEvent } from '../../src/schema/define.ts'
 import { startSession } from '../../src/session/session.ts'
 
-const typesFolder = fileURLToPath(new URL('../../src/backends/include/', import.meta.url))
+const filesFolder = fileURLToPath(new URL('../../src/backends/', import.meta.url))
 const noNames = { user: () => null, cgroup: () => null, netns: () => null }
 let server: Server
 let port = 0
@@ -24,7 +25,7 @@ beforeAll(async () => {
   const address = server.address()
   port = typeof address === 'object' && address !== null ? address.port : 0
   probe = await loadProbe('tcpconnect')
-  facts = await gather(probe, process.env)
+  facts = await gatherFacts(questionsOf(probe), { env: process.env })
   try {
     plan([], null)
   } catch (error) {
@@ -49,7 +50,7 @@ async function run(made: Plan, connects: number) {
   const session = startSession({
     plan: made,
     facts,
-    typesFolder,
+    filesFolder,
     consumer: { event: (event) => void events.push(event) },
     watcher: {},
     durationMs: null,

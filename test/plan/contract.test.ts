@@ -4,6 +4,7 @@ import { loadProbe } from '../../src/catalog/load.ts'
 import { EbpfRunError } from '../../src/errors.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
+import { ringFunction } from '../../src/plan/questions.ts'
 import { checkNeed } from '../../src/plan/needs.ts'
 import {
   type LoadedProbe,
@@ -18,15 +19,90 @@ import { argumentsOf, printfsOf } from './program-text.ts'
 
 const probes = await Promise.all(Object.keys(builtin).map(loadProbe))
 const cells = probes.flatMap((probe) =>
-  probe.spec.variants.flatMap((variant) =>
-    dialectVersions.map((version) => ({
-      probe,
-      variant,
-      version,
-      name: `${probe.spec.name} by ${variant.name}`,
-    })),
-  ),
+  probe.spec.variants
+    .filter(({ backend }) => backend === 'bpftrace')
+    .flatMap((variant) =>
+      dialectVersions.map((version) => ({
+        probe,
+        variant,
+        version,
+        name: `${probe.spec.name} by ${variant.name}`,
+      })),
+    ),
 )
+
+const fallbacks = probes.flatMap((probe) =>
+  probe.spec.variants
+    .filter(({ backend }) => backend === 'bcc')
+    .map((variant) => ({ probe, variant, name: probe.spec.name })),
+)
+
+describe('every fallback for bcc', () => {
+  it.each(fallbacks)('stands last, after what bpftrace can do: $name', ({ probe, variant }) => {
+    expect(probe.spec.variants.at(-1)).toBe(variant)
+    expect(variant).toMatchObject({ name: 'bcc', template: 'fallback.bcc.c' })
+    expect(variant.needs).toEqual(expect.arrayContaining([{ headers: true }]))
+  })
+
+  it.each(
+    fallbacks.flatMap((each) =>
+      [true, false].flatMap((ring) => [true, false].map((rich) => ({ ...each, ring, rich }))),
+    ),
+  )('renders, ring buffer $ring, with all options $rich: $name', (cell) => {
+    const { probe, variant, ring, rich } = cell
+    const full = factsFor(probe, '0.17.0')
+    const needed = variant.needs.flatMap((need) => ('function' in need ? [need.function] : []))
+    const functions = Object.fromEntries(
+      Object.entries(full.functions).filter(
+        ([name]) => (rich && name !== ringFunction) || needed.includes(name),
+      ),
+    )
+    const facts = {
+      ...full,
+      functions: { ...functions, ...(ring ? { [ringFunction]: full.btf } : {}) },
+    }
+
+    const plan = planned(probe, variant, facts)
+    const secrets = { token: '1234567890abcdef', gatePid: 4242, commandPid: null }
+    const program = plan.render(secrets)
+    const request: unknown = JSON.parse(plan.input(secrets))
+
+    expect(plan.dialect).toBeNull()
+    expect(plan.buffers.transport).toBe(ring ? 'ring buffer' : 'perf buffer')
+    expect(program).toContain(ring ? 'ringbuf_output(er,' : 'perf_submit(ctx, er,')
+    expect(program).not.toMatch(/\{\{|undefined|\{(?:read|port|keys|kept)\s/)
+    expect(program).not.toContain(secrets.token)
+    for (const [open, close] of ['{}', '()']) {
+      expect(count(program, open ?? '')).toBe(count(program, close ?? ''))
+    }
+    expect(request).toMatchObject({
+      token: secrets.token,
+      program,
+      transport: plan.buffers.transport,
+    })
+    for (const [index, layout] of plan.layouts.entries()) {
+      const fields = [...layout.closed, ...layout.texts].map(({ name }) => name)
+      expect(request).toHaveProperty(`records.${index}.code`, layout.code)
+      for (const name of fields) expect(program).toContain(`er->${name}`)
+    }
+  })
+
+  it.each(fallbacks)('is followed to the descendants of a command: $name', ({ probe, variant }) => {
+    const filter = { flag: 'command', by: 'command', field: 'pid' } as const
+    const request = {
+      filters: [filter],
+      params: {},
+      variant: variant.name,
+      backend: null,
+      bufferBytes: null,
+    }
+    const plan = makePlan(probe, request, factsFor(probe, '0.17.0'))
+    const program = plan.render({ token: placeholderToken, gatePid: null, commandPid: 4711 })
+
+    expect(program).toContain('int tracepoint__sched__sched_process_fork(')
+    expect(program).toContain('(er->pid == 4711 || er_kin.lookup(&er->pid) != 0)')
+  })
+})
 
 /** The versions that the lab has, beside the first of each dialect. */
 const labVersions = ['0.11.3', '0.17.0', '0.23.2', '0.27.1']
@@ -73,10 +149,11 @@ describe('every variant of every probe', () => {
     expect(program).toMatch(/^interval:ms:1000$/m)
     // A map that holds texts is never printed.
     expect(program).not.toContain(`print(@i_`)
-    if (plan.dialect.hasEnd) expect(program).toContain(`clear(@i_${placeholderToken}_0)`)
+    const { dialect } = plan
+    if (dialect === null) throw new Error('a plan of bpftrace has a dialect')
+    if (dialect.hasEnd) expect(program).toContain(`clear(@i_${placeholderToken}_0)`)
     for (const { format } of printfsOf(program))
-      if (plan.dialect.token === 'number')
-        expect(format.replaceAll(/\\./g, '?').length).toBeLessThan(64)
+      if (dialect.token === 'number') expect(format.replaceAll(/\\./g, '?').length).toBeLessThan(64)
   })
 
   it('has a version of the lab in every dialect that was changed for it', () => {
@@ -115,14 +192,16 @@ function checkText(program: string): void {
 /** What holds for every program that is handed to bpftrace. */
 function checkProgram(plan: Plan, program: string): void {
   checkText(program)
+  const { dialect } = plan
+  if (dialect === null) throw new Error('a plan of bpftrace has a dialect')
   const printfs = printfsOf(program)
   const codes = new Set<string>()
   for (const { format, args } of printfs) {
     expect(argumentsOf(args)).toHaveLength(count(format, '%'))
     // bpftrace cuts %d, %u and %x to 32 bits; on 0.11 a format has 64 bytes, its NUL among them.
-    if (plan.dialect.token === 'text') expect(format).not.toMatch(/%[dux]/)
+    if (dialect.token === 'text') expect(format).not.toMatch(/%[dux]/)
     else expect(format.replaceAll(/\\./g, '?').length).toBeLessThan(64)
-    const mark = plan.dialect.token === 'text' ? placeholderToken : '%lx'
+    const mark = dialect.token === 'text' ? placeholderToken : '%lx'
     expect(format.startsWith(mark)).toBe(true)
     expect(format.endsWith(`${mark}\\n`)).toBe(true)
     codes.add(format[mark.length] ?? '')

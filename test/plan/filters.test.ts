@@ -6,7 +6,7 @@ import { parseFilters } from '../../src/plan/params.ts'
 import { placeholderToken } from '../../src/plan/plan.ts'
 import type { AnyEvent } from '../../src/schema/define.ts'
 import { readText } from '../../src/wire/texts.ts'
-import { handmadeProbe, noNames, planFor } from './handmade-probe.ts'
+import { handmadeBcc, handmadeProbe, noNames, planFor } from './handmade-probe.ts'
 import { literalsOf } from './program-text.ts'
 
 /** A thing as the kernel holds it. */
@@ -66,6 +66,36 @@ function eventOf(thing: Thing): AnyEvent {
     ...(comm.escaped ? { escaped: ['comm'] } : {}),
   }
 }
+
+/** What C would decide, about the record that was filled before: 64-bit numbers as JavaScript has them, arrays by index. */
+function recordSays(condition: string, thing: Thing): boolean {
+  const script = condition
+    .replaceAll('er->', 'er.')
+    .replaceAll(/(?<!\w)(0x[0-9a-f]+|\d+)(?:ULL)?\b/g, '$1n')
+  const words = (address: string) =>
+    [0, 4, 8, 12].map((at) => BigInt(Buffer.from(addressBytes(address)).readUInt32LE(at)))
+  const numbers = Object.entries(thing).flatMap(([name, value]) =>
+    typeof value === 'number' || typeof value === 'bigint' ? [[name, BigInt(value)]] : [],
+  )
+  const record = {
+    ...Object.fromEntries(numbers),
+    comm: [...thing.comm, ...Array<number>(17 - thing.comm.length).fill(0)].map(BigInt),
+    laddr: words(thing.laddr),
+    raddr: words(thing.raddr),
+  }
+  return new Function('er', `return ${script}`)(record) === true
+}
+
+/** The condition of the one event of a C program. */
+function cConditionOf(program: string): string {
+  return /^ +if \((.*)\) \{ \{ int er_at = 1;/m.exec(program)?.[1] ?? 'true'
+}
+
+/** Both languages that a filter is written in. */
+const languages = [
+  { backend: 'bpftrace', made: handmadeProbe(), conditionIn: conditionOf, says: kernelSays },
+  { backend: 'bcc', made: handmadeBcc(), conditionIn: cConditionOf, says: recordSays },
+] as const
 
 /** The condition before the one event of the program, without the end gate. */
 function conditionOf(program: string): string {
@@ -134,18 +164,18 @@ const things: fc.Arbitrary<Thing> = fc.record({
 })
 const outcomes = fc.constantFrom('failed', 'ok', null)
 
-describe('a filter', () => {
+describe.each(languages)('a filter for $backend', ({ made, conditionIn, says }) => {
   it('decides the same in the kernel and after it, whatever the event', () => {
     fc.assert(
       fc.property(filterTexts, outcomes, things, (texts, outcome, thing) => {
-        const plan = planFor(texts, outcome)
+        const plan = planFor(texts, outcome, made)
         const filters = plan.filters.map(({ filter }) => filter)
-        const condition = conditionOf(
+        const condition = conditionIn(
           plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
         )
 
         expect(plan.filters.every(({ applied }) => applied === 'kernel')).toBe(true)
-        expect(kernelSays(condition, thing)).toBe(allPass(filters, eventOf(thing)))
+        expect(says(condition, thing)).toBe(allPass(filters, eventOf(thing)))
       }),
       { numRuns: 1500 },
     )
@@ -155,20 +185,40 @@ describe('a filter', () => {
     fc.assert(
       fc.property(commText, commText, fc.boolean(), (wanted, seen, negated) => {
         const texts = { comm: [negated ? `!${wanted}` : wanted] }
-        const plan = planFor(texts)
+        const plan = planFor(texts, null, made)
         const thing = { ...someThing, comm: [...Buffer.from(seen)] }
-        const condition = conditionOf(
+        const condition = conditionIn(
           plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
         )
         const filters = plan.filters.map(({ filter }) => filter)
 
-        expect(kernelSays(condition, thing)).toBe((wanted === seen) !== negated)
+        expect(says(condition, thing)).toBe((wanted === seen) !== negated)
         expect(allPass(filters, eventOf(thing))).toBe((wanted === seen) !== negated)
       }),
     )
   })
+})
 
-  it('never puts a byte of a command name into the program but as \\xHH', () => {
+describe('a command name', () => {
+  it('never puts a byte into the C program but as a number', () => {
+    fc.assert(
+      fc.property(commText, (wanted) => {
+        const program = planFor({ comm: [wanted] }, null, handmadeBcc()).render(secrets)
+        const numbers = [...Buffer.from(wanted), 0].map(
+          (byte, at) => `er->comm[${at}] == 0x${byte.toString(16).padStart(2, '0')}`,
+        )
+        const other = planFor({}, null, handmadeBcc()).render(secrets)
+
+        expect(
+          program
+            .replace(`if (((${numbers.join(' && ')}))) { `, '')
+            .replace(' }\n    }', '\n    }'),
+        ).toBe(other)
+      }),
+    )
+  })
+
+  it('never puts a byte into the program but as \\xHH', () => {
     fc.assert(
       fc.property(commText, (wanted) => {
         const program = planFor({ comm: [wanted] }).render({
@@ -202,6 +252,8 @@ describe('a filter', () => {
     },
   )
 })
+
+const secrets = { token: placeholderToken, gatePid: null, commandPid: null }
 
 const someThing: Thing = {
   pid: 1,

@@ -37,6 +37,8 @@ export function factsFor(probe: LoadedProbe, version: string): HostFacts {
     )
   return handmadeFacts({
     bpftrace: { found: yes, path: '/usr/bin/bpftrace', version },
+    bcc: { found: yes, python: '/usr/bin/python3', version: '0.26.0' },
+    headers: yes,
     tracepoints: Object.fromEntries(
       tracepoints.map((name) => [name, fieldsOf(name).map(handmadeField)]),
     ),

@@ -53,6 +53,21 @@ const template = `tracepoint:handmade:thing
 }
 `
 
+const cTemplate = `{{kprobe handmade_thing struct thing *thing}}
+{
+  {{emit thing
+    task
+    netns = netns
+    laddr = in6 &thing->laddr
+    lport = lport
+    raddr = in6 &thing->raddr
+    rport = rport
+    result = result
+  }}
+  return 0;
+}
+`
+
 export const noNames: Names = { user: () => null, cgroup: () => null, netns: () => null }
 
 /** The probe with another template or definition, where a test needs one. */
@@ -62,6 +77,15 @@ export function handmadeProbe(
   return {
     spec: { ...spec, ...differences.spec },
     templates: { only: differences.template ?? template },
+  }
+}
+
+/** The same probe as C for bcc. */
+export function handmadeBcc(c: string = cTemplate): LoadedProbe {
+  const [variant] = spec.variants
+  return {
+    spec: { ...spec, variants: [{ ...variant, backend: 'bcc', template: 'fallback.bcc.c' }] },
+    templates: { only: c },
   }
 }
 

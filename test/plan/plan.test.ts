@@ -4,11 +4,18 @@ import { builtin } from '../../probes/index.ts'
 import { loadProbe } from '../../src/catalog/load.ts'
 import type { Fact, HostFacts } from '../../src/host/facts.ts'
 import { parseFormat } from '../../src/host/tracepoint-format.ts'
-import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
+import {
+  asksForBcc,
+  type LoadedProbe,
+  makePlan,
+  type Plan,
+  placeholderToken,
+} from '../../src/plan/plan.ts'
 import type { VariantSpec } from '../../src/schema/define.ts'
 import { factsFor } from './handmade-facts.ts'
-import { handmadeProbe, planFor } from './handmade-probe.ts'
+import { handmadeBcc, handmadeProbe, planFor } from './handmade-probe.ts'
 
+const yes = (evidence: string): Fact => ({ is: 'yes', evidence })
 const no = (evidence: string): Fact => ({ is: 'no', evidence })
 
 const [only] = handmadeProbe().spec.variants
@@ -137,6 +144,87 @@ describe('the choice of a variant', () => {
   it('refuses a variant that is not there, with those that are', () => {
     expect(() => planOn({}, { variant: 'warp' })).toThrow(
       expect.objectContaining({ code: 'BAD_VALUE', expected: 'fexit, full, lean' }),
+    )
+  })
+})
+
+describe('the fallback for bcc', () => {
+  const [fexit] = three
+  const withBcc: LoadedProbe = {
+    spec: {
+      ...threeWays.spec,
+      variants: [
+        ...three.filter((each) => each !== fexit),
+        {
+          ...only,
+          name: 'bcc',
+          backend: 'bcc',
+          template: 'fallback.bcc.c',
+          needs: [{ bcc: '>=0.18.0' }, { headers: true }],
+        },
+      ],
+    },
+    templates: { ...threeWays.templates, bcc: handmadeBcc().templates['only'] ?? '' },
+  }
+  const facts = factsFor(withBcc, '0.17.0')
+  const noBpftrace = { bpftrace: { found: no('looked on PATH'), path: null, version: null } }
+  const { bcc: _bcc, headers: _headers, ...unasked } = facts
+  const noBcc = { bcc: { found: no('python3: no module bcc'), python: null, version: null } }
+
+  it('is taken where bpftrace is absent', () => {
+    const plan = makePlan(withBcc, anything, { ...facts, ...noBpftrace })
+
+    expect(plan.variant.name).toBe('bcc')
+    expect(plan).toMatchObject({ dialect: null, clock: 'monotonic', canGate: true })
+    expect(plan.considered[0]).toMatchObject({ reasons: ['bpftrace is not installed'] })
+  })
+
+  it('is taken where no variant of bpftrace works, or where it is asked for', () => {
+    const blind = { ...facts, tracepoints: { [retransmit]: null } }
+
+    expect(makePlan(withBcc, anything, blind).variant.name).toBe('bcc')
+    expect(makePlan(withBcc, { ...anything, backend: 'bcc' }, facts).variant.name).toBe('bcc')
+    expect(makePlan(withBcc, { ...anything, variant: 'bcc' }, facts).variant.name).toBe('bcc')
+    expect(makePlan(withBcc, anything, facts).variant.name).toBe('full')
+  })
+
+  it('is asked about only where it decides, because that means to start Python', () => {
+    const ask = (
+      request: Partial<Parameters<typeof makePlan>[1]>,
+      differences: Partial<HostFacts>,
+    ) => asksForBcc(withBcc, { ...anything, ...request }, { ...unasked, ...differences })
+
+    expect(ask({}, {})).toBe(false)
+    expect(ask({ backend: 'bpftrace' }, noBpftrace)).toBe(false)
+    expect(ask({ variant: 'full' }, noBpftrace)).toBe(false)
+    expect(ask({}, noBpftrace)).toBe(true)
+    expect(ask({ backend: 'bcc' }, {})).toBe(true)
+    expect(ask({ variant: 'bcc' }, {})).toBe(true)
+    expect(ask({}, { ...noBpftrace, privileged: no('uid 1000') })).toBe(false)
+    expect(asksForBcc(threeWays, anything, { ...unasked, ...noBpftrace })).toBe(false)
+  })
+
+  it('leaves NO_BPFTRACE where it cannot work either, with both reasons', () => {
+    expect(() => makePlan(withBcc, anything, { ...facts, ...noBpftrace, ...noBcc })).toThrow(
+      expect.objectContaining({
+        code: 'NO_BPFTRACE',
+        found: expect.stringMatching(/looked on PATH\nbcc: needs bcc .*no module bcc/),
+      }),
+    )
+  })
+
+  it('is refused by its own name where it was asked for and cannot work', () => {
+    const headers = no('neither /lib/modules nor /sys/kernel/kheaders.tar.xz')
+
+    expect(() => makePlan(withBcc, { ...anything, backend: 'bcc' }, { ...facts, headers })).toThrow(
+      expect.objectContaining({
+        code: 'NO_VARIANT',
+        found: expect.stringContaining("needs the kernel's headers: neither"),
+      }),
+    )
+    const old = { bcc: { ...facts.bcc, found: yes('bcc 0.12.0'), python: '/p', version: '0.12.0' } }
+    expect(() => makePlan(withBcc, { ...anything, variant: 'bcc' }, { ...facts, ...old })).toThrow(
+      expect.objectContaining({ code: 'NO_VARIANT', found: expect.stringContaining('bcc 0.12.0') }),
     )
   })
 })

@@ -75,7 +75,7 @@ export function tick(
   const session = startSession({
     plan,
     facts,
-    typesFolder: '/nowhere',
+    filesFolder: '/nowhere',
     consumer: { event: (event) => void events.push(event) },
     watcher: {
       state: (state) => void states.push(state),

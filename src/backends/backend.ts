@@ -1,0 +1,30 @@
+import type { HostFacts } from '../host/facts.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { BackendName } from '../schema/define.ts'
+import { launchBcc, readBccNotice } from './bcc/launch.ts'
+import { launchBpftrace, readNotice } from './bpftrace.ts'
+import type { Launch, Notice } from './launcher.ts'
+
+/** What runs a plan's program, as a session sees it. Both speak the same wire. */
+export interface Backend {
+  readonly name: BackendName
+  readonly launch: Launch
+  readNotice(line: string): Notice
+}
+
+/** The back-end of a plan. `filesFolder` is the folder of this file in the package, with a slash. */
+export function backendOf(plan: Plan, facts: HostFacts, filesFolder: string): Backend {
+  return plan.dialect === null
+    ? { name: 'bcc', launch: launchBcc(plan, facts, filesFolder), readNotice: readBccNotice }
+    : {
+        name: 'bpftrace',
+        launch: launchBpftrace(plan, plan.dialect, facts, filesFolder),
+        readNotice,
+      }
+}
+
+/** What ran or would run, with its version. */
+export function backendText(name: BackendName, facts: HostFacts): string {
+  const version = name === 'bcc' ? facts.bcc?.version : facts.bpftrace.version
+  return `${name} ${version ?? null}`
+}

@@ -1,0 +1,278 @@
+"""
+Runs one bcc program for ebpf-run, whatever the probe: reads a line of JSON from stdin (src/plan/bcc-request.ts), compiles and
+attaches the program in it, and prints what the program emits as records with the run's token, as bpftrace does it.
+
+SIGURG closes the gate: nothing is emitted after it, and the end record follows with the final counts.
+SIGINT and SIGTERM close it too, read what is left, print the final counts and end.
+"""
+
+import ctypes
+import functools
+import json
+import os
+import platform
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+MEMBARRIER_GLOBAL = 1
+MEMBARRIER = {"x86_64": 324, "aarch64": 283}
+FLUSH_BYTES = 65536
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def give_up(what, error):
+    """One line that src/session/stderr.ts understands, after whatever clang and the verifier have said."""
+    text = " ".join(str(error).split())
+    os.write(2, ("\nbcc driver: %s: %s\n" % (what, text)).encode(errors="replace"))
+    sys.exit(1)
+
+
+def step_of(error):
+    """What bcc was at: it has no classes for its errors, and attaches tracepoints where it compiles."""
+    return next((step for step in ("compile", "attach") if step in str(error)), "load")
+
+
+class Output:
+    """Standard output. When nobody reads it any more, the run is over."""
+
+    def __init__(self):
+        self.pending = []
+        self.size = 0
+        self.broken = False
+
+    def add(self, line):
+        self.pending.append(line)
+        self.size += len(line)
+        if self.size >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self):
+        data = memoryview(b"".join(self.pending))
+        self.pending = []
+        self.size = 0
+        try:
+            while data and not self.broken:
+                data = data[os.write(1, data) :]
+        except OSError:
+            self.broken = True
+
+
+@functools.lru_cache(maxsize=4096)
+def address(raw):
+    return socket.inet_ntop(socket.AF_INET6, raw).encode()
+
+
+def text(raw):
+    end = raw.find(b"\0")
+    return raw if end < 0 else raw[:end]
+
+
+CODES = {"u64": "Q", "i64": "q", "u32": "I", "i32": "i", "u16": "H", "u8": "B"}
+HEADER = struct.Struct("=I")
+
+
+def writer(token, record):
+    """A function that turns the bytes of one record into its line."""
+    members = record["members"]
+    codes = [CODES.get(each["type"], "%ds" % each["bytes"]) for each in members]
+    unpack = struct.Struct("=8x" + "".join(codes)).unpack_from
+    names = [each["name"] for each in members]
+    types = {each["name"]: each["type"] for each in members}
+    order = [names.index(name) for name in record["closed"] + record["texts"]]
+    turns = [
+        (at, address if types[name] == "address" else text)
+        for at, name in enumerate(names)
+        if types[name] in ("address", "text")
+    ]
+    shown = [b"\t%s" if types[name] == "address" else b"\t%d" for name in record["closed"]]
+    mark = token.encode()
+    line = mark + record["code"].encode() + b"".join(shown)
+    line += (mark + b"\t%s") * len(record["texts"]) + mark + b"\n"
+
+    def write(data):
+        values = list(unpack(data))
+        for at, turn in turns:
+            values[at] = turn(values[at])
+        return line % tuple([values[at] for at in order])
+
+    return write
+
+
+class Run:
+    def __init__(self, request, bpf):
+        self.bpf = bpf
+        self.token = request["token"]
+        self.counts = request["counts"]
+        self.full_at = request["full_at"]
+        self.beat_ns = request["beat_ms"] * 1000000
+        self.is_ring = request["transport"] == "ring buffer"
+        self.writers = [writer(self.token, record) for record in request["records"]]
+        self.sizes = [record["bytes"] for record in request["records"]]
+        self.out = Output()
+        self.received = 0
+        self.marks = 0
+        self.next_beat = 0
+        self.is_closing = False
+        self.is_ending = False
+        out = bpf["er_out"]
+        if self.is_ring:
+            out.open_ring_buffer(self.take)
+        else:
+            out.open_perf_buffer(self.take, page_cnt=request["pages"], lost_cb=self.lost)
+
+    def take(self, _, data, size):
+        record = HEADER.unpack(ctypes.string_at(data, 4))[0]
+        self.out.add(self.writers[record](ctypes.string_at(data, self.sizes[record])))
+        self.received += 1
+        # Under a flood bcc does not return from polling.
+        if time.monotonic_ns() >= self.next_beat:
+            self.beat()
+        return 0
+
+    def lost(self, count):
+        """A hint for people; what is lost follows from the counts."""
+        self.out.add(b"Lost %d events\n" % count)
+
+    def control(self, code):
+        line = "%s%s\t%d%s\n" % (self.token, code, time.clock_gettime_ns(time.CLOCK_MONOTONIC), self.token)
+        self.out.add(line.encode())
+
+    def count(self, at):
+        return self.bpf["er_counts"].sum(at).value
+
+    def emitted(self):
+        return sum(self.count(each["at"]) for each in self.counts)
+
+    def print_counts(self):
+        self.marks += 1
+        lines = ["@n_%s_%s_%d: %d" % (self.token, each["code"], each["site"], self.count(each["at"])) for each in self.counts]
+        if self.full_at is not None:
+            lines.append("@f_%s: %d" % (self.token, self.count(self.full_at)))
+        lines.append("@z_%s: %d" % (self.token, self.marks))
+        self.out.add(("\n".join(lines) + "\n").encode())
+
+    def beat(self):
+        self.next_beat = time.monotonic_ns() + self.beat_ns
+        self.control("8")
+        self.print_counts()
+        self.out.flush()
+        if self.out.broken:
+            self.set_gate(2)
+
+    def set_gate(self, value):
+        self.bpf["er_gate"][ctypes.c_int(0)] = ctypes.c_uint(value)
+
+    def poll(self, milliseconds):
+        if self.is_ring:
+            self.bpf.ring_buffer_poll(milliseconds)
+        else:
+            self.bpf.perf_buffer_poll(milliseconds)
+
+    def drain(self):
+        """Until all that was emitted is here, or nothing moves for 300 ms."""
+        quiet_since = time.monotonic()
+        while not self.out.broken and time.monotonic() - quiet_since < 0.3:
+            before = self.received
+            self.poll(20)
+            if self.received >= self.emitted():
+                return
+            if self.received > before:
+                quiet_since = time.monotonic()
+
+    def finish_emitting(self):
+        """Closes the gate and waits for programs that have passed it: they run with preemption off."""
+        self.set_gate(2)
+        number = MEMBARRIER.get(platform.machine())
+        if number is None or libc.syscall(number, MEMBARRIER_GLOBAL, 0, 0) != 0:
+            time.sleep(0.05)
+
+    def close(self):
+        """The time is taken when nothing can be emitted any more; what is still in the buffer comes before it."""
+        self.finish_emitting()
+        self.drain()
+        self.control("9")
+        self.print_counts()
+        self.out.flush()
+
+    def on_signal(self, number, _):
+        # At once, and here: a flood keeps the main loop from hearing of it.
+        self.set_gate(2)
+        if number == signal.SIGURG:
+            self.is_closing = True
+        else:
+            self.is_ending = True
+
+    def serve(self):
+        for number in (signal.SIGURG, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.on_signal)
+        self.set_gate(1)
+        # Everything is attached: the first record says so.
+        self.beat()
+        while not self.is_ending and not self.out.broken:
+            if self.is_closing:
+                self.is_closing = False
+                self.close()
+            left = (self.next_beat - time.monotonic_ns()) // 1000000
+            self.poll(max(0, min(50, left)))
+            if time.monotonic_ns() >= self.next_beat:
+                self.beat()
+            self.out.flush()
+        self.finish_emitting()
+        self.drain()
+        self.print_counts()
+        self.out.flush()
+
+
+def attach(bpf, each):
+    event, function = each["event"].encode(), each["function"].encode()
+    if each["kind"] == "kprobe":
+        bpf.attach_kprobe(event=event, fn_name=function)
+    elif each["kind"] == "kretprobe":
+        bpf.attach_kretprobe(event=event, fn_name=function, maxactive=each["instances"])
+    else:
+        bpf.attach_uprobe(name=each["path"].encode(), sym=event, fn_name=function)
+
+
+def main():
+    try:
+        request = json.loads(sys.stdin.buffer.read())
+    except ValueError as error:
+        give_up("request", error)
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (ValueError, OSError):
+        pass
+    try:
+        from bcc import BPF
+    except ImportError as error:
+        give_up("import", error)
+    try:
+        # Tracepoints are attached here as well.
+        bpf = BPF(text=request["program"].encode())
+    except Exception as error:
+        give_up(step_of(error), error)
+    # From here on there is something to clean up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        try:
+            for each in request["attach"]:
+                attach(bpf, each)
+            run = Run(request, bpf)
+        except Exception as error:
+            give_up(step_of(error), error)
+        run.serve()
+    finally:
+        # A kretprobe with instances of its own has a name in tracefs, which would outlive us.
+        bpf.cleanup()
+    # bcc cleans up once more at exit; there is nothing left to do.
+    os._exit(0 if not run.out.broken else 141)
+
+
+main()

@@ -1,0 +1,26 @@
+import type { HostFacts } from '../host/facts.ts'
+import {
+  asksForBcc,
+  type LoadedProbe,
+  makePlan,
+  type Plan,
+  type PlanRequest,
+} from '../plan/plan.ts'
+import { questionsOf } from '../plan/questions.ts'
+
+/** The plan for a request on this host, and the facts that it rests on. bcc is looked for only where nothing else will do. */
+export async function planOnHost(
+  probe: LoadedProbe,
+  request: PlanRequest,
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly plan: Plan; readonly facts: HostFacts }> {
+  const { gatherFacts } = await import('../host/gather.ts')
+  const first = await gatherFacts(questionsOf(probe), { env })
+  const facts = asksForBcc(probe, request, first) ? await withBcc(first, env) : first
+  return { facts, plan: makePlan(probe, request, facts) }
+}
+
+async function withBcc(facts: HostFacts, env: NodeJS.ProcessEnv): Promise<HostFacts> {
+  const { findBcc, findHeaders } = await import('../host/bcc.ts')
+  return { ...facts, bcc: await findBcc(env), headers: findHeaders(facts.kernel.release) }
+}

@@ -1,0 +1,53 @@
+import type { HostFacts } from '../host/facts.ts'
+import { chooseBuffers } from './buffers.ts'
+import { heartbeatMs } from './footer.ts'
+import type { Way } from './plan.ts'
+import { ringFunction } from './questions.ts'
+import { type BccInput, type BccProgram, renderBcc } from './render-bcc.ts'
+import type { Secrets } from './render.ts'
+
+/** What the bcc back-end adds to a plan. */
+export function bccPlan(
+  common: Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'>,
+  facts: HostFacts,
+  bufferBytes: number | null,
+): Way {
+  const transport: BccInput['transport'] =
+    facts.functions[ringFunction]?.is === 'yes' ? 'ring buffer' : 'perf buffer'
+  const chosen = chooseBuffers(facts, { transport }, bufferBytes)
+  // A ring buffer is one for all CPUs, and a power of two as well.
+  const ringBytes = 2 ** Math.floor(Math.log2(chosen.totalBytes))
+  const buffers = transport === 'ring buffer' ? { ...chosen, totalBytes: ringBytes } : chosen
+  const input = { ...common, transport, ringBytes, mapKeys: buffers.mapKeys }
+  const program = (secrets: Secrets): BccProgram => renderBcc(input, secrets)
+  return {
+    clock: 'monotonic',
+    buffers,
+    canGate: true,
+    gate: "a flag in a map, set by the driver's handler of SIGURG",
+    program,
+    input: (secrets) => requestOf(program(secrets), secrets, buffers),
+  }
+}
+
+/** The line of JSON that src/backends/bcc/driver.py reads. */
+function requestOf(program: BccProgram, { token }: Secrets, buffers: Way['buffers']): string {
+  const request = {
+    token,
+    program: program.text,
+    transport: buffers.transport,
+    pages: buffers.pages,
+    beat_ms: heartbeatMs,
+    records: program.structs.map(({ layout, members, bytes }) => ({
+      code: layout.code,
+      bytes,
+      members: members.map(({ name, type, bytes: size }) => ({ name, type, bytes: size })),
+      closed: layout.closed.map(({ name }) => name),
+      texts: layout.texts.map(({ name }) => name),
+    })),
+    counts: program.counts,
+    full_at: program.fullAt,
+    attach: program.attach,
+  }
+  return `${JSON.stringify(request)}\n`
+}

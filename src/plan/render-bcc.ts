@@ -1,0 +1,390 @@
+import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
+import type { EventSpec } from '../schema/define.ts'
+import type { RecordLayout } from '../wire/layout.ts'
+import { kernelCondition } from './conditions.ts'
+import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
+import { parseEmit } from './emit.ts'
+import type { AnyFilter } from './filters.ts'
+import type { Applied, Program, Secrets } from './render.ts'
+import { broken, type Node } from './template.ts'
+
+/*
+ * A fallback.bcc.c is C for bcc with these directives; `ctx` is the first argument of every program:
+ *
+ *   include FILE, when NAME / else / end, param NAME      as in a .bt template
+ *   kprobe FUNC ARGS          head of a program at a function's entry, ARGS as C declares them
+ *   kretprobe FUNC N          head of one at its return, for N calls at a time
+ *   tracepoint CATEGORY:NAME  head of one at a tracepoint; its fields are ctx->field
+ *   rawtracepoint NAME        the same without a format; arguments are ctx->args[n]
+ *   uprobe PATH SYMBOL        head of one in a user-space program
+ *   read EXPR                 a member of a kernel struct, by the kernel's own headers
+ *   port EXPR                 the same for a 16-bit number in network order
+ *   keys                      how many keys a map may hold
+ *   kept EXPR                 runs a map's update, and counts that the map was full
+ *   learn KEY PORT            keeps the current task as the owner of a socket
+ *   forget KEY                drops the owner
+ *   owner VARIABLE KEY PORT   declares a pointer to the owner, null when nobody known or the port is another one
+ *   part EVENT.LIST KEY INDEX TEXT
+ *   emit EVENT + lines as in a .bt template
+ *
+ * A text in an emit is `comm`, `user EXPR` or `kernel EXPR`; an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
+ * kernel, or in ctx) or `in4 EXPR` (32 bits, network order). Names that begin with er_ are ours.
+ */
+
+export interface BccInput {
+  readonly where: string
+  readonly nodes: readonly Node[]
+  readonly events: Readonly<Record<string, EventSpec>>
+  readonly layouts: readonly RecordLayout[]
+  readonly options: Readonly<Record<string, boolean>>
+  readonly params: Readonly<Record<string, number>>
+  readonly filters: readonly AnyFilter[]
+  readonly transport: 'perf buffer' | 'ring buffer'
+  /** Bytes of the whole ring buffer. */
+  readonly ringBytes: number
+  readonly mapKeys: number
+}
+
+/** A program that the driver attaches; tracepoints attach themselves. */
+interface Attach {
+  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe'
+  readonly event: string
+  /** Of a user-space program. */
+  readonly path?: string
+  readonly function: string
+  /** Calls under way at a time that a kretprobe can follow; the kernel's own number is about that of the CPUs. */
+  readonly instances: number
+}
+
+/** What the driver must know beside the text. */
+export interface BccProgram extends Program {
+  readonly structs: readonly (CStruct & { readonly layout: RecordLayout })[]
+  /** The place in the array of counts of each emit. */
+  readonly counts: readonly { readonly code: string; readonly site: number; readonly at: number }[]
+  /** The place of the count of what did not fit into a map, null when nothing counts that. */
+  readonly fullAt: number | null
+  readonly attach: readonly Attach[]
+}
+
+/** Renders a C template. Throws BAD_DEFINITION for any directive or field that it does not know. */
+export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
+  const run = new Rendering(input, secrets)
+  const body = run
+    .render(input.nodes)
+    .replace(/\n(?:[ \t]*\n){2,}/g, '\n\n')
+    .trim()
+  run.checkComplete()
+  const text = [run.head(), body, run.command()].filter((part) => part !== '').join('\n\n')
+  if (text.includes('{{')) throw broken(input.where, 'a {{ is left over')
+  return {
+    text: `${text}\n`,
+    applied: input.filters.map((_, index) => run.applied(index)),
+    structs: run.structs,
+    counts: run.counts,
+    fullAt: run.hasFull ? fullAt : null,
+    attach: run.attach,
+  }
+}
+
+/** Place of the count of full maps; those of the emits follow. */
+const fullAt = 0
+
+/** Reads a member without bcc's own rewriting, which does not follow every pointer. */
+const prelude = `#include <uapi/linux/ptrace.h>
+#include <linux/sched.h>
+
+#define ER_READ(member) ({ \\
+  __typeof__(member) er_value; \\
+  bpf_probe_read_kernel(&er_value, sizeof(er_value), &(member)); \\
+  er_value; \\
+})`
+
+const ownerStruct = `struct er_owner {
+  __u64 cgroup;
+  __u32 pid;
+  __u32 uid;
+  __u64 port;
+  char comm[16];
+};`
+
+class Rendering {
+  readonly structs: (CStruct & { readonly layout: RecordLayout })[]
+  readonly counts: { code: string; site: number; at: number }[] = []
+  readonly attach: Attach[] = []
+  hasFull = false
+  private hasOwners = false
+  private readonly judged = new Set<number>()
+  private readonly passedOn = new Set<number>()
+  private readonly input: BccInput
+  private readonly secrets: Secrets
+
+  constructor(input: BccInput, secrets: Secrets) {
+    this.input = input
+    this.secrets = secrets
+    this.structs = input.layouts.map((layout, index) => ({
+      ...cStruct(`er_record_${index}`, [...layout.closed, ...layout.texts]),
+      layout,
+    }))
+  }
+
+  render(nodes: readonly Node[]): string {
+    return nodes.map((node) => this.node(node)).join('')
+  }
+
+  applied(filter: number): Applied {
+    if (!this.passedOn.has(filter)) return 'kernel'
+    return this.judged.has(filter) ? 'both' : 'after'
+  }
+
+  checkComplete(): void {
+    for (const { layout } of this.structs) {
+      if (!this.counts.some(({ code }) => code === layout.code))
+        throw this.broken(`nothing emits ${layout.event}${layout.part ? `.${layout.part}` : ''}`)
+    }
+  }
+
+  /** What stands in front of the template: records, maps. */
+  head(): string {
+    const { transport, ringBytes, mapKeys } = this.input
+    const pages = ringBytes / 4096
+    return [
+      prelude,
+      ...this.structs.map(cDeclaration),
+      ...this.structs.map(
+        ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
+      ),
+      transport === 'perf buffer'
+        ? 'BPF_PERF_OUTPUT(er_out);'
+        : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`,
+      `BPF_ARRAY(er_gate, u32, 1);`,
+      `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + 1});`,
+      ...(this.hasOwners
+        ? [ownerStruct, `BPF_HASH(er_owners, u64, struct er_owner, ${mapKeys});`]
+        : []),
+      ...(this.secrets.commandPid === null ? [] : [`BPF_HASH(er_kin, u32, u8, ${mapKeys});`]),
+    ].join('\n')
+  }
+
+  /** Follows the forks of a run's command, as commandProgram does in bpftrace. */
+  command(): string {
+    const { commandPid } = this.secrets
+    if (commandPid === null) return ''
+    return `${tracepointHead('sched', 'sched_process_fork')}
+{
+  u32 parent = ctx->parent_pid;
+  u32 child = ctx->child_pid;
+  u8 one = 1;
+  if (parent == ${commandPid} || er_kin.lookup(&parent) != 0)
+    er_kin.update(&child, &one);
+  else
+    er_kin.delete(&child);
+  return 0;
+}`
+  }
+
+  private node(node: Node): string {
+    if (node.is === 'text') return node.text
+    if (node.is === 'when') {
+      const { options } = this.input
+      if (!Object.hasOwn(options, node.condition))
+        throw this.broken(`unknown condition {{when ${node.condition}}}`)
+      return this.render(options[node.condition] ? node.then : node.otherwise)
+    }
+    return this.directive(node.name)(this, this.expand(node.rest))
+  }
+
+  private directive(name: string): Directive {
+    const found = Object.hasOwn(directives, name) ? directives[name] : undefined
+    if (found === undefined) throw this.broken(`unknown directive {{${name}}}`)
+    return found
+  }
+
+  /** Directives may stand inside an expression in single braces: `{read EXPR}`. */
+  private expand(expression: string): string {
+    return expression.replace(/\{([a-z]+)\s+([^{}]*)\}/g, (_, name: string, rest: string) =>
+      this.directive(name)(this, rest.trim()),
+    )
+  }
+
+  broken(what: string): Error {
+    return broken(this.input.where, what)
+  }
+
+  program(
+    kind: Attach['kind'],
+    event: string,
+    args: string,
+    more: { readonly path?: string; readonly instances?: number } = {},
+  ): string {
+    const name = `er_${kind}_${this.attach.length}`
+    this.attach.push({ kind, event, function: name, instances: 0, ...more })
+    return `int ${name}(struct pt_regs *ctx${args === '' ? '' : `, ${args}`})`
+  }
+
+  keys(): string {
+    return String(this.input.mapKeys)
+  }
+
+  param(name: string): string {
+    const value = Object.hasOwn(this.input.params, name) ? this.input.params[name] : undefined
+    if (value === undefined) throw this.broken(`unknown param ${name}`)
+    return String(value)
+  }
+
+  kept(update: string): string {
+    this.hasFull = true
+    return `if (${update} != 0) { ${count(fullAt)} }`
+  }
+
+  learn(key: string, port: string): string {
+    this.hasOwners = true
+    return `{
+    struct er_owner er_owner = {};
+    u64 er_key = ${key};
+    er_owner.cgroup = bpf_get_current_cgroup_id();
+    er_owner.pid = bpf_get_current_pid_tgid() >> 32;
+    er_owner.uid = (__u32)bpf_get_current_uid_gid();
+    er_owner.port = ${port};
+    bpf_get_current_comm(er_owner.comm, sizeof(er_owner.comm));
+    ${this.kept('er_owners.update(&er_key, &er_owner)')}
+  }`
+  }
+
+  forget(key: string): string {
+    this.hasOwners = true
+    return `{ u64 er_key = ${key}; er_owners.delete(&er_key); }`
+  }
+
+  owner(variable: string, key: string, port: string): string {
+    this.hasOwners = true
+    return `u64 er_key_${variable} = ${key};
+  struct er_owner *${variable} = er_owners.lookup(&er_key_${variable});
+  if (${variable} != 0 && ${variable}->port != ${port}) ${variable} = 0;`
+  }
+
+  part(rest: string): string {
+    const [target = '', key = '', index = '', ...text] = rest.split(/\s+/)
+    const at = this.structs.findIndex(
+      ({ layout }) => layout.part !== undefined && `${layout.event}.${layout.part}` === target,
+    )
+    if (at < 0) throw this.broken(`{{part ${target}}} is no list of an event`)
+    return this.record(at, new Map(Object.entries({ key, index, text: text.join(' ') })), [])
+  }
+
+  emit(rest: string): string {
+    const { events, where, filters } = this.input
+    const emit = parseEmit(rest, events, where, cPresets)
+    const at = this.structs.findIndex(
+      ({ layout }) => layout.event === emit.event && layout.part === undefined,
+    )
+    const struct = this.structs[at]
+    if (struct === undefined) throw this.broken(`{{emit ${emit.event}}} is no event of this probe`)
+    for (const name of emit.values.keys()) {
+      if (!struct.members.some((member) => member.name === name))
+        throw this.broken(`${emit.event}.${name} is emitted, but is not on the wire`)
+    }
+    const fields = events[emit.event]?.fields ?? {}
+    const conditions = filters.flatMap((filter, index) => {
+      const applied = kernelCondition(
+        filter,
+        (name) => memberExpression(name, emit, fields, struct.members),
+        { ...this.secrets, passUnknown: true },
+        cSpelling,
+      )
+      if (applied === null || applied.passesUnknown) this.passedOn.add(index)
+      if (applied !== null) this.judged.add(index)
+      return applied === null ? [] : [applied.condition]
+    })
+    return this.record(at, emit.values, conditions)
+  }
+
+  /** Fills a record, asks the filters about it, counts it and hands it over. A closed gate lets nothing through. */
+  private record(
+    at: number,
+    values: ReadonlyMap<string, string>,
+    conditions: readonly string[],
+  ): string {
+    const struct = this.structs[at]
+    if (struct === undefined) throw this.broken(`no record ${at}`)
+    const { layout, members, name } = struct
+    const specs = new Map([...layout.closed, ...layout.texts].map((each) => [each.name, each.spec]))
+    const fills = members.map((member) => {
+      const value = values.get(member.name)
+      const spec = specs.get(member.name)
+      if (value === undefined || spec === undefined)
+        throw this.broken(`${layout.event}.${member.name} is not emitted`)
+      return fillMember(member, value, spec, {
+        where: this.input.where,
+        expand: (text) => this.expand(text),
+      })
+    })
+    const site = this.counts.filter(({ code }) => code === layout.code).length
+    const place = this.counts.length + 1
+    this.counts.push({ code: layout.code, site, at: place })
+    const submit =
+      this.input.transport === 'perf buffer'
+        ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
+        : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
+    const passed = `${count(place)} ${submit}`
+    return `{
+    int er_zero = 0;
+    u32 *er_open = er_gate.lookup(&er_zero);
+    struct ${name} *er = er_scratch_${at}.lookup(&er_zero);
+    if (er_open != 0 && *er_open == 1 && er != 0) {
+      er->er_record = ${at};
+${fills.map((fill) => `      ${fill}`).join('\n')}
+      ${conditions.length === 0 ? passed : `if (${conditions.join(' && ')}) { ${passed} }`}
+    }
+  }`
+  }
+}
+
+/** One more in this CPU's share of a count. */
+function count(at: number): string {
+  return `{ int er_at = ${at}; u64 *er_count = er_counts.lookup(&er_at); if (er_count != 0) *er_count += 1; }`
+}
+
+function tracepointHead(category: string, name: string): string {
+  const full = `tracepoint__${category}__${name}`
+  return `int ${full}(struct ${full} *ctx)`
+}
+
+type Directive = (run: Rendering, rest: string) => string
+
+/** The first word, and all that follows it. */
+function split(rest: string): readonly [string, string] {
+  const [first = '', ...others] = rest.split(/\s+/)
+  return [first, others.join(' ')]
+}
+
+const directives: Readonly<Record<string, Directive>> = {
+  kprobe: (run, rest) => run.program('kprobe', ...split(rest)),
+  kretprobe(run, rest) {
+    const [name, instances] = split(rest)
+    if (!/^\d+$/.test(instances)) throw run.broken(`{{kretprobe ${rest}}} needs a number of calls`)
+    return run.program('kretprobe', name, '', { instances: Number(instances) })
+  },
+  uprobe(run, rest) {
+    const [path, symbol] = split(rest)
+    return run.program('uprobe', symbol, '', { path })
+  },
+  tracepoint(run, rest) {
+    const [, category = '', name = ''] = /^([a-z0-9_]+):([a-z0-9_]+)$/.exec(rest) ?? []
+    if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)
+    return tracepointHead(category, name)
+  },
+  rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
+  read: (_, rest) => `ER_READ(${rest})`,
+  port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,
+  keys: (run) => run.keys(),
+  param: (run, rest) => run.param(rest),
+  kept: (run, rest) => run.kept(rest),
+  learn: (run, rest) => run.learn(...split(rest)),
+  forget: (run, rest) => run.forget(rest),
+  owner(run, rest) {
+    const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]
+    return run.owner(variable, key, port)
+  },
+  part: (run, rest) => run.part(rest),
+  emit: (run, rest) => run.emit(rest),
+}

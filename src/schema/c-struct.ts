@@ -1,0 +1,101 @@
+import type { FieldSpec } from './define.ts'
+import { type Kind, kinds } from './kinds.ts'
+
+/** Types of a struct's members: how C declares them, how wide they are. Texts have as many bytes as they are told. */
+const memberTypes = {
+  u64: { c: '__u64', bytes: 8, align: 8 },
+  i64: { c: '__s64', bytes: 8, align: 8 },
+  address: { c: '__u32', bytes: 16, align: 4 },
+  u32: { c: '__u32', bytes: 4, align: 4 },
+  i32: { c: '__s32', bytes: 4, align: 4 },
+  u16: { c: '__u16', bytes: 2, align: 2 },
+  u8: { c: '__u8', bytes: 1, align: 1 },
+  text: { c: '__u8', bytes: 0, align: 1 },
+} as const
+
+export type MemberType = keyof typeof memberTypes
+
+const typeOfKind: Partial<Record<Kind, MemberType>> = {
+  u8: 'u8',
+  u16: 'u16',
+  u32: 'u32',
+  i32: 'i32',
+  u64: 'u64',
+  ktime: 'u64',
+  duration: 'u64',
+  enum: 'u32',
+  result: 'i32',
+  address: 'address',
+}
+
+/** A member of a record's struct. */
+export interface CMember {
+  readonly name: string
+  readonly type: MemberType
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** A record as the kernel hands it over: a header word that holds its number, then the fields, the widest first. */
+export interface CStruct {
+  readonly name: string
+  readonly members: readonly CMember[]
+  readonly bytes: number
+}
+
+/** Bytes of the header: the record's number, and four that fill up. */
+const headerBytes = 8
+
+/** The struct of a record with these fields. No member needs padding before it, so the offsets hold for every compiler. */
+export function cStruct(
+  name: string,
+  fields: readonly { readonly name: string; readonly spec: FieldSpec }[],
+): CStruct {
+  const typed = fields.map((field) => ({ ...field, type: memberType(field.spec) }))
+  const order = Object.keys(memberTypes)
+  typed.sort((one, other) => order.indexOf(one.type) - order.indexOf(other.type))
+  let offset = headerBytes
+  const members = typed.map((field) => {
+    const bytes = field.type === 'text' ? textBytes(field.spec) : memberTypes[field.type].bytes
+    const member = { name: field.name, type: field.type, offset, bytes }
+    offset += bytes
+    return member
+  })
+  return { name, members, bytes: Math.ceil(offset / 8) * 8 }
+}
+
+/** The declaration, with what the compiler must agree to. */
+export function cDeclaration({ name, members, bytes }: CStruct): string {
+  const lines = members.map((member) => {
+    const length = member.type === 'address' ? 4 : member.bytes
+    const array = member.type === 'address' || member.type === 'text' ? `[${length}]` : ''
+    return `  ${memberTypes[member.type].c} ${member.name}${array};`
+  })
+  const last = members.at(-1)
+  const checks = [
+    `_Static_assert(sizeof(struct ${name}) == ${bytes}, "size");`,
+    ...(last === undefined
+      ? []
+      : [
+          `_Static_assert(__builtin_offsetof(struct ${name}, ${last.name}) == ${last.offset}, "place");`,
+        ]),
+  ]
+  return `struct ${name} {\n  __u32 er_record;\n  __u32 er_fill;\n${lines.join('\n')}\n} __attribute__((aligned(8)));\n${checks.join('\n')}`
+}
+
+/** Whether a member's numbers have a sign. */
+export function isSigned(type: MemberType): boolean {
+  return type === 'i32' || type === 'i64'
+}
+
+/** One byte more than is shown, to know that there was more, and one for the NUL. */
+function textBytes(spec: FieldSpec): number {
+  return (spec.bytes ?? 0) + 2
+}
+
+function memberType(spec: FieldSpec): MemberType {
+  if (kinds[spec.kind].travel === 'text') return 'text'
+  // A negative number that stands for no value makes a number signed, and needs the room for both.
+  const type = typeOfKind[spec.kind] ?? 'u64'
+  return typeof spec.nullAs === 'number' && spec.nullAs < 0 && !isSigned(type) ? 'i64' : type
+}
