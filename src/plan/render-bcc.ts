@@ -95,7 +95,7 @@ const prelude = `#include <uapi/linux/ptrace.h>
 
 #define ER_READ(member) ({ \\
   __typeof__(member) er_value; \\
-  bpf_probe_read_kernel(&er_value, sizeof(er_value), &(member)); \\
+  bpf_probe_read_kernel((void *)&er_value, sizeof(er_value), (const void *)&(member)); \\
   er_value; \\
 })`
 

@@ -258,7 +258,9 @@ describe.skipIf(cannotRun)(`an output that cannot be written${cannotRun ?? ''}`,
 
 describe.skipIf(cannotRun)(`a bpftrace that will not do${cannotRun ?? ''}`, () => {
   it('exits 69 when there is none, with what installs it', async () => {
-    const { code, stderr } = await runCli(connect, { env: { PATH: pathWith('unshare') } })
+    const { code, stderr } = await runCli([...connect, '--backend', 'bpftrace'], {
+      env: { PATH: pathWith('unshare') },
+    })
 
     expect(stderr).toContain('[NO_BPFTRACE]')
     expect(stderr).toContain('install bpftrace')

@@ -84,10 +84,14 @@ describe('diagnose', () => {
     ['alpine', 'apk add bpftrace'],
   ] as const)('tells %s how to install bpftrace', (family, remedy) => {
     const bare = { found: no('no bpftrace on PATH'), path: null, version: null }
-    const survey = withFacts({ bpftrace: bare }, { family })
+    const survey = withFacts({ bpftrace: bare }, { family, headers: no('no headers') })
 
     expect(find(survey, 'bpftrace')).toMatchObject({ status: 'blocks', remedy })
     expect(exitCodeOf(diagnose(survey))).toBe(69)
+    // bcc can do some of it.
+    const instead = withFacts({ bpftrace: bare }, { family })
+    expect(find(instead, 'bpftrace')).toMatchObject({ status: 'warn', remedy })
+    expect(exitCodeOf(diagnose(instead))).toBe(0)
   })
 
   it('ends with 77 when only permission is missing, with 69 when more is', () => {
