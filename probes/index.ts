@@ -8,6 +8,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./execsnoop/probe.ts')).default,
   },
+  opensnoop: {
+    summary: 'file opens: path, flags, descriptor or errno, and how long it took',
+    example: 'ebpf-run opensnoop --failed',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./opensnoop/probe.ts')).default,
+  },
   retrans: {
     summary: 'TCP retransmissions: which connection, in which state, whose socket',
     example: 'ebpf-run retrans --duration 60',
@@ -31,6 +37,7 @@ export const builtin = {
 /** Name to definition, for the types of the library. */
 export interface Builtin {
   execsnoop: typeof import('./execsnoop/probe.ts').default
+  opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
