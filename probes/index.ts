@@ -8,6 +8,18 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./execsnoop/probe.ts')).default,
   },
+  exitsnoop: {
+    summary: 'process ends: exit code or signal, parent, and how long the process lived',
+    example: 'ebpf-run exitsnoop --failed',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./exitsnoop/probe.ts')).default,
+  },
+  killsnoop: {
+    summary: 'signals sent by system calls: who sends what to whom, and the result',
+    example: 'ebpf-run killsnoop --signal KILL,TERM',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./killsnoop/probe.ts')).default,
+  },
   opensnoop: {
     summary: 'file opens: path, flags, descriptor or errno, and how long it took',
     example: 'ebpf-run opensnoop --failed',
@@ -37,6 +49,8 @@ export const builtin = {
 /** Name to definition, for the types of the library. */
 export interface Builtin {
   execsnoop: typeof import('./execsnoop/probe.ts').default
+  exitsnoop: typeof import('./exitsnoop/probe.ts').default
+  killsnoop: typeof import('./killsnoop/probe.ts').default
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
