@@ -2,6 +2,12 @@
 
 /** Every probe that comes with the package: what `list` shows, and how to load the rest. */
 export const builtin = {
+  dns: {
+    summary: 'name lookups by the C library: host, result, and how long it took',
+    example: 'ebpf-run dns --failed',
+    aliases: ['gethostlatency'] as readonly string[],
+    load: async () => (await import('./dns/probe.ts')).default,
+  },
   execsnoop: {
     summary: 'process executions: filename, arguments, parent and result',
     example: 'ebpf-run execsnoop --failed',
@@ -19,6 +25,12 @@ export const builtin = {
     example: 'ebpf-run killsnoop --signal KILL,TERM',
     aliases: [] as readonly string[],
     load: async () => (await import('./killsnoop/probe.ts')).default,
+  },
+  oomkill: {
+    summary: 'kills for lack of memory: the victim, its memory, and who asked for more',
+    example: 'ebpf-run oomkill -o ndjson',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./oomkill/probe.ts')).default,
   },
   opensnoop: {
     summary: 'file opens: path, flags, descriptor or errno, and how long it took',
@@ -48,9 +60,11 @@ export const builtin = {
 
 /** Name to definition, for the types of the library. */
 export interface Builtin {
+  dns: typeof import('./dns/probe.ts').default
   execsnoop: typeof import('./execsnoop/probe.ts').default
   exitsnoop: typeof import('./exitsnoop/probe.ts').default
   killsnoop: typeof import('./killsnoop/probe.ts').default
+  oomkill: typeof import('./oomkill/probe.ts').default
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default

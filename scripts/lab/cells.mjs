@@ -16,12 +16,12 @@ export async function loadDefinitions() {
   )
 }
 
-/** Cells of one place. `native` has tracepoints only; `boot` has all, and compares with bcc. */
+/** Cells of one place. `native` has tracepoints and uprobes only; `boot` has all, and compares with bcc. */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants }) => [
     ...variants
-      .filter(({ name }) => place === 'boot' || name === 'tracepoint')
+      .filter(({ name }) => place === 'boot' || name === 'tracepoint' || name === 'uprobe')
       .map(({ name: variant }) => ({ name: `${probe}-${variant}`, probe, variant, bcc: false })),
     ...(place === 'boot' ? [{ name: `${probe}-bcc`, probe, variant: null, bcc: true }] : []),
   ])
@@ -42,8 +42,19 @@ export function isGood(row) {
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
   { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
+  { guest: 'debian11', name: 'exitsnoop-fentry', says: 'bpftrace 0.11 has no fentry' },
+  {
+    guest: 'debian13',
+    name: 'exitsnoop-rawtracepoint',
+    says: 'the tracepoint tells the last thread from 6.17 on',
+  },
+  {
+    guest: 'debian11',
+    name: 'oomkill-tracepoint',
+    says: 'the tracepoint has the process id alone on 5.10',
+  },
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['tcpconnect', 'tcpstates', 'retrans'].map((probe) => ({
+    ['tcpconnect', 'tcpstates', 'retrans', 'exitsnoop'].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',

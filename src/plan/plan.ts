@@ -116,6 +116,7 @@ function completePlan(
     events: spec.events,
     layouts,
     members: facts.members,
+    libraries: facts.libraries ?? {},
     options: Object.fromEntries(
       Object.entries(variant.options ?? {}).map(([name, need]) => [
         name,

@@ -23,6 +23,9 @@ export function questionsOf(probe: LoadedProbe): Questions {
       forkTracepoint,
     ]),
     functions: unique(needs.flatMap((need) => ('function' in need ? [need.function] : []))),
+    libraryFunctions: needs.flatMap((need) =>
+      'uprobe' in need ? [{ library: need.library, function: need.uprobe }] : [],
+    ),
     members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
   }
 }
