@@ -2,11 +2,41 @@
 
 /** Every probe that comes with the package: what `list` shows, and how to load the rest. */
 export const builtin = {
+  dns: {
+    summary: 'name lookups by the C library: host, result, and how long it took',
+    example: 'ebpf-run dns --failed',
+    aliases: ['gethostlatency'] as readonly string[],
+    load: async () => (await import('./dns/probe.ts')).default,
+  },
   execsnoop: {
     summary: 'process executions: filename, arguments, parent and result',
     example: 'ebpf-run execsnoop --failed',
     aliases: [] as readonly string[],
     load: async () => (await import('./execsnoop/probe.ts')).default,
+  },
+  exitsnoop: {
+    summary: 'process ends: exit code or signal, parent, and how long the process lived',
+    example: 'ebpf-run exitsnoop --failed',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./exitsnoop/probe.ts')).default,
+  },
+  killsnoop: {
+    summary: 'signals sent by system calls: who sends what to whom, and the result',
+    example: 'ebpf-run killsnoop --signal KILL,TERM',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./killsnoop/probe.ts')).default,
+  },
+  oomkill: {
+    summary: 'kills for lack of memory: the victim, its memory, and who asked for more',
+    example: 'ebpf-run oomkill -o ndjson',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./oomkill/probe.ts')).default,
+  },
+  opensnoop: {
+    summary: 'file opens: path, flags, descriptor or errno, and how long it took',
+    example: 'ebpf-run opensnoop --failed',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./opensnoop/probe.ts')).default,
   },
   retrans: {
     summary: 'TCP retransmissions: which connection, in which state, whose socket',
@@ -36,7 +66,12 @@ export const builtin = {
 
 /** Name to definition, for the types of the library. */
 export interface Builtin {
+  dns: typeof import('./dns/probe.ts').default
   execsnoop: typeof import('./execsnoop/probe.ts').default
+  exitsnoop: typeof import('./exitsnoop/probe.ts').default
+  killsnoop: typeof import('./killsnoop/probe.ts').default
+  oomkill: typeof import('./oomkill/probe.ts').default
+  opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default

@@ -26,14 +26,14 @@ const cell = (name, probe, variant, aggregate) => ({
 })
 
 /**
- * Cells of one place. `native` has tracepoints only; `boot` has all variants (PROBE-bcc is the one that bcc runs) and compares
- * with bcc's own tool (PROBE-beside).
+ * Cells of one place. `native` has tracepoints and uprobes only; `boot` has all variants (PROBE-bcc is the one that bcc runs)
+ * and compares with bcc's own tool (PROBE-beside).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
     ...variants
-      .filter(({ name }) => place === 'boot' || name === 'tracepoint')
+      .filter(({ name }) => place === 'boot' || name === 'tracepoint' || name === 'uprobe')
       .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
     ...(place === 'boot' && toolNames.includes(probe)
       ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
@@ -57,8 +57,19 @@ export function isGood(row) {
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
   { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
+  { guest: 'debian11', name: 'exitsnoop-fentry', says: 'bpftrace 0.11 has no fentry' },
+  {
+    guest: 'debian13',
+    name: 'exitsnoop-rawtracepoint',
+    says: 'the tracepoint tells the last thread from 6.17 on',
+  },
+  {
+    guest: 'debian11',
+    name: 'oomkill-tracepoint',
+    says: 'the tracepoint has the process id alone on 5.10',
+  },
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['tcpconnect', 'tcpstates', 'retrans'].map((probe) => ({
+    ['tcpconnect', 'tcpstates', 'retrans', 'exitsnoop'].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',

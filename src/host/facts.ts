@@ -31,8 +31,17 @@ export interface Questions {
   /** `sock:inet_sock_set_state` */
   readonly tracepoints: readonly string[]
   readonly functions: readonly string[]
+  readonly libraryFunctions?: readonly { readonly library: string; readonly function: string }[]
   /** `sock.__sk_common.skc_num` */
   readonly members: readonly string[]
+}
+
+/** A shared library of this machine. */
+export interface LibraryFacts {
+  /** null: none was found. */
+  readonly path: string | null
+  /** Function to whether the library offers it. */
+  readonly functions: Readonly<Record<string, Fact>>
 }
 
 /** What this machine can do. Plain data: a recording carries it, tests write it by hand. */
@@ -73,6 +82,10 @@ export interface HostFacts {
   readonly functions: Readonly<Record<string, Fact>>
   /** Function to whether BTF describes it, without which fentry cannot hook it (a kprobe can). */
   readonly btfFunctions?: Readonly<Record<string, Fact>>
+  /** Whether uprobes can be attached; absent in recordings of versions that did not ask. */
+  readonly uprobes?: Fact
+  /** `libc` to where it is; absent: not asked. */
+  readonly libraries?: Readonly<Record<string, LibraryFacts>>
   /** Member path to its place; null: BTF has no such member; absent: not asked or no BTF. */
   readonly members: Readonly<Record<string, BtfMember | null>>
 }

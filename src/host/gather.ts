@@ -12,6 +12,7 @@ import {
   mechanismQuestions,
 } from './functions.ts'
 import { judgePidNamespace, readJit, readOnlineCpus } from './kernel.ts'
+import { findLibraries, judgeUprobes } from './libraries.ts'
 import { readLockdown } from './lockdown.ts'
 import { readMemory } from './memory.ts'
 import { parseMounts } from './mounts.ts'
@@ -72,6 +73,8 @@ export async function gatherFacts(
       blacklist: readHost('/sys/kernel/debug/kprobes/blacklist'),
     }),
     btfFunctions: judgeBtfFunctions(questions.functions, types),
+    uprobes: judgeUprobes(readHost, lockdown),
+    libraries: findLibraries(questions.libraryFunctions ?? [], { read: readHost, readBytes }),
     members: answered(types?.members ?? {}, questions.members),
   }
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
+import { signals } from '../schema/signals.ts'
 import type { Block, Range } from './filters.ts'
 
 function bad(flag: string, text: string, expected: string, remedy?: string): EbpfRunError {
@@ -39,6 +40,24 @@ export function parseComm(flag: string, text: string): readonly number[] {
     )
   }
   return bytes
+}
+
+const signalNumbers = new Map(
+  Object.entries(signals).map(([number, name]) => [name.slice('SIG'.length), Number(number)]),
+)
+
+/** A signal by number or name, with or without SIG, or a range of numbers. */
+export function parseSignal(flag: string, text: string): Range {
+  if (/^\d/.test(text)) return parseRange(flag, text, 64, 'a signal')
+  const number = signalNumbers.get(text.toUpperCase().replace(/^SIG/, ''))
+  if (number === undefined)
+    throw bad(
+      flag,
+      text,
+      'a signal, by name or number',
+      `for example --${flag} TERM or --${flag} 15`,
+    )
+  return { min: number, max: number }
 }
 
 export function parseUser(flag: string, text: string, names: Names): Range {

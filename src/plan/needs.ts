@@ -10,6 +10,7 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
     return raw ?? checkTracepoint(need.tracepoint, need.fields ?? [], facts)
   }
   if ('function' in need) return checkFunction(need.function, need.by, facts, dialect)
+  if ('uprobe' in need) return checkUprobe(need.uprobe, need.library, facts)
   if ('btf' in need) return checkMember(need.btf, facts)
   if ('headers' in need) return facts.headers ?? notLooked('headers')
   if ('bcc' in need) return checkBcc(need.bcc, facts)
@@ -53,6 +54,19 @@ function checkFunction(
   if (mechanism.is !== 'yes') return mechanism
   const inBtf = by === 'fentry' ? facts.btfFunctions?.[name] : undefined
   return inBtf ?? facts.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
+}
+
+/** Paths that can stand in an attach point: nothing that bpftrace gives a meaning to. */
+export const attachablePath = /^(?:\/[A-Za-z0-9._+-]+)+$/
+
+function checkUprobe(name: string, library: string, facts: HostFacts): Fact {
+  const mechanism = facts.uprobes ?? { is: 'unknown', evidence: 'nobody looked for uprobes' }
+  if (mechanism.is !== 'yes') return mechanism
+  const found = facts.libraries?.[library]
+  if (found === undefined) return { is: 'unknown', evidence: `nobody looked for ${library}` }
+  if (found.path !== null && !attachablePath.test(found.path))
+    return { is: 'no', evidence: `${JSON.stringify(found.path)} cannot stand in an attach point` }
+  return found.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
 }
 
 function checkMember(path: string, facts: HostFacts): Fact {

@@ -8,6 +8,7 @@ import {
   parseFamily,
   parseNetns,
   parseRange,
+  parseSignal,
   parseUser,
 } from './filter-values.ts'
 import type { AnyFilter, Choice, Filter } from './filters.ts'
@@ -89,6 +90,20 @@ export const filterFlags: readonly FlagSpec[] = [
     metavar: '4|6',
     doc: 'address family',
     parse: (flag, text) => ({ by: 'number', value: parseFamily(flag, text) }),
+  },
+  {
+    flag: 'signal',
+    field: 'signal',
+    metavar: 'SIGNAL',
+    doc: 'signals, by name or number, ranges of numbers',
+    parse: (flag, text) => ({ by: 'number', value: parseSignal(flag, text) }),
+  },
+  {
+    flag: 'tpid',
+    field: 'tpid',
+    metavar: 'PID',
+    doc: 'process ids of the target, ranges',
+    parse: number(4_194_304, 'a process id'),
   },
   {
     flag: 'cgroup',

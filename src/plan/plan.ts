@@ -155,6 +155,7 @@ function completePlan(
     nodes: nodesOf(probe, variant),
     events: spec.events,
     layouts,
+    libraries: facts.libraries ?? {},
     options: Object.fromEntries(
       Object.entries(variant.options ?? {}).map(([name, need]) => [
         name,

@@ -32,6 +32,9 @@ export function questionsOf(probe: LoadedProbe): Questions {
       ...needs.flatMap((need) => ('function' in need ? [need.function] : [])),
       ...(probe.spec.variants.some(({ backend }) => backend === 'bcc') ? [ringFunction] : []),
     ]),
+    libraryFunctions: needs.flatMap((need) =>
+      'uprobe' in need ? [{ library: need.library, function: need.uprobe }] : [],
+    ),
     members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
   }
 }

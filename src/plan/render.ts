@@ -1,4 +1,4 @@
-import type { BtfMember } from '../host/facts.ts'
+import type { BtfMember, LibraryFacts } from '../host/facts.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
 import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
@@ -9,6 +9,7 @@ import { type Emit, filterExpression, parseEmit, type Rendered, renderValue } fr
 import type { AnyFilter } from './filters.ts'
 import { renderFooter } from './footer.ts'
 import { counterName, fullName, recordPrintf } from './records.ts'
+import { attachablePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
 import { broken, type Node } from './template.ts'
@@ -22,6 +23,7 @@ export interface ProgramInput {
   readonly events: Readonly<Record<string, EventSpec>>
   readonly layouts: readonly RecordLayout[]
   readonly members: Readonly<Record<string, BtfMember | null>>
+  readonly libraries: Readonly<Record<string, LibraryFacts>>
   readonly options: Readonly<Record<string, boolean>>
   readonly params: Readonly<Record<string, number>>
   readonly filters: readonly AnyFilter[]
@@ -150,6 +152,15 @@ class Rendering {
     const { fentry } = this.input.dialect
     if (fentry === null) throw this.broken('this bpftrace has no fentry')
     return `${fentry[which]}:${name}`
+  }
+
+  /** Throws also for a path that holds more than names: it would be read as something else. */
+  uprobe(type: 'uprobe' | 'uretprobe', library: string, name: string): string {
+    const path = this.input.libraries[library]?.path ?? null
+    if (path === null) throw this.broken(`no place known for ${library}`)
+    if (!attachablePath.test(path) || !/^\w+$/.test(name))
+      throw this.broken(`${JSON.stringify(`${path}:${name}`)} is no attach point`)
+    return `${type}:${path}:${name}`
   }
 
   word(pointer: string): string {
@@ -317,10 +328,13 @@ function split(rest: string): readonly [string, string] {
 const directives: Readonly<Record<string, Directive>> = {
   read: (run, rest) => run.structs.read(...split(rest)),
   port: (run, rest) => run.structs.port(...split(rest)),
+  string: (run, rest) => run.structs.string(...split(rest)),
   word: (run, rest) => run.word(rest),
   text: (run, rest) => run.text(rest),
   entry: (run, rest) => run.fentry('entry', rest),
   exit: (run, rest) => run.fentry('exit', rest),
+  uprobe: (run, rest) => run.uprobe('uprobe', ...split(rest)),
+  uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
   kept: (run, rest) => run.kept(rest),

@@ -45,6 +45,12 @@ export class StructTable {
     return `(((${value} & 255) << 8) | (${value} >> 8))`
   }
 
+  /** The text in an array of characters. */
+  string(path: string, pointer: string): string {
+    const { offset, size } = this.member(path)
+    return `str(${atom(pointer)} + ${offset}, ${size})`
+  }
+
   /** The 64-bit word at an address. */
   word(pointer: string): string {
     return this.at(0, 'unsigned long', pointer)

@@ -7,9 +7,11 @@ import { EbpfRunError } from '../errors.ts'
  *   when NAME / else / end    a part that stands only where an option of the variant holds
  *   read PATH EXPR            a member of a kernel struct (PATH[n] of an array), placed by the running kernel's BTF
  *   port PATH EXPR            the same for a 16-bit number in network order
+ *   string PATH EXPR          the text in an array of characters in a kernel struct
  *   word EXPR                 the 64-bit word at a user-space address
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
+ *   uprobe LIB FUNC           attach point at a function of a shared library, uretprobe at its return
  *   items                     how many items of a list fit
  *   param NAME                a number of the probe's own
  *   kept MAP[KEY]             counts that the map was full when MAP[KEY] was set
@@ -56,7 +58,7 @@ export function membersRead(nodes: readonly Node[]): readonly string[] {
     if (node.is === 'when') return [...membersRead(node.then), ...membersRead(node.otherwise)]
     if (node.is === 'text') return []
     const text = `${node.name} ${node.rest}`
-    return [...text.matchAll(/\b(?:read|port|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
+    return [...text.matchAll(/\b(?:read|port|string|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
       (match) => match[1] ?? '',
     )
   })

@@ -16,7 +16,7 @@ export interface FieldSpec {
   readonly bytes?: number
   /** An unread text arrives empty: the empty text means null. */
   readonly emptyIsNull?: true
-  /** Number to name, of kind `enum`. */
+  /** Number to name, of kind `enum`; of kind `result` where the numbers are no errnos. */
   readonly names?: Readonly<Record<number, string>>
   /** The field a derived kind is computed from. */
   readonly of?: string
@@ -40,6 +40,7 @@ export interface EventSpec {
 export type Need =
   | { readonly tracepoint: string; readonly fields?: readonly string[]; readonly raw?: true }
   | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
+  | { readonly uprobe: string; readonly library: string }
   | { readonly btf: string }
   | { readonly bpftrace: string }
   | { readonly bcc: string }

@@ -52,7 +52,7 @@ export function whyNull(
 /** What a field's values are: type, limits, and the names of an enum. */
 export function typeText(field: FieldSpec): string {
   const { kind, bytes, names } = field
-  if (names !== undefined) return `one of ${Object.values(names).join(', ')}`
+  if (names !== undefined && kind === 'enum') return `one of ${Object.values(names).join(', ')}`
   const limit = kind === 'texts' ? `${bytes} bytes each` : `${bytes} bytes`
   return bytes === undefined ? typeWords[kind] : `${typeWords[kind]}, up to ${limit}`
 }
@@ -72,6 +72,7 @@ export function needText(need: Need): string {
     return `${raw ? 'raw ' : ''}tracepoint ${tracepoint}${fields.length > 0 ? ` with ${fields.join(', ')}` : ''}`
   }
   if ('function' in need) return `${need.by} on ${need.function}`
+  if ('uprobe' in need) return `uprobe on ${need.uprobe} of ${need.library}`
   if ('btf' in need) return `BTF of ${need.btf}`
   if ('headers' in need) return "the kernel's headers"
   return 'bcc' in need ? `bcc ${need.bcc} for Python` : `bpftrace ${need.bpftrace}`

@@ -31,10 +31,10 @@ export interface FastDefinition {
 export function compileRecord(definition: FastDefinition, support: FastSupport): FastRecord | null {
   const fields = Object.entries(definition.spec.fields)
   if (fields.some(([, field]) => field.kind === 'texts')) return null
-  const enums = fields.filter(([, field]) => field.kind === 'enum')
+  const named = fields.filter(([, field]) => field.kind === 'enum' || field.names !== undefined)
   const nameTables = {
-    line: Object.fromEntries(enums.map(([name, field]) => [name, jsonNames(field.names)])),
-    event: Object.fromEntries(enums.map(([name, field]) => [name, { ...field.names }])),
+    line: Object.fromEntries(named.map(([name, field]) => [name, jsonNames(field.names)])),
+    event: Object.fromEntries(named.map(([name, field]) => [name, { ...field.names }])),
   }
   const make = new Function('support', 'nameTables', recordSource(definition))
   // What the source returns is in `recordSource`.

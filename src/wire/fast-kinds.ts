@@ -69,15 +69,16 @@ function enumCode(place: FieldPlace): FieldCode {
 }
 
 function resultCode(place: FieldPlace): FieldCode {
-  const { name } = place
+  const { name, spec } = place
+  const own = spec.names === undefined ? '' : `names.${name}[${name}$n] ?? `
   const line = [
     { text: '{"code":' },
     { code: copyField(name) },
     { text: ',"name":' },
-    { code: writeBytes(`resultJson(${name}$n)`) },
+    { code: writeBytes(`${own}resultJson(${name}$n)`) },
     { text: '}' },
   ]
-  const value = `{ code: ${name}$n, name: resultName(${name}$n) }`
+  const value = `{ code: ${name}$n, name: ${own}resultName(${name}$n) }`
   return orNull(place, { read: readInteger(place, kinds.result.json.properties.code), line, value })
 }
 

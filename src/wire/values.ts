@@ -44,7 +44,7 @@ const readers: Readonly<Record<string, ReadKind>> = {
   u64: readDigits,
   ktime: readDigits,
   enum: (text, spec) => named(readDigits(text), spec.names ?? {}),
-  result: (text) => withName(readInteger(text, kinds.result.json.properties.code)),
+  result: (text, spec) => withName(readInteger(text, kinds.result.json.properties.code), spec),
   address: (text, _spec, addresses) => addresses.read(text) ?? bad.address,
 }
 
@@ -121,6 +121,6 @@ function named(digits: string | Bad, names: Readonly<Record<string, string>>): s
   return Object.hasOwn(names, digits) ? (names[digits] ?? '') : `UNKNOWN_${digits}`
 }
 
-function withName(code: number | Bad): unknown {
-  return code instanceof Bad ? code : { code, name: resultName(code) }
+function withName(code: number | Bad, { names }: FieldSpec): unknown {
+  return code instanceof Bad ? code : { code, name: names?.[code] ?? resultName(code) }
 }

@@ -29,7 +29,7 @@ export function handmadeFacts(differences: Partial<HostFacts> = {}): HostFacts {
 
 /** The same, with everything that a probe asks for and one bpftrace version. */
 export function factsFor(probe: LoadedProbe, version: string): HostFacts {
-  const { tracepoints, functions, members } = questionsOf(probe)
+  const { tracepoints, functions, members, libraryFunctions = [] } = questionsOf(probe)
   const needed = probe.spec.variants.flatMap((variant) => variant.needs)
   const fieldsOf = (name: string) =>
     needed.flatMap((need) =>
@@ -44,6 +44,16 @@ export function factsFor(probe: LoadedProbe, version: string): HostFacts {
     ),
     functions: Object.fromEntries(functions.map((name) => [name, yes])),
     btfFunctions: Object.fromEntries(functions.map((name) => [name, yes])),
+    uprobes: yes,
+    libraries: Object.fromEntries(
+      libraryFunctions.map(({ library }) => [
+        library,
+        {
+          path: `/usr/lib/${library}.so`,
+          functions: Object.fromEntries(libraryFunctions.map((each) => [each.function, yes])),
+        },
+      ]),
+    ),
     members: Object.fromEntries(
       members.map((path, at) => [path, handmadeMember(8 * at, isArray(probe, path))]),
     ),

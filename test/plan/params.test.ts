@@ -77,6 +77,37 @@ describe('a list of anything else', () => {
   })
 })
 
+describe('a signal', () => {
+  const signal = { kind: 'enum', names: {}, doc: '' } as const
+  const probe = {
+    ...spec,
+    events: { thing: { doc: '', fields: { signal }, table: [] } },
+  } as const
+  const ranges = (typed: string) => {
+    const [filter] = parseFilters(probe, { signal: [typed] }, null, noNames)
+    if (filter?.by !== 'number') throw new Error('no filter on a number')
+    return filter.choices.map(({ negated, value: { min, max } }) => [negated, min, max])
+  }
+
+  it('is taken by name, with or without SIG, and by number', () => {
+    expect(ranges('TERM,SIGKILL,!int,rtmin+3,SIGRTMAX')).toEqual([
+      [false, 15, 15],
+      [false, 9, 9],
+      [true, 2, 2],
+      [false, 37, 37],
+      [false, 64, 64],
+    ])
+    expect(ranges('0,34-64')).toEqual([
+      [false, 0, 0],
+      [false, 34, 64],
+    ])
+  })
+
+  it.each(['65', 'SIG', 'TERMINATE', '', 'SIGSIGTERM', '9-2'])('is refused: %s', (typed) => {
+    expect(() => ranges(typed)).toThrow(expect.objectContaining({ code: 'BAD_VALUE' }))
+  })
+})
+
 describe('a cgroup', () => {
   const asked: string[] = []
   const names: Names = {

@@ -65,6 +65,12 @@ describe('a template', () => {
     )
   })
 
+  it('reads the text in an array of characters of a struct', () => {
+    expect(render(`$x = {{string sock.a $sk + 8}};\n${whole}`)).toMatch(
+      /\$x = str\(\(\$sk \+ 8\) \+ \d+, \d+\);/,
+    )
+  })
+
   it('is refused for fentry where this bpftrace has none', () => {
     expect(() =>
       planFor({}, null, handmadeProbe({ template: '{{exit tcp_v4_connect}} { 1 }' }), '0.11.3'),

@@ -35,7 +35,7 @@ export const kitchen = {
     laddr: { ...socket.laddr, nullAs: '::' },
     lfamily: { kind: 'family', of: 'laddr', nullable: true, doc: '' },
     state: { kind: 'enum', names: { 1: 'ONE', 2: 'two "2"' }, doc: '' },
-    result: { kind: 'result', doc: '' },
+    result: { kind: 'result', names: { '-4242': 'OWN', '7': 'seven "7"' }, doc: '' },
     ret: { kind: 'i32', doc: '' },
     error: { kind: 'errno', of: 'ret', nullable: true, doc: '' },
     path: { kind: 'text', bytes: 8, emptyIsNull: true, doc: '' },

@@ -146,6 +146,8 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     expect(shown('result', '0')).toEqual({ code: 0, name: 'OK' })
     expect(shown('result', '3')).toEqual({ code: 3, name: 'OK' })
     expect(shown('result', '-13')).toEqual({ code: -13, name: 'EACCES' })
+    expect(shown('result', '7')).toEqual({ code: 7, name: 'seven "7"' })
+    expect(shown('result', '-4242')).toEqual({ code: -4242, name: 'OWN' })
     expect(shown('result', '-4095')).toEqual({ code: -4095, name: 'ERRNO_4095' })
     expect(shown('result', '-4097')).toEqual({ code: -4097, name: 'ERRNO_4097' })
   })

@@ -1,9 +1,13 @@
 // Holds what a workload expects against what came.
 
-/** Whether a value is what was expected: equal, one of a choice, or a list with rules of its own. */
+/** Whether a value is what was expected: equal, one of a choice, a number in a range, or a list with rules of its own. */
 function fits(expected, value) {
   if (expected === null || typeof expected !== 'object') return expected === value
   if (Array.isArray(expected.any)) return expected.any.some((each) => fits(each, value))
+  if (Array.isArray(expected.between)) {
+    const [least, most] = expected.between
+    return typeof value === 'number' && value >= least && value <= most
+  }
   if (Array.isArray(expected.starts)) return fitsStart(expected, value)
   if (Array.isArray(expected.readable)) {
     return (

@@ -1,0 +1,86 @@
+import { common } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+/** What getaddrinfo() returns (netdb.h of the C library); the others return a pointer or none. */
+const outcomes = {
+  '-1': 'EAI_BADFLAGS',
+  '-2': 'EAI_NONAME',
+  '-3': 'EAI_AGAIN',
+  '-4': 'EAI_FAIL',
+  '-5': 'EAI_NODATA',
+  '-6': 'EAI_FAMILY',
+  '-7': 'EAI_SOCKTYPE',
+  '-8': 'EAI_SERVICE',
+  '-9': 'EAI_ADDRFAMILY',
+  '-10': 'EAI_MEMORY',
+  '-11': 'EAI_SYSTEM',
+  '-12': 'EAI_OVERFLOW',
+  '-100': 'EAI_INPROGRESS',
+  '-101': 'EAI_CANCELED',
+  '-102': 'EAI_NOTCANCELED',
+  '-103': 'EAI_ALLDONE',
+  '-104': 'EAI_INTR',
+  '-105': 'EAI_IDN_ENCODE',
+  '1': 'FAILED',
+} as const
+
+export default defineProbe({
+  name: 'dns',
+  aliases: ['gethostlatency'],
+  summary: 'name lookups by the C library: host, result, and how long it took',
+  example: 'ebpf-run dns --failed',
+  owner: 'task',
+  failed: [
+    { field: 'result', min: -4095, max: -1 },
+    { field: 'result', min: 1, max: 1 },
+  ],
+  events: {
+    lookup: {
+      doc: 'one getaddrinfo(), gethostbyname() or gethostbyname2()',
+      fields: {
+        ...common,
+        kind: {
+          kind: 'enum',
+          names: { 1: 'getaddrinfo', 2: 'gethostbyname', 3: 'gethostbyname2' },
+          doc: 'the function',
+          width: 14,
+        },
+        host: {
+          kind: 'text',
+          bytes: 128,
+          emptyIsNull: true,
+          doc: 'name that was looked up; null when the caller gave none',
+          width: 24,
+        },
+        result: {
+          kind: 'result',
+          names: outcomes,
+          doc: 'what the function returned: 0, or an EAI_ code of getaddrinfo(); `FAILED` (1) for a gethostbyname() that returned nothing',
+        },
+        duration_ns: {
+          kind: 'duration',
+          unit: 'ns',
+          doc: 'from the call to its return',
+          heading: 'MS',
+        },
+      },
+      table: ['time', 'pid', 'comm', 'duration_ns', 'result', 'host'],
+    },
+  },
+  variants: [
+    {
+      name: 'uprobe',
+      backend: 'bpftrace',
+      template: 'uprobe.bt',
+      needs: [
+        { uprobe: 'getaddrinfo', library: 'libc' },
+        { uprobe: 'gethostbyname', library: 'libc' },
+        { uprobe: 'gethostbyname2', library: 'libc' },
+      ],
+      cannotTell: {},
+      misses:
+        'programs with a resolver of their own (Go, musl, statically linked ones) or another libc, such as that of a container; lookups that never return; calls made while another tracing program runs on that CPU',
+      cost: 'a uprobe and a uretprobe a lookup',
+    },
+  ],
+})

@@ -1,0 +1,154 @@
+"""67 lookups: 53 that wait for a name server at the same time, and 14 that succeed and fail in every way there is."""
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, sys.argv[1])
+from workload import HOSTILE, child, expect, scope, shown
+
+# An address of its own: another workload may run beside it.
+SERVER = "127.26.%d.%d" % (os.getpid() >> 8 & 255, os.getpid() & 255)
+WAITING = 53
+NAMES = {
+    -1: "EAI_BADFLAGS",
+    -2: "EAI_NONAME",
+    -3: "EAI_AGAIN",
+    -5: "EAI_NODATA",
+    -6: "EAI_FAMILY",
+    -7: "EAI_SOCKTYPE",
+    -8: "EAI_SERVICE",
+}
+libc = ctypes.CDLL(None)
+libc.gethostbyname.restype = libc.gethostbyname2.restype = ctypes.c_void_p
+folder = tempfile.mkdtemp(prefix="ebpf-run-dns-")
+
+
+def mounted(path, text):
+    """Another file in its place, in this process's own mount namespace."""
+    own = os.path.join(folder, os.path.basename(path))
+    with open(own, "w") as file:
+        file.write(text)
+    if not os.path.exists(path):
+        open(path, "w").close()
+        made.append(path)
+    subprocess.run(["mount", "--bind", own, os.path.realpath(path)], check=True)
+
+
+def answer(query, code, address=None):
+    """A reply without or with one address (RFC 1035, 4.1)."""
+    end = query.index(b"\0", 12) + 5
+    body = query[12:end]
+    head = query[:2] + bytes([0x81, 0x80 | code, 0, 1, 0, 1 if address else 0, 0, 0, 0, 0])
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(address) if address else b""
+    return head + body + record
+
+
+def serve():
+    waiting = []
+    asked = set()
+    while True:
+        query, peer = server.recvfrom(4096)
+        label = query[13 : 13 + query[12]]
+        if label.startswith(b"slow"):
+            # Nobody gets an answer before all have asked.
+            waiting.append((query, peer))
+            asked.add(label)
+            if len(asked) == WAITING:
+                for query, peer in waiting:
+                    server.sendto(answer(query, 0, "10.26.0.1"), peer)
+        elif label == b"good":
+            server.sendto(answer(query, 0, "10.26.0.2"), peer)
+        elif label == b"broken":
+            server.sendto(answer(query, 2), peer)
+        else:
+            server.sendto(answer(query, 3), peer)
+
+
+def expected(kind, host, result, **others):
+    raw = host if isinstance(host, bytes) or host is None else host.encode()
+    cut = {"cut": ["host"]} if raw is not None and len(raw) > 128 else {}
+    expect(
+        pid=os.getpid(),
+        tid=threading.get_native_id(),
+        uid=os.getuid(),
+        kind=kind,
+        host=None if raw is None else shown(raw, 128),
+        result=result,
+        **cut,
+        **others,
+    )
+
+
+def resolve(host, service=80, *hints, result=None, **others):
+    code = 0
+    try:
+        socket.getaddrinfo(host, service, *hints)
+    except socket.gaierror as error:
+        code = error.errno
+    if result is not None and code != result:
+        raise SystemExit("%r came to %d" % (host, code))
+    expected("getaddrinfo", host, {"code": code, "name": NAMES.get(code, "OK")}, **others)
+
+
+def by_name(host, found):
+    if (libc.gethostbyname(host) is not None) != found:
+        raise SystemExit("gethostbyname(%r) is not what was expected" % host)
+    expected("gethostbyname", host, {"code": 0, "name": "OK"} if found else {"code": 1, "name": "FAILED"})
+
+
+def by_name2(host):
+    if libc.gethostbyname2(host, socket.AF_INET) is None:
+        raise SystemExit("gethostbyname2(%r) found nothing" % host)
+    expected("gethostbyname2", host, {"code": 0, "name": "OK"})
+
+
+def slow(number):
+    resolve("slow-%d.test" % number, 80, socket.AF_INET, socket.SOCK_STREAM, result=0)
+
+
+def hostile():
+    libc.prctl(15, HOSTILE)
+    resolve(HOSTILE, 80, socket.AF_INET, comm=shown(HOSTILE, 15), escaped=["comm", "host"])
+
+
+made = []
+try:
+    mounted("/etc/resolv.conf", "nameserver %s\noptions timeout:15 attempts:1\n" % SERVER)
+    mounted("/etc/nsswitch.conf", "hosts: files dns\n")
+    mounted("/etc/hosts", "127.0.0.1 localhost\n10.26.0.3 known.test\n")
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((SERVER, 53))
+    threading.Thread(target=serve, daemon=True).start()
+
+    threads = [threading.Thread(target=slow, args=(number,)) for number in range(WAITING)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    inet, stream = socket.AF_INET, socket.SOCK_STREAM
+    resolve("good.test", 80, inet, stream, result=0)
+    resolve("known.test", 80, inet, stream, result=0)
+    resolve("127.0.0.1", 80, result=0)
+    resolve(None, 80, result=0)
+    resolve("missing.test", 80, inet, stream, result=-2)
+    resolve("broken.test", 80, inet, stream, result=-3)
+    resolve("not a number", 80, inet, stream, 0, socket.AI_NUMERICHOST, result=-2)
+    resolve("localhost", 80, inet, stream, 0, 0x8000000, result=-1)
+    resolve("localhost", "no such service", inet, stream, result=-8)
+    resolve("localhost", 80, 99, stream, result=-6)
+    resolve(("%s." % ("x" * 50)) * 3 + "test", 80, inet, stream)
+    by_name(b"missing.test", False)
+    by_name2(b"good.test")
+    scope(("pid", [os.getpid(), child(hostile)]))
+finally:
+    for path in ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"):
+        subprocess.run(["umount", os.path.realpath(path)], check=False)
+    for path in made:
+        os.unlink(path)
+    subprocess.run(["rm", "-r", folder], check=True)
