@@ -2,6 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { Fact, HostFacts } from '../host/facts.ts'
 import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
+import { withNames } from '../schema/names.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
 import type { Dialect } from './dialect.ts'
@@ -43,6 +44,7 @@ export interface Consideration {
 
 /** A probe, its parameters and this host's facts, ready to run. Pure data and one pure function. */
 export interface Plan {
+  /** With the names that its enums have on this host. */
   readonly probe: ProbeSpec
   readonly variant: VariantSpec
   readonly dialect: Dialect
@@ -107,7 +109,7 @@ function completePlan(
   dialect: Dialect,
   considered: readonly Consideration[],
 ): Plan {
-  const { spec } = probe
+  const spec = withNames(probe.spec, facts.tracepoints)
   const layouts = layoutsOfProbe(spec.events, variant.cannotTell)
   const input: ProgramInput = {
     where: `${spec.name}/${variant.template}`,

@@ -1,5 +1,5 @@
 import type { Questions } from '../host/facts.ts'
-import type { VariantSpec } from '../schema/define.ts'
+import type { FieldSpec, VariantSpec } from '../schema/define.ts'
 import type { LoadedProbe } from './plan.ts'
 import { membersRead, type Node, parseTemplate } from './template.ts'
 
@@ -15,10 +15,14 @@ export function questionsOf(probe: LoadedProbe): Questions {
     ...variant.needs,
     ...Object.values(variant.options ?? {}).filter((option) => typeof option !== 'boolean'),
   ])
+  const fields = Object.values(probe.spec.events).flatMap((event): readonly FieldSpec[] =>
+    Object.values(event.fields),
+  )
   const read = probe.spec.variants.flatMap((variant) => membersRead(nodesOf(probe, variant)))
   return {
     tracepoints: unique([
       ...needs.flatMap((need) => ('tracepoint' in need ? [need.tracepoint] : [])),
+      ...fields.flatMap(({ namesFrom }) => (namesFrom === undefined ? [] : [namesFrom.tracepoint])),
       gateTracepoint,
       forkTracepoint,
     ]),

@@ -1,5 +1,6 @@
 import type { BtfMember } from '../host/facts.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { commandProgram } from './command.ts'
 import { kernelCondition } from './conditions.ts'
@@ -147,6 +148,15 @@ class Rendering {
     return `${fentry[which]}:${name}`
   }
 
+  /** The number of an enum's name on this host, a number that no enum has where it is unknown. */
+  named(path: string, name: string): string {
+    const [event = '', field = ''] = path.split('.')
+    const spec = this.input.events[event]?.fields[field]
+    if (spec?.kind !== 'enum') throw this.broken(`{{named ${path}}} is no enum of an event`)
+    const found = Object.entries(spec.names ?? {}).find(([, each]) => each === name)
+    return found?.[0] ?? '4294967295'
+  }
+
   word(pointer: string): string {
     return this.structs.word(this.user(pointer))
   }
@@ -175,7 +185,7 @@ class Rendering {
   }
 
   learn(key: string, port: string): string {
-    return `@pid[${key}] = pid; @uid[${key}] = uid; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @port[${key}] = ${port} + 1; ${this.kept(`@pid[${key}]`)}`
+    return `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @port[${key}] = ${port} + 1; ${this.kept(`@pid[${key}]`)}`
   }
 
   part(rest: string): string {
@@ -196,8 +206,12 @@ class Rendering {
     if (layout === undefined) throw this.broken(`{{emit ${event}}} is no event of this probe`)
     const fields = [...layout.closed, ...layout.texts]
     const expected = new Set(fields.map((field) => field.name))
+    const specs = this.input.events[event]?.fields ?? {}
     for (const name of values.keys()) {
-      if (!expected.has(name))
+      // What this variant cannot tell may stand in a template that variants share.
+      const spec = specs[name]
+      const isLeftOut = spec !== undefined && kinds[spec.kind].travel !== 'derived'
+      if (!expected.has(name) && !isLeftOut)
         throw this.broken(`${event}.${name} is emitted, but is not on the wire`)
     }
     const printed = fields.map(({ name, spec }) => {
@@ -274,12 +288,14 @@ function split(rest: string): readonly [string, string] {
 const directives: Readonly<Record<string, Directive>> = {
   read: (run, rest) => run.structs.read(...split(rest)),
   port: (run, rest) => run.structs.port(...split(rest)),
+  byte: (run, rest) => run.structs.byte(rest),
   word: (run, rest) => run.word(rest),
   text: (run, rest) => run.text(rest),
   entry: (run, rest) => run.fentry('entry', rest),
   exit: (run, rest) => run.fentry('exit', rest),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
+  named: (run, rest) => run.named(...split(rest)),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.learn(...split(rest)),
   forget: (_, key) => ownerMaps.map((map) => `delete(@${map}[${key}]);`).join(' '),

@@ -30,3 +30,9 @@ typedef unsigned long size_t;
 typedef long ssize_t;
 typedef long long loff_t;
 typedef _Bool bool;
+/* Enums of tracepoint fields, which all have the size of an int. */
+#ifndef EBPF_RUN_ENUMS
+#define EBPF_RUN_ENUMS
+enum sk_rst_reason { er_no_rst_reason };
+enum skb_drop_reason { er_no_drop_reason };
+#endif
