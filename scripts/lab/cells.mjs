@@ -42,8 +42,9 @@ export function isGood(row) {
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
   { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
+  { guest: 'debian11', name: 'tcpreset-fentry', says: 'bpftrace 0.11 has no fentry' },
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['tcpconnect', 'tcpstates', 'retrans'].map((probe) => ({
+    ['tcpconnect', 'tcpstates', 'retrans', 'tcpreset', 'tcpdrop', 'tcptracer'].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',
