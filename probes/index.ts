@@ -50,6 +50,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpconnect/probe.ts')).default,
   },
+  tcpreset: {
+    summary: 'TCP resets, sent and received: which connection, why, whose socket',
+    example: 'ebpf-run tcpreset --rport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpreset/probe.ts')).default,
+  },
   tcpstates: {
     summary: 'TCP state changes, and how long each state lasted',
     example: 'ebpf-run tcpstates --lport 443',
@@ -74,6 +80,7 @@ export interface Builtin {
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
+  tcpreset: typeof import('./tcpreset/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
 }

@@ -58,6 +58,7 @@ export function isGood(row) {
 export const impossible = [
   { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
   { guest: 'debian11', name: 'exitsnoop-fentry', says: 'bpftrace 0.11 has no fentry' },
+  { guest: 'debian11', name: 'tcpreset-fentry', says: 'bpftrace 0.11 has no fentry' },
   {
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
@@ -69,7 +70,7 @@ export const impossible = [
     says: 'the tracepoint has the process id alone on 5.10',
   },
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['tcpconnect', 'tcpstates', 'retrans', 'exitsnoop'].map((probe) => ({
+    ['exitsnoop', 'retrans', 'tcpconnect', 'tcpreset', 'tcpstates', 'tcptop'].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',

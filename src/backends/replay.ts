@@ -1,6 +1,7 @@
 import { EbpfRunError } from '../errors.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { AnyEvent } from '../schema/define.ts'
+import { withNames } from '../schema/names.ts'
 import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
@@ -10,6 +11,8 @@ import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './
 
 export interface Replay {
   readonly head: RecordingHead
+  /** With the names that its enums had on the host of the recording. */
+  readonly probe: ProbeSpec
   /** Feeds the recorded bytes through the same decoder as a live run; returns the account as the bytes tell it. */
   play(onEvent: (event: AnyEvent) => boolean): {
     readonly account: Account
@@ -26,8 +29,9 @@ export function headOf(file: Buffer): RecordingHead {
 }
 
 /** A recording of this probe, ready to be played. Throws BAD_RECORDING when its events were defined otherwise. */
-export function openReplay(file: Buffer, probe: ProbeSpec): Replay {
+export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
   const head = headOf(file)
+  const probe = withNames(spec, head.host.facts?.tracepoints ?? {})
   const variant = probe.variants.find((each) => each.name === head.variant)
   const layouts = variant === undefined ? null : layoutsOfProbe(probe.events, variant.cannotTell)
   if (layouts === null || layoutDigest(probe, layouts) !== head.layout) {
@@ -40,6 +44,7 @@ export function openReplay(file: Buffer, probe: ProbeSpec): Replay {
   }
   return {
     head,
+    probe,
     play(onEvent) {
       const clock = { offsetNs: 0n }
       const counters = createCounters(head.token)

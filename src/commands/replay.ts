@@ -54,7 +54,7 @@ export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io)
     utc: isSet(parsed, 'utc'),
     ...(resolver === null ? {} : { shown: resolver.shown }),
   })
-  const numberOf = numberOfFields(probe.spec)
+  const numberOf = numberOfFields(recording.probe)
   const { host, started, variant } = recording.head
   if (!isQuiet)
     io.stderr(

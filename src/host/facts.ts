@@ -13,6 +13,8 @@ export interface TracepointField {
   readonly length: number
   readonly offset: number
   readonly size: number
+  /** Number to name, where the print format spells the field's values. The numbers shift between kernels. */
+  readonly names?: Readonly<Record<number, string>>
 }
 
 /** Where a member path of a struct lies, from BTF. */

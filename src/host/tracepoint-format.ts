@@ -12,8 +12,18 @@ export function formatPath(tracepoint: string): string | null {
 /** `field:__u8 saddr[4];	offset:32;	size:4;	signed:0;` as trace_format fields print it, kernel/trace/trace_events.c (f_show). */
 const fieldLine = /^\tfield:([^;]+);\toffset:(\d+);\tsize:(\d+);(?:\tsigned:[01];)?$/gm
 
+/** `__print_symbolic(REC->reason, { 2, "NO_SOCKET" }, …)` in the line `print fmt`. */
+const symbolList = /__print_symbolic\(REC->(\w+)((?:,\s*\{[^{}]*\})+)\)/g
+const symbol = /\{\s*(\d+|0x[0-9a-f]+),\s*"([^"]*)"\s*\}/g
+
 /** Text of a tracepoint's format file -> its fields in order, the `common_` ones left out. */
 export function parseFormat(text: string): TracepointField[] {
+  const names = new Map(
+    [...text.matchAll(symbolList)].flatMap(([, field = '', list = '']) => {
+      const pairs = [...list.matchAll(symbol)].map(([, number, name]) => [Number(number), name])
+      return pairs.length === 0 ? [] : [[field, Object.fromEntries(pairs)] as const]
+    }),
+  )
   return [...text.matchAll(fieldLine)]
     .map(([, declaration = '', offset, size]) => ({
       ...parseDeclaration(declaration),
@@ -21,6 +31,7 @@ export function parseFormat(text: string): TracepointField[] {
       size: Number(size),
     }))
     .filter((field) => !field.name.startsWith('common_'))
+    .map((field) => (names.has(field.name) ? { ...field, names: names.get(field.name) } : field))
 }
 
 /** `__u8 saddr[4]` -> name, type and length. `__data_loc char[] name` has the brackets in its type (f_show). */

@@ -17,12 +17,13 @@ const taskValues: Readonly<Record<string, string>> = {
 
 /**
  * The owner of a socket, kept in maps under `key`; 0 is nobody's key, where every map has nothing. Maps read as 0 or "" there,
- * which stands for null but in the case of uid.
+ * which stands for null.
  */
 function ownerValues(key: string): Readonly<Record<string, string>> {
   return {
     pid: `@pid[${key}]`,
-    uid: `(${key} != 0 ? @uid[${key}] : (uint64)4294967295)`,
+    // Kept plus one. No choice by `?`: 0.23.2 takes the wrong side when one of them reads a map under a kernel address.
+    uid: `(((uint64)@uid[${key}] + 4294967295) & 4294967295)`,
     comm: `@comm[${key}]`,
     cgroup: `@cgroup[${key}]`,
     owner_from: `(${key} != 0 ? (uint64)2 : (uint64)0)`,

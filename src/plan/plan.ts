@@ -2,6 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { Fact, HostFacts } from '../host/facts.ts'
 import type { BackendName, ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
+import { withNames } from '../schema/names.ts'
 import { groupLayouts } from '../wire/groups.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { bccPlan } from './bcc-plan.ts'
@@ -55,6 +56,7 @@ export interface Consideration {
 
 /** A probe, its parameters and this host's facts, ready to run. Pure data and one pure function. */
 export interface Plan {
+  /** With the names that its enums have on this host. */
   readonly probe: ProbeSpec
   readonly variant: VariantSpec
   /** Of bpftrace; null for another back-end. */
@@ -147,7 +149,7 @@ function completePlan(
   facts: HostFacts,
   considered: readonly Consideration[],
 ): Plan {
-  const { spec } = probe
+  const spec = withNames(probe.spec, facts.tracepoints)
   const dialect = variant.backend === 'bpftrace' ? dialectOfHost(facts) : null
   const layouts = layoutsOfProbe(spec.events, variant.cannotTell)
   const common = {

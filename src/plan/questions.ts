@@ -1,5 +1,5 @@
 import type { Questions } from '../host/facts.ts'
-import type { VariantSpec } from '../schema/define.ts'
+import type { FieldSpec, VariantSpec } from '../schema/define.ts'
 import type { LoadedProbe } from './plan.ts'
 import { membersRead, type Node, parseTemplate } from './template.ts'
 
@@ -18,6 +18,9 @@ export function questionsOf(probe: LoadedProbe): Questions {
     ...variant.needs,
     ...Object.values(variant.options ?? {}).filter((option) => typeof option !== 'boolean'),
   ])
+  const fields = Object.values(probe.spec.events).flatMap((event): readonly FieldSpec[] =>
+    Object.values(event.fields),
+  )
   // A C template reads by the kernel's headers.
   const read = probe.spec.variants
     .filter(({ backend }) => backend === 'bpftrace')
@@ -25,6 +28,7 @@ export function questionsOf(probe: LoadedProbe): Questions {
   return {
     tracepoints: unique([
       ...needs.flatMap((need) => ('tracepoint' in need ? [need.tracepoint] : [])),
+      ...fields.flatMap(({ namesFrom }) => (namesFrom === undefined ? [] : [namesFrom.tracepoint])),
       gateTracepoint,
       forkTracepoint,
     ]),

@@ -1,5 +1,6 @@
 import type { BtfMember, LibraryFacts } from '../host/facts.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
 import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { commandProgram } from './command.ts'
@@ -163,6 +164,15 @@ class Rendering {
     return `${type}:${path}:${name}`
   }
 
+  /** The number of an enum's name on this host, a number that no enum has where it is unknown. */
+  named(path: string, name: string): string {
+    const [event = '', field = ''] = path.split('.')
+    const spec = this.input.events[event]?.fields[field]
+    if (spec?.kind !== 'enum') throw this.broken(`{{named ${path}}} is no enum of an event`)
+    const found = Object.entries(spec.names ?? {}).find(([, each]) => each === name)
+    return found?.[0] ?? '4294967295'
+  }
+
   word(pointer: string): string {
     return this.structs.word(this.user(pointer))
   }
@@ -191,7 +201,7 @@ class Rendering {
   }
 
   learn(key: string, port: string): string {
-    return `@pid[${key}] = pid; @uid[${key}] = uid; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @port[${key}] = ${port} + 1; ${this.kept(`@pid[${key}]`)}`
+    return `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @port[${key}] = ${port} + 1; ${this.kept(`@pid[${key}]`)}`
   }
 
   part(rest: string): string {
@@ -212,8 +222,12 @@ class Rendering {
     if (layout === undefined) throw this.broken(`{{emit ${event}}} is no event of this probe`)
     const fields = [...layout.closed, ...layout.texts]
     const expected = new Set(fields.map((field) => field.name))
+    const specs = this.input.events[event]?.fields ?? {}
     for (const name of values.keys()) {
-      if (!expected.has(name))
+      // What this variant cannot tell may stand in a template that variants share.
+      const spec = specs[name]
+      const isLeftOut = spec !== undefined && kinds[spec.kind].travel !== 'derived'
+      if (!expected.has(name) && !isLeftOut)
         throw this.broken(`${event}.${name} is emitted, but is not on the wire`)
     }
     const rendered = new Map(
@@ -329,6 +343,7 @@ const directives: Readonly<Record<string, Directive>> = {
   read: (run, rest) => run.structs.read(...split(rest)),
   port: (run, rest) => run.structs.port(...split(rest)),
   string: (run, rest) => run.structs.string(...split(rest)),
+  byte: (run, rest) => run.structs.byte(rest),
   word: (run, rest) => run.word(rest),
   text: (run, rest) => run.text(rest),
   entry: (run, rest) => run.fentry('entry', rest),
@@ -337,6 +352,7 @@ const directives: Readonly<Record<string, Directive>> = {
   uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
+  named: (run, rest) => run.named(...split(rest)),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.learn(...split(rest)),
   forget: (_, key) => ownerMaps.map((map) => `delete(@${map}[${key}]);`).join(' '),

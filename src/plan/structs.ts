@@ -51,6 +51,11 @@ export class StructTable {
     return `str(${atom(pointer)} + ${offset}, ${size})`
   }
 
+  /** The byte at an address. */
+  byte(pointer: string): string {
+    return `((uint64)${this.at(0, 'unsigned char', pointer)})`
+  }
+
   /** The 64-bit word at an address. */
   word(pointer: string): string {
     return this.at(0, 'unsigned long', pointer)

@@ -8,12 +8,14 @@ import { EbpfRunError } from '../errors.ts'
  *   read PATH EXPR            a member of a kernel struct (PATH[n] of an array), placed by the running kernel's BTF
  *   port PATH EXPR            the same for a 16-bit number in network order
  *   string PATH EXPR          the text in an array of characters in a kernel struct
+ *   byte EXPR                 the byte at a kernel address
  *   word EXPR                 the 64-bit word at a user-space address
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
  *   uprobe LIB FUNC           attach point at a function of a shared library, uretprobe at its return
  *   items                     how many items of a list fit
  *   param NAME                a number of the probe's own
+ *   named EVENT.FIELD NAME    the number that this kernel has for a name of an enum; 4294967295 for one that it does not have
  *   kept MAP[KEY]             counts that the map was full when MAP[KEY] was set
  *   learn KEY PORT            keeps the current task as the owner of a socket
  *   forget KEY                drops the owner

@@ -51,7 +51,9 @@ export function whyNull(
 
 /** What a field's values are: type, limits, and the names of an enum. */
 export function typeText(field: FieldSpec): string {
-  const { kind, bytes, names } = field
+  const { kind, bytes, names, namesFrom, flags } = field
+  if (namesFrom !== undefined) return 'name, as the running kernel spells it'
+  if (flags !== undefined) return `${flags.join(', ')}, joined by |, or NONE`
   if (names !== undefined && kind === 'enum') return `one of ${Object.values(names).join(', ')}`
   const limit = kind === 'texts' ? `${bytes} bytes each` : `${bytes} bytes`
   return bytes === undefined ? typeWords[kind] : `${typeWords[kind]}, up to ${limit}`

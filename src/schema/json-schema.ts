@@ -44,6 +44,11 @@ function eventSchema(probe: ProbeSpec, name: string, event: EventSpec): JsonSche
 /** What a validator should know that the kind's own JSON does not say. */
 const refinements: Partial<Record<Kind, (field: FieldSpec) => JsonSchema>> = {
   enum: (field) => {
+    if (field.namesFrom !== undefined) return {}
+    if (field.flags !== undefined) {
+      const flag = `(${field.flags.join('|')})`
+      return { pattern: `^(NONE|${flag}([|]${flag})*)$` }
+    }
     const names = Object.values(field.names ?? {})
     const known = names.map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`))
     return { pattern: `^(${[...known, 'UNKNOWN_[0-9]+'].join('|')})$`, examples: names }

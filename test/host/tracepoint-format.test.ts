@@ -72,6 +72,21 @@ describe('parseFormat', () => {
   })
 })
 
+describe('the names of values in a print format', () => {
+  const text = `\tfield:int state;\toffset:8;\tsize:4;\tsigned:1;
+\tfield:enum why reason;\toffset:12;\tsize:4;\tsigned:0;
+
+print fmt: "state=%s reason: %s", REC->state ? __print_symbolic(REC->state, { TCP_CLOSE, "CLOSE" }) : "UNKNOWN", __print_symbolic(REC->reason, { 2, "NOT_SPECIFIED" }, { 0x10000, "OTHER" })
+`
+
+  it('belong to their field, by number', () => {
+    expect(parseFormat(text).map(({ name, names }) => [name, names])).toEqual([
+      ['state', undefined],
+      ['reason', { 2: 'NOT_SPECIFIED', 65_536: 'OTHER' }],
+    ])
+  })
+})
+
 describe('formatPath', () => {
   it('makes a path of a category and a name', () => {
     expect(formatPath('tcp:tcp_probe')).toBe('events/tcp/tcp_probe/format')

@@ -29,6 +29,16 @@ describe('a template', () => {
     )
   })
 
+  it('reads one byte at an address', () => {
+    expect(render(`$x = {{byte $tcp + 13}} & 4;\n${whole}`)).toContain(
+      '$x = ((uint64)((struct er_0_unsigned_char *)($tcp + 13))->v) & 4;',
+    )
+  })
+
+  it('may give a value to a field that this variant leaves out', () => {
+    expect(render('{{emit thing\n task\n lport = $port\n}}')).not.toContain('$port')
+  })
+
   it.each([
     ['an unknown directive', '{{nonsense 1}}', 'unknown directive {{nonsense}}'],
     ['a directive named like a method', '{{constructor x}}', 'unknown directive {{constructor}}'],
@@ -38,6 +48,7 @@ describe('a template', () => {
     ['a param named like a method', '{{param toString}}', 'unknown param toString'],
     ['an unknown condition', '{{when moon}}1{{end}}', 'unknown condition {{when moon}}'],
     ['a condition named like a method', '{{when toString}}1{{end}}', 'unknown condition'],
+    ['a name of a field that is no enum', '{{named thing.pid ONE}}', 'no enum of an event'],
     ['a when without end', '{{when moon}}1', 'without {{end}}'],
     ['an end without when', '1{{end}}', 'without its {{when}}'],
     ['an else without when', '1{{else}}', 'without its {{when}}'],

@@ -11,7 +11,7 @@ import { judge } from './judge.mjs'
 const inside = import.meta.dirname
 
 /** Runs a workload; its lines are the expectations. */
-async function runWorkload(probes, probe) {
+async function runWorkload(probes, { probe, variant }) {
   // In a mount namespace of its own: named network namespaces are mounts.
   const words = [
     '--mount',
@@ -23,6 +23,7 @@ async function runWorkload(probes, probe) {
   ]
   const child = spawn('unshare', words, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, EBPF_RUN_VARIANT: variant ?? '' },
   })
   const lines = []
   let errors = ''
@@ -82,9 +83,9 @@ async function runCell(request, cell) {
   try {
     if (!run.isAttached) throw new Error(run.errors().trim().split('\n').slice(0, 3).join(' | '))
     const bcc = cell.bcc
-      ? await compareWithBcc(cell.probe, () => runWorkload(request.probes, cell.probe))
+      ? await compareWithBcc(cell.probe, () => runWorkload(request.probes, cell))
       : null
-    const lines = bcc === null ? await runWorkload(request.probes, cell.probe) : bcc.lines
+    const lines = bcc === null ? await runWorkload(request.probes, cell) : bcc.lines
     await new Promise((resolve) => setTimeout(resolve, 500))
     run.child.kill('SIGINT')
     const status = await run.ended

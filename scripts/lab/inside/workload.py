@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 
 HOSTILE = b'a\n1\t2"\\\x1f\xff\x01z'
@@ -46,6 +47,38 @@ def shown(raw, limit):
             out += "\\x%02x" % cut[at]
             at += 1
     return out
+
+
+def own_ports(first, size=50, ranges=19):
+    """The first of `size` ports that no other workload of this kind has now: several run at once on one machine."""
+    for step in range(ranges):
+        at = first + (os.getpid() + step) % ranges * size
+        try:
+            lock.bind(("127.0.0.1", at))
+            return at
+        except OSError:
+            pass
+    raise SystemExit("no ports are free")
+
+
+lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def variant():
+    """The variant that is tried, where the lab runs one: some see what others cannot."""
+    return os.environ.get("EBPF_RUN_VARIANT", "")
+
+
+def tracepoint_fields(name):
+    """The names of a tracepoint's fields on this kernel; none where there is no such tracepoint."""
+    path = "events/%s/format" % name.replace(":", "/")
+    for root in ("/sys/kernel/tracing/", "/sys/kernel/debug/tracing/"):
+        try:
+            with open(root + path) as text:
+                return [line.split(";")[0].split()[-1].split("[")[0] for line in text if "\tfield:" in line]
+        except FileNotFoundError:
+            pass
+    return []
 
 
 def rename(raw):

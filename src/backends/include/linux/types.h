@@ -32,3 +32,9 @@ typedef long long loff_t;
 typedef _Bool bool;
 /* Only behind pointers. */
 typedef struct siginfo siginfo_t;
+/* Enums of tracepoint fields, which all have the size of an int. */
+#ifndef EBPF_RUN_ENUMS
+#define EBPF_RUN_ENUMS
+enum sk_rst_reason { er_no_rst_reason };
+enum skb_drop_reason { er_no_drop_reason };
+#endif
