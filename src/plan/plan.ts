@@ -323,7 +323,14 @@ function noVariant(
   considered: readonly Consideration[],
   facts: HostFacts,
 ): EbpfRunError {
-  const forced = request.variant ?? request.backend
+  const { backend } = request
+  if (backend !== null && !spec.variants.some((variant) => variant.backend === backend))
+    return new EbpfRunError({
+      code: 'NO_VARIANT',
+      message: `${spec.name} has no variant for ${backend}`,
+      remedy: `leave out --backend ${backend}`,
+    })
+  const forced = request.variant ?? backend
   const of = (backend: BackendName) =>
     spec.variants.filter((each) => each.backend === backend && notAskedFor(each, request) === null)
   // Without bpftrace there is one thing to say, and why bcc cannot stand in for it.

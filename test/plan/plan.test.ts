@@ -213,6 +213,12 @@ describe('the fallback for bcc', () => {
     )
   })
 
+  it('is said not to be there where a probe has none', () => {
+    expect(() => makePlan(threeWays, { ...anything, backend: 'bcc' }, facts)).toThrow(
+      expect.objectContaining({ code: 'NO_VARIANT', message: 'handmade has no variant for bcc' }),
+    )
+  })
+
   it('is refused by its own name where it was asked for and cannot work', () => {
     const headers = no('neither /lib/modules nor /sys/kernel/kheaders.tar.xz')
 
