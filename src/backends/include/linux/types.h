@@ -30,5 +30,3 @@ typedef unsigned long size_t;
 typedef long ssize_t;
 typedef long long loff_t;
 typedef _Bool bool;
-/* Only behind pointers. */
-typedef struct siginfo siginfo_t;
