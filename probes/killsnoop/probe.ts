@@ -61,6 +61,7 @@ export default defineProbe({
         { tracepoint: 'syscalls:sys_enter_rt_tgsigqueueinfo', fields: ['tgid', 'pid', 'sig'] },
       ],
       options: {
+        typeless: { bpftrace: '<0.15.0' },
         pidfd: { tracepoint: 'syscalls:sys_enter_pidfd_send_signal', fields: ['sig'] },
       },
       cannotTell: {},

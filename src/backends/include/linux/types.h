@@ -30,8 +30,6 @@ typedef unsigned long size_t;
 typedef long ssize_t;
 typedef long long loff_t;
 typedef _Bool bool;
-/* Only behind pointers. */
-typedef struct siginfo siginfo_t;
 /* Enums of tracepoint fields, which all have the size of an int. */
 #ifndef EBPF_RUN_ENUMS
 #define EBPF_RUN_ENUMS
