@@ -14,6 +14,12 @@ export const builtin = {
     aliases: ['tcpretrans'] as readonly string[],
     load: async () => (await import('./retrans/probe.ts')).default,
   },
+  tcpaccept: {
+    summary: 'passive TCP connections: who accepts from where, and how full the queue is',
+    example: 'ebpf-run tcpaccept --lport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpaccept/probe.ts')).default,
+  },
   tcpconnect: {
     summary: 'active TCP connections: who connects to where, and what came of it',
     example: 'ebpf-run tcpconnect --rport 443,8000-8100',
@@ -32,6 +38,7 @@ export const builtin = {
 export interface Builtin {
   execsnoop: typeof import('./execsnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
+  tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
 }

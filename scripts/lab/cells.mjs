@@ -16,12 +16,17 @@ export async function loadDefinitions() {
   )
 }
 
+/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs. */
+function needsTracepointsOnly({ needs }) {
+  return needs.every((need) => !('function' in need) && !need.raw)
+}
+
 /** Cells of one place. `native` has tracepoints only; `boot` has all, and compares with bcc. */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants }) => [
     ...variants
-      .filter(({ name }) => place === 'boot' || name === 'tracepoint')
+      .filter((variant) => place === 'boot' || needsTracepointsOnly(variant))
       .map(({ name: variant }) => ({ name: `${probe}-${variant}`, probe, variant, bcc: false })),
     ...(place === 'boot' ? [{ name: `${probe}-bcc`, probe, variant: null, bcc: true }] : []),
   ])
@@ -41,9 +46,18 @@ export function isGood(row) {
 
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
-  { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
+  ...['tcpaccept', 'tcpconnect'].map((probe) => ({
+    guest: 'debian11',
+    name: `${probe}-fexit`,
+    says: 'bpftrace 0.11 has no fentry',
+  })),
+  {
+    guest: 'debian11',
+    name: 'tcplife-tracepoint',
+    says: 'a record of bpftrace 0.11 has no room for all fields; tcplife-short has those that fit',
+  },
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['tcpconnect', 'tcpstates', 'retrans'].map((probe) => ({
+    ['tcpconnect', 'tcpconnlat', 'tcplife', 'tcpstates', 'retrans'].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',

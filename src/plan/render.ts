@@ -275,6 +275,7 @@ const directives: Readonly<Record<string, Directive>> = {
   read: (run, rest) => run.structs.read(...split(rest)),
   port: (run, rest) => run.structs.port(...split(rest)),
   word: (run, rest) => run.word(rest),
+  pointer: (run, rest) => run.structs.word(rest),
   text: (run, rest) => run.text(rest),
   entry: (run, rest) => run.fentry('entry', rest),
   exit: (run, rest) => run.fentry('exit', rest),

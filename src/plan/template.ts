@@ -8,6 +8,7 @@ import { EbpfRunError } from '../errors.ts'
  *   read PATH EXPR            a member of a kernel struct (PATH[n] of an array), placed by the running kernel's BTF
  *   port PATH EXPR            the same for a 16-bit number in network order
  *   word EXPR                 the 64-bit word at a user-space address
+ *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
  *   items                     how many items of a list fit
