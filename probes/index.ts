@@ -44,6 +44,12 @@ export const builtin = {
     aliases: ['tcpretrans'] as readonly string[],
     load: async () => (await import('./retrans/probe.ts')).default,
   },
+  tcpaccept: {
+    summary: 'passive TCP connections: who accepts from where, and how full the queue is',
+    example: 'ebpf-run tcpaccept --lport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpaccept/probe.ts')).default,
+  },
   tcpconnect: {
     summary: 'active TCP connections: who connects to where, and what came of it',
     example: 'ebpf-run tcpconnect --rport 443,8000-8100',
@@ -79,6 +85,7 @@ export interface Builtin {
   oomkill: typeof import('./oomkill/probe.ts').default
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
+  tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpreset: typeof import('./tcpreset/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default

@@ -25,15 +25,20 @@ const cell = (name, probe, variant, aggregate) => ({
   events: aggregate !== undefined,
 })
 
+/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
+function isNative({ backend, needs }) {
+  return backend === 'bpftrace' && needs.every((need) => !('function' in need) && !need.raw)
+}
+
 /**
- * Cells of one place. `native` has tracepoints and uprobes only; `boot` has all variants (PROBE-bcc is the one that bcc runs)
- * and compares with bcc's own tool (PROBE-beside).
+ * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
+ * bcc runs) and compares with bcc's own tool (PROBE-beside).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
     ...variants
-      .filter(({ name }) => place === 'boot' || name === 'tracepoint' || name === 'uprobe')
+      .filter((variant) => place === 'boot' || isNative(variant))
       .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
     ...(place === 'boot' && toolNames.includes(probe)
       ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
@@ -56,9 +61,13 @@ export function isGood(row) {
 
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
-  { guest: 'debian11', name: 'tcpconnect-fexit', says: 'bpftrace 0.11 has no fentry' },
-  { guest: 'debian11', name: 'exitsnoop-fentry', says: 'bpftrace 0.11 has no fentry' },
-  { guest: 'debian11', name: 'tcpreset-fentry', says: 'bpftrace 0.11 has no fentry' },
+  ...[
+    'exitsnoop-fentry',
+    'tcpaccept-fexit',
+    'tcpconnect-fexit',
+    'tcpreset-fentry',
+    'tcptop-fexit',
+  ].map((name) => ({ guest: 'debian11', name, says: 'bpftrace 0.11 has no fentry' })),
   {
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
@@ -69,6 +78,11 @@ export const impossible = [
     name: 'oomkill-tracepoint',
     says: 'the tracepoint has the process id alone on 5.10',
   },
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'tcptop-tracepoint',
+    says: 'the tracepoints came with 6.3',
+  })),
   ...['debian11', 'debian12'].flatMap((guest) =>
     ['exitsnoop', 'retrans', 'tcpconnect', 'tcpreset', 'tcpstates', 'tcptop'].map((probe) => ({
       guest,

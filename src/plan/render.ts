@@ -345,6 +345,7 @@ const directives: Readonly<Record<string, Directive>> = {
   string: (run, rest) => run.structs.string(...split(rest)),
   byte: (run, rest) => run.structs.byte(rest),
   word: (run, rest) => run.word(rest),
+  pointer: (run, rest) => run.structs.word(rest),
   text: (run, rest) => run.text(rest),
   entry: (run, rest) => run.fentry('entry', rest),
   exit: (run, rest) => run.fentry('exit', rest),

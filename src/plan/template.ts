@@ -10,6 +10,7 @@ import { EbpfRunError } from '../errors.ts'
  *   string PATH EXPR          the text in an array of characters in a kernel struct
  *   byte EXPR                 the byte at a kernel address
  *   word EXPR                 the 64-bit word at a user-space address
+ *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
  *   uprobe LIB FUNC           attach point at a function of a shared library, uretprobe at its return

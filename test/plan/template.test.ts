@@ -39,6 +39,12 @@ describe('a template', () => {
     expect(render('{{emit thing\n task\n lport = $port\n}}')).not.toContain('$port')
   })
 
+  it('reads an item of a kernel array', () => {
+    expect(render(`$x = {{pointer $items + $at * 8}};\n${whole}`)).toContain(
+      '$x = ((struct er_0_unsigned_long *)($items + $at * 8))->v;',
+    )
+  })
+
   it.each([
     ['an unknown directive', '{{nonsense 1}}', 'unknown directive {{nonsense}}'],
     ['a directive named like a method', '{{constructor x}}', 'unknown directive {{constructor}}'],

@@ -1,8 +1,10 @@
 """What the workloads of the probes share. A workload prints JSON lines: what to look at, and one expectation an event."""
 
+import ctypes
 import json
 import os
 import socket
+import subprocess
 import sys
 
 HOSTILE = b'a\n1\t2"\\\x1f\xff\x01z'
@@ -14,7 +16,7 @@ def scope(*parts):
 
 
 def expect(**fields):
-    """One event that must come. {"any": [...]} is a choice; a field that is not named is not looked at."""
+    """One event that must come. {"any": [...]} is a choice, {"between": [least, most]} a range; a field that is not named is not looked at."""
     print(json.dumps({"expect": fields}), flush=True)
 
 
@@ -84,6 +86,14 @@ def tracepoint_fields(name):
 def rename(raw):
     with open("/proc/self/comm", "wb") as comm:
         comm.write(raw)
+
+
+def own_network():
+    """A network namespace with nothing but a loopback device, for this process and its children; returns its inode."""
+    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return os.stat("/proc/self/ns/net").st_ino
 
 
 def child(task):
