@@ -18,9 +18,14 @@ const keep = (row) => ({
   bcc: row.bcc ? { ok: row.bcc.ok, text: row.bcc.text } : false,
 })
 
+/** The last results that were written. */
+export function readResults() {
+  return existsSync(dataFile) ? JSON.parse(readFileSync(dataFile, 'utf8')) : []
+}
+
 /** Puts the results in place of those that these cells had before; cells that are no more are dropped. */
 export function writeResults(results, cellsOfPlace) {
-  const before = existsSync(dataFile) ? JSON.parse(readFileSync(dataFile, 'utf8')) : []
+  const before = readResults()
   const merged = ['boot', 'native'].flatMap((place) =>
     guests.flatMap(({ name: guest }) => {
       const is = (each) => each.guest === guest && each.place === place

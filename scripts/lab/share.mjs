@@ -1,6 +1,8 @@
-// Which cells a run of CI boots: those of probes that changed lately, then others in an order that each commit draws anew.
+// Which cells a run of CI boots: of those that docs/kernels.md claims, the ones of probes that changed lately, then others in
+// an order that each commit draws anew.
 import { createHash } from 'node:crypto'
 import { $ } from 'zx'
+import { readResults } from './results.mjs'
 
 /** What the cells of one guest may cost together; a cell costs 1, one that compiles with bcc as much as three. */
 const budget = 26
@@ -16,20 +18,24 @@ export async function readHistory() {
   const changed = new Set(
     files.split('\n').flatMap((file) => /^probes\/([a-z0-9]+)\//.exec(file)?.[1] ?? []),
   )
-  return { commit: commit.trim(), changed }
+  return { commit: commit.trim(), changed, claims: readResults() }
 }
 
-const cost = (cell) => (cell.bcc ? 3 : 1)
+const cost = (cell) => (cell.bcc || cell.variant === 'bcc' ? 3 : 1)
 
-/** The share of one guest: changed probes first, as many as the budget holds. */
-export function shareOf(cells, guest, { commit, changed }) {
+/** The share of one guest: changed probes first, as many as the budget holds. `claims` has the results of earlier runs. */
+export function shareOf(cells, guest, { commit, changed, claims }) {
+  const claimed = claims.find((each) => each.guest === guest && each.place === 'boot')
+  const known = new Set(claimed?.rows.map(({ name }) => name))
   const place = (cell) =>
     createHash('sha256').update(`${commit} ${guest} ${cell.name}`).digest('hex')
-  const order = [...cells].sort(
-    (a, b) =>
-      Number(changed.has(b.probe)) - Number(changed.has(a.probe)) ||
-      place(a).localeCompare(place(b)),
-  )
+  const order = cells
+    .filter((cell) => known.has(cell.name))
+    .sort(
+      (a, b) =>
+        Number(changed.has(b.probe)) - Number(changed.has(a.probe)) ||
+        place(a).localeCompare(place(b)),
+    )
   let left = budget
   const taken = new Set(order.filter((cell) => (left -= cost(cell)) >= 0))
   return cells.filter((cell) => taken.has(cell))

@@ -16,12 +16,6 @@ const tools = {
       own: (event) => [event.laddr, event.raddr, event.rport].join(' '),
     },
   },
-  tcpaccept: {
-    command: ['/usr/sbin/tcpaccept-bpfcc'],
-    key: (words) =>
-      /^\d+$/.test(words[0]) ? words.slice(-4).join(' ').replaceAll('::ffff:', '') : null,
-    own: (event) => [event.raddr, event.rport, event.laddr, event.lport].join(' '),
-  },
   retrans: {
     command: ['/usr/sbin/tcpretrans-bpfcc', '-l'],
     key: (words) =>
