@@ -26,6 +26,7 @@ NAMES = {
 libc = ctypes.CDLL(None)
 libc.gethostbyname.restype = libc.gethostbyname2.restype = ctypes.c_void_p
 folder = tempfile.mkdtemp(prefix="ebpf-run-dns-")
+printing = threading.Lock()
 
 
 def mounted(path, text):
@@ -72,16 +73,18 @@ def serve():
 def expected(kind, host, result, **others):
     raw = host if isinstance(host, bytes) or host is None else host.encode()
     cut = {"cut": ["host"]} if raw is not None and len(raw) > 128 else {}
-    expect(
-        pid=os.getpid(),
-        tid=threading.get_native_id(),
-        uid=os.getuid(),
-        kind=kind,
-        host=None if raw is None else shown(raw, 128),
-        result=result,
-        **cut,
-        **others,
-    )
+    # One at a time: Python's stdout may print what two threads write at once twice, or not at all.
+    with printing:
+        expect(
+            pid=os.getpid(),
+            tid=threading.get_native_id(),
+            uid=os.getuid(),
+            kind=kind,
+            host=None if raw is None else shown(raw, 128),
+            result=result,
+            **cut,
+            **others,
+        )
 
 
 def resolve(host, service=80, *hints, result=None, **others):
