@@ -69,19 +69,5 @@ export default defineProbe({
         'splice and sendfile that go past sendmsg, and transfers made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a send and a receive of any socket',
     },
-    {
-      name: 'kprobe',
-      backend: 'bpftrace',
-      template: 'kprobe.bt',
-      needs: [
-        { function: 'tcp_sendmsg', by: 'kprobe' },
-        { function: 'tcp_cleanup_rbuf', by: 'kprobe' },
-        { btf: 'sock.__sk_common.skc_v6_daddr' },
-      ],
-      cannotTell: {},
-      misses:
-        'transfers made while another tracing program runs on that CPU; sent counts what was asked for, also where the connection took less',
-      cost: 'a kprobe a send and a receive',
-    },
   ],
 })
