@@ -78,6 +78,11 @@ export const impossible = [
     name: 'oomkill-tracepoint',
     says: 'the tracepoint has the process id alone on 5.10',
   },
+  ...['debian13', 'sid'].map((guest) => ({
+    guest,
+    name: 'dns-uprobe',
+    says: 'bpftrace 0.22 and newer mix the values of uprobe programs that preempt each other',
+  })),
   ...['debian11', 'debian12'].map((guest) => ({
     guest,
     name: 'tcptop-tracepoint',

@@ -1,3 +1,4 @@
+import { builtin } from '../../probes/index.ts'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +16,7 @@ const complete = (line: string, shell = '/bin/bash') =>
 
 describe('completion', () => {
   it.each([
-    ['ebpf-run tcp', ['tcpconnect', 'tcpstates']],
+    ['ebpf-run tcp', Object.keys(builtin).filter((name) => name.startsWith('tcp'))],
     ['/usr/bin/ebpf-run re', ['replay', 'retrans']],
     ['doc', ['doctor']],
     ['ebpf-run plan tcpc', ['tcpconnect']],

@@ -28,7 +28,9 @@ describe.each(Object.keys(builtin))('%s on this host', (name) => {
     const reason = await whyNot(name)
     if (reason !== null) return context.skip(reason)
     const request = join(folder, `${name}.json`)
-    const cells = [{ name, probe: name, variant: null, bcc: false }]
+    const { spec } = await loadProbe(name)
+    const events = spec.aggregate !== undefined
+    const cells = [{ name, probe: name, variant: null, bcc: false, events }]
     writeFileSync(
       request,
       JSON.stringify({

@@ -74,6 +74,9 @@ def variant():
 def tracepoint_fields(name):
     """The names of a tracepoint's fields on this kernel; none where there is no such tracepoint."""
     path = "events/%s/format" % name.replace(":", "/")
+    # A workload has a mount namespace of its own.
+    if not os.path.isdir("/sys/kernel/tracing/events") and not os.path.isdir("/sys/kernel/debug/tracing/events"):
+        subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)
     for root in ("/sys/kernel/tracing/", "/sys/kernel/debug/tracing/"):
         try:
             with open(root + path) as text:
