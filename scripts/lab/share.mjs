@@ -2,6 +2,7 @@
 // an order that each commit draws anew.
 import { createHash } from 'node:crypto'
 import { $ } from 'zx'
+import { impossibleReason, isGood } from './cells.mjs'
 import { readResults } from './results.mjs'
 
 /** What the cells of one guest may cost together; a cell costs 1, one that compiles with bcc as much as three. */
@@ -26,7 +27,8 @@ const cost = (cell) => (cell.bcc || cell.variant === 'bcc' ? 3 : 1)
 /** The share of one guest: changed probes first, as many as the budget holds. `claims` has the results of earlier runs. */
 export function shareOf(cells, guest, { commit, changed, claims }) {
   const claimed = claims.find((each) => each.guest === guest && each.place === 'boot')
-  const known = new Set(claimed?.rows.map(({ name }) => name))
+  const works = (row) => isGood(row) || impossibleReason(guest, row) !== null
+  const known = new Set(claimed?.rows.filter(works).map(({ name }) => name))
   const place = (cell) =>
     createHash('sha256').update(`${commit} ${guest} ${cell.name}`).digest('hex')
   const order = cells
