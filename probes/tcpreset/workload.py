@@ -51,7 +51,7 @@ def both(address):
 
 
 def because(*reasons):
-    return {"reason": {"any": list(reasons)} if has_reason else None}
+    return {"reason": {"any": list(reasons)} if has_reason and variant() != "kprobe" else None}
 
 
 def refused(family, address):
