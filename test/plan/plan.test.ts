@@ -1,3 +1,4 @@
+import semver from 'semver'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { builtin } from '../../probes/index.ts'
@@ -311,10 +312,17 @@ describe('a plan', () => {
         const plan = makePlan(
           probe,
           { ...anything, variant: variant.name },
-          factsFor(probe, '0.27.1'),
+          factsFor(probe, versionFor(variant)),
         )
         expect(plan.render({ token: placeholderToken, gatePid: 1, commandPid: null })).not.toBe('')
       }
     },
   )
 })
+
+/** A bpftrace of the lab that the variant works with. */
+function versionFor({ needs }: VariantSpec): string {
+  const fits = (version: string): boolean =>
+    needs.every((need) => !('bpftrace' in need) || semver.satisfies(version, need.bpftrace))
+  return fits('0.27.1') ? '0.27.1' : '0.17.0'
+}
