@@ -82,6 +82,7 @@ function planData(made: Plan, facts: HostFacts): object {
       bytes: made.buffers.totalBytes,
       reason: made.buffers.reason,
     },
+    jit: facts.jit,
     private_tracefs: made.privateTracefs,
     clock: made.clock,
     end_gate: made.canGate,
@@ -92,6 +93,12 @@ const appliedTexts: Readonly<Record<Applied, string>> = {
   kernel: 'in the kernel',
   both: 'in the kernel where the owner is known; events of unknown owners are dropped after it and counted as filtered',
   after: 'after the kernel: this variant has no expression for it',
+}
+
+const jitTexts: Readonly<Record<HostFacts['jit']['is'], string>> = {
+  yes: 'programs run as machine code',
+  no: 'programs are interpreted, which costs several times more',
+  unknown: 'could not tell',
 }
 
 function flagText(flag: string): string {
@@ -121,6 +128,7 @@ function planText(made: Plan, facts: HostFacts): string {
     `misses: ${variant.misses}`,
     `cost: ${variant.cost}`,
     `transport: ${buffers.transport}, ${buffers.totalBytes / 1024 / 1024} MiB (${buffers.reason})`,
+    `jit: ${jitTexts[facts.jit.is]} (${facts.jit.evidence})`,
     `tracefs: ${made.privateTracefs ? 'mounted in a namespace of the child' : "the host's"}`,
     `clock: ${made.clock}`,
     `end gate: ${made.gate}`,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { connect as connectTo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
@@ -17,6 +18,18 @@ if (cannotTrace !== null) console.warn(`the host's bpftrace is not tested: ${can
 const quiet = ['--rport', '59999']
 
 describe.skipIf(cannotTrace !== null)("with the host's own bpftrace", () => {
+  it('plans with what its kernel does: JIT and transport', async () => {
+    const enabled = readFileSync('/proc/sys/net/core/bpf_jit_enable', 'utf8').trim() !== '0'
+    const { stdout } = await runCli(['plan', 'tcpconnect', '-o', 'json'])
+    const plan: unknown = JSON.parse(stdout)
+    expect(plan).toMatchObject({
+      jit: { is: enabled ? 'yes' : 'no' },
+      transport: { kind: expect.stringMatching(/^(perf|ring) buffer$/) },
+    })
+    expect(planned.stdout).toMatch(/^transport: (perf|ring) buffer, \d+ MiB/m)
+    expect(planned.stdout).toContain(enabled ? 'jit: programs run as' : 'jit: programs are')
+  })
+
   it('sees exactly the connections that were made', async () => {
     const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
     await new Promise((resolve) => server.on('listening', resolve))
