@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootGuest, spawnQemu } from './boot.mjs'
 import { findGuest, guests } from './guests.mjs'
-import { cacheSize, ensureImages } from './image.mjs'
+import { cacheSize, ensureImages, unavailableText } from './image.mjs'
 import { cacheDir } from './paths.mjs'
 import { qemuArgs } from './qemu.mjs'
 
@@ -38,7 +38,7 @@ async function requireImages(wanted) {
 }
 
 function describe({ guest, ok, reason, kernel, versions, seconds }) {
-  if (!ok) return `${guest}: not available: ${reason}`
+  if (!ok) return unavailableText(guest, reason)
   return `${guest}: kernel ${kernel}, bpftrace ${versions.bpftrace}, bcc ${versions['python3-bpfcc']}, built in ${seconds} s`
 }
 

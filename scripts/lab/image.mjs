@@ -79,7 +79,14 @@ function lastWords(log) {
   )
 }
 
-/** A guest that cannot be made (its suite is gone from the mirror) is a result like any other, with its reason. */
+/** Whether the mirror no longer has the release, as apt says it: then the guest is gone for good, and nobody's mistake. */
+export const hasLeftMirror = (reason) => /does not have a Release file/.test(reason)
+
+/** What is said of a guest that cannot be had; .ci/run counts the second kind as failed. */
+export const unavailableText = (name, reason) =>
+  `${name}: ${hasLeftMirror(reason) ? 'its release has left the mirror' : 'not available'}: ${reason}`
+
+/** A guest that cannot be made is a result like any other, with its reason. */
 async function prepareGuest(guest, onProgress) {
   try {
     const ready = readStamp(guest)
@@ -93,7 +100,7 @@ async function prepareGuest(guest, onProgress) {
   } catch (error) {
     const { log } = guestPaths(guest)
     const reason = `${error.exitCode ? lastWords(log) : error.message} (log: ${log})`
-    onProgress(`${guest.name}: not available: ${reason}`)
+    onProgress(unavailableText(guest.name, reason))
     return { guest: guest.name, ok: false, reason }
   }
 }

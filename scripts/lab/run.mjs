@@ -14,7 +14,7 @@ import { $ } from 'zx'
 import { bootGuest } from './boot.mjs'
 import { cellsOf, impossibleReason, isGood, loadDefinitions } from './cells.mjs'
 import { findGuest, guests } from './guests.mjs'
-import { ensureImages } from './image.mjs'
+import { ensureImages, unavailableText } from './image.mjs'
 import { runNative } from './native.mjs'
 import { writeResults } from './results.mjs'
 import { readHistory, shareOf } from './share.mjs'
@@ -188,7 +188,7 @@ function report(results) {
   for (const { guest, place, row } of failed)
     console.log(`FAILED ${guest} ${place} ${row.name}: ${row.error ?? JSON.stringify(row)}`)
   for (const { guest, unavailable } of results.filter((each) => each.unavailable))
-    console.log(`${guest}: not available: ${unavailable}`)
+    console.log(unavailableText(guest, unavailable))
   console.log(`lab: ${judged.length - failed.length} passed, ${failed.length} failed`)
   return failed.length > 0 || judged.length === 0 ? 1 : 0
 }
