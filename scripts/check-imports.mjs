@@ -20,6 +20,12 @@ const layers = {
     node: null,
     packages: true,
   },
+  'src/attach/': {
+    values: [errors, 'src/schema/'],
+    types: ['src/host/'],
+    node: [],
+    packages: false,
+  },
   'src/host/': { values: [errors], types: [], node: null, packages: true },
   'src/wire/': {
     values: [errors, 'src/schema/'],
@@ -53,6 +59,7 @@ const layers = {
   },
   'src/commands/': {
     values: [errors, 'src/schema/', 'src/catalog/', 'src/host/', 'src/wire/', 'src/plan/'].concat([
+      'src/attach/',
       'src/sinks/',
       'src/backends/',
       'src/session/',

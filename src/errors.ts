@@ -22,6 +22,7 @@ export const errorCodes = {
   NO_BPFTRACE: exitCodes.unavailable,
   BPFTRACE_TOO_OLD: exitCodes.unavailable,
   NO_VARIANT: exitCodes.unavailable,
+  NO_MATCH: exitCodes.unavailable,
   NO_TRACEFS: exitCodes.unavailable,
   REJECTED: exitCodes.rejected,
   ATTACH_FAILED: exitCodes.rejected,

@@ -21,6 +21,8 @@ export interface RecordingHead {
   readonly token: string
   /** Of the events as they were defined: a recording of other fields cannot be decoded. */
   readonly layout: string
+  /** Of a probe that is not in the catalogue: its definition, to be checked before use. */
+  readonly definition?: unknown
   readonly started: string
   readonly host: {
     readonly kernel: string

@@ -9,7 +9,8 @@ export function nearest(typed: string, candidates: readonly string[]): string | 
     : null
 }
 
-function editDistance(a: string, b: string): number {
+/** Levenshtein's. */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (const [i, letter] of [...a].entries()) {
     const next = [i + 1]

@@ -7,8 +7,8 @@ export interface CommandSpec {
   readonly aliases: readonly string[]
   readonly usage: string
   readonly doc: string
-  /** The word that follows: a probe's name, or a recording. */
-  readonly takes: 'PROBE' | 'FILE' | null
+  /** The word that follows: a probe's name, a recording, or an attach point. */
+  readonly takes: 'PROBE' | 'FILE' | 'ATTACH-POINT' | null
   /** Its own, or those of its probe. */
   readonly options: readonly RunOption[] | 'probe'
   /** `-- COMMAND` may follow. */
@@ -19,13 +19,73 @@ const plain = { aliases: [], takes: null, options: [], takesCommand: false } as 
 const ofProbe = { ...plain, takes: 'PROBE' } as const
 const withOptions = { ...ofProbe, options: 'probe', takesCommand: true } as const
 
+const tableOrJson: RunOption = {
+  name: 'output',
+  short: 'o',
+  metavar: 'FORMAT',
+  choices: ['table', 'json'],
+  default: 'table',
+  doc: 'output format',
+  group: 'Options:',
+}
+
+/** Of `describe` with an attach point. */
+export const attachPointOptions: readonly RunOption[] = [
+  {
+    name: 'expand',
+    metavar: 'ARGUMENT',
+    doc: 'the members of the struct that an argument points to: sk, sk.__sk_common',
+    group: 'Options:',
+  },
+  tableOrJson,
+]
+
+/** Of `trace`, beside those of every run. */
+export const traceOptions: readonly RunOption[] = [
+  {
+    name: 'where',
+    metavar: 'EXPRESSION',
+    doc: 'only events for which this holds: size > 4096 and comm == "curl"; looked at in the kernel',
+    group: 'What to trace:',
+    live: true,
+  },
+  {
+    name: 'return',
+    boolean: true,
+    doc: "at the function's return, with its value as `retval`",
+    group: 'What to trace:',
+    live: true,
+  },
+  {
+    name: 'latency',
+    boolean: true,
+    doc: 'one event for each call, with the time from entry to return',
+    group: 'What to trace:',
+    live: true,
+  },
+]
+
 const own: readonly CommandSpec[] = [
-  { ...plain, name: 'list', usage: 'list', doc: 'every probe with a line and an example' },
+  {
+    ...plain,
+    name: 'list',
+    usage: 'list [--attach-points PATTERN] [-o json]',
+    doc: 'every probe with a line and an example; or what this kernel offers to hook',
+    options: [
+      {
+        name: 'attach-points',
+        metavar: 'PATTERN',
+        doc: "attach points of this kernel: 'kprobe:tcp_*', 'tracepoint:sock:*', 'fentry:/^tcp_v[46]/'",
+        group: 'Options:',
+      },
+      tableOrJson,
+    ],
+  },
   {
     ...ofProbe,
     name: 'describe',
-    usage: 'describe PROBE',
-    doc: 'what a probe does: fields, filters, variants and their cost',
+    usage: 'describe PROBE | ATTACH-POINT',
+    doc: 'what a probe does, or what an attach point of this kernel has: kprobe:tcp_connect, tracepoint:sock:inet_sock_set_state',
   },
   {
     ...withOptions,
@@ -42,6 +102,15 @@ const own: readonly CommandSpec[] = [
   { ...ofProbe, name: 'schema', usage: 'schema PROBE', doc: 'the JSON Schema of its events' },
   {
     ...plain,
+    takes: 'ATTACH-POINT',
+    options: 'probe',
+    takesCommand: true,
+    name: 'trace',
+    usage: 'trace ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [options]',
+    doc: 'events of any function or tracepoint of the kernel: kprobe:tcp_connect, tracepoint:sched:sched_switch, syscall:openat',
+  },
+  {
+    ...plain,
     takes: 'FILE',
     options: 'probe',
     name: 'replay',
@@ -53,17 +122,7 @@ const own: readonly CommandSpec[] = [
     name: 'doctor',
     usage: 'doctor [-o json]',
     doc: 'what this host can do, and what to do about the rest',
-    options: [
-      {
-        name: 'output',
-        short: 'o',
-        metavar: 'FORMAT',
-        choices: ['table', 'json'],
-        default: 'table',
-        doc: 'output format',
-        group: 'Options:',
-      },
-    ],
+    options: [tableOrJson],
   },
   {
     ...plain,

@@ -42,7 +42,7 @@ async function candidates(
   const command = commandNamed(name)
   if (command === null || before.includes('--')) return []
   if (command.takes !== null && rest.length === 0 && !current.startsWith('-'))
-    return command.takes === 'FILE' ? [] : probeNames()
+    return command.takes === 'PROBE' ? probeNames() : []
   const options = await optionsFor(command, rest)
   const open = options.find((option) => isOpen(option, before.at(-1) ?? ''))
   if (open !== undefined) return (open.choices ?? []).map((word) => ({ word, doc: '' }))

@@ -2,7 +2,8 @@ import { loadProbe } from '../catalog/load.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import type { ProbeSpec } from '../schema/define.ts'
-import type { CommandSpec } from './commands.ts'
+import { attachPointOptions, type CommandSpec, traceOptions } from './commands.ts'
+import { only } from './only.ts'
 import { optionsOf, runOptions } from './options.ts'
 import type { Target } from './target.ts'
 
@@ -14,24 +15,44 @@ export async function findTarget(
   const { name, takes } = spec
   if (takes === null) return { target: await plainTarget(spec), rest: words }
   const [word, ...rest] = words
-  if (word === '-h' || word === '--help')
+  if (isHelp(word))
     return { target: { ...baseOf(spec), options: generalOptions(spec), run: nothing }, rest: words }
   if (word === undefined || word.startsWith('-'))
     throw new EbpfRunError({
       code: 'USAGE',
-      message: takes === 'FILE' ? `${name} needs a recording` : `${name} needs a probe`,
-      remedy:
-        takes === 'FILE'
-          ? `ebpf-run ${name} FILE; --record FILE makes one`
-          : `ebpf-run ${name} tcpconnect; ebpf-run list shows all`,
+      ...missingWord(name, takes),
     })
-  const target = takes === 'FILE' ? await fileTarget(spec, word) : await aboutProbe(spec, word)
+  if (takes === 'ATTACH-POINT') return traceTarget(spec, words)
+  if (takes === 'FILE') return { target: await fileTarget(spec, word), rest }
+  if (word === 'trace' && (name === 'plan' || name === 'print' || name === 'schema'))
+    return traceTarget(spec, rest)
+  // What has a colon is an attach point, all else a probe.
+  const target =
+    name === 'describe' && word.includes(':')
+      ? await attachPointTarget(spec, word)
+      : await aboutProbe(spec, word)
   return { target, rest }
 }
+
+function missingWord(name: string, takes: NonNullable<CommandSpec['takes']>) {
+  const needs = {
+    FILE: ['a recording', `ebpf-run ${name} FILE; --record FILE makes one`],
+    PROBE: ['a probe', `ebpf-run ${name} tcpconnect; ebpf-run list shows all`],
+    'ATTACH-POINT': [
+      'an attach point',
+      `ebpf-run ${name} syscall:openat; ebpf-run list --attach-points 'kprobe:tcp_*' finds others`,
+    ],
+  } as const
+  const [what, remedy] = needs[takes]
+  return { message: `${name} needs ${what}`, remedy }
+}
+
+const isHelp = (word: string | undefined): boolean => word === '-h' || word === '--help'
 
 /** Without its probe a command shows the options of every probe. */
 function generalOptions({ options, takes }: CommandSpec) {
   if (options !== 'probe') return options
+  if (takes === 'ATTACH-POINT') return [...traceOptions, ...runOptions]
   return takes === 'FILE' ? runOptions.filter((option) => !option.live) : runOptions
 }
 
@@ -58,8 +79,8 @@ async function plainTarget(spec: CommandSpec): Promise<Target> {
   }
   switch (spec.name) {
     case 'list': {
-      const { listText } = await import('./list.ts')
-      return { ...base, options, run: async (_, io) => says(io.stdout, listText()) }
+      const { listCommand } = await import('./list-command.ts')
+      return { ...base, options, run: (parsed, io) => listCommand(parsed, options, io) }
     }
     case 'doctor': {
       const { doctorCommand } = await import('./doctor-command.ts')
@@ -81,15 +102,69 @@ function says(stdout: (text: string) => void, text: string): number {
 async function aboutProbe(spec: CommandSpec, word: string): Promise<Target> {
   const probe = await loadProbe(word)
   const info = await import('./info.ts')
-  const run = { describe: info.describe, plan: info.plan, print: info.print, schema: info.schema }[
-    spec.name as 'describe' | 'plan' | 'print' | 'schema'
-  ]
+  const run = infoCommand(spec.name, info)
   return {
     ...baseOf(spec),
     title: `${spec.name} ${probe.spec.name}`,
     ...(spec.options === 'probe' ? optionsAndTexts(probe) : { options: spec.options }),
     run: (parsed, io) => run(probe, parsed, io),
   }
+}
+
+/** `trace`, and `plan`, `print` and `schema` of one. What the words say is looked up before the options are read. */
+async function traceTarget(
+  spec: CommandSpec,
+  words: readonly string[],
+): Promise<{ target: Target; rest: readonly string[] }> {
+  const { readTraceWords, knownOf, probeOf } = await import('./trace-target.ts')
+  const { trace, rest } = readTraceWords(words)
+  const known = await knownOf(trace.point, process.env)
+  const end = rest.indexOf('--')
+  const own = end === -1 ? rest : rest.slice(0, end)
+  const shape = { atReturn: own.includes('--return'), latency: own.includes('--latency') }
+  const shown = probeOf(trace, known, { ...shape, where: null })
+  const options = [...traceOptions, ...optionsOf(shown.spec)]
+  return {
+    rest,
+    target: {
+      ...baseOf(spec),
+      title: spec.name === 'trace' ? 'trace' : `${spec.name} trace`,
+      takesCommand: true,
+      isProbe: true,
+      options,
+      epilogue: fieldsText(shown.spec),
+      async run(parsed, io) {
+        const probe = probeOf(trace, known, { ...shape, where: only(parsed, 'where', options) })
+        if (spec.name === 'trace') return (await import('./run.ts')).runProbe(probe, parsed, io)
+        return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+      },
+    },
+  }
+}
+
+async function attachPointTarget(spec: CommandSpec, word: string): Promise<Target> {
+  const { describeAttachPoint } = await import('./describe-attach-point.ts')
+  const options = attachPointOptions
+  return {
+    ...baseOf(spec),
+    title: `${spec.name} ${word}`,
+    options,
+    run: (parsed, io) =>
+      describeAttachPoint(
+        word,
+        {
+          expand: only(parsed, 'expand', options),
+          output: only(parsed, 'output', options) === 'json' ? 'json' : 'table',
+        },
+        io,
+      ),
+  }
+}
+
+function infoCommand(name: string, info: typeof import('./info.ts')) {
+  return { describe: info.describe, plan: info.plan, print: info.print, schema: info.schema }[
+    name as 'describe' | 'plan' | 'print' | 'schema'
+  ]
 }
 
 function optionsAndTexts(probe: LoadedProbe) {

@@ -1,4 +1,5 @@
 import { closeSync, fchmodSync } from 'node:fs'
+import { builtin } from '../../probes/index.ts'
 import { encodeFrame, type Frame, layoutDigest } from '../backends/recording.ts'
 import type { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
@@ -43,6 +44,7 @@ export function openRecorder(
         variant: plan.variant.name,
         token,
         layout: layoutDigest(plan.probe, plan.layouts),
+        ...(Object.hasOwn(builtin, plan.probe.name) ? {} : { definition: plan.probe }),
         started: new Date(started).toISOString(),
         host: { kernel: facts.kernel.release, bpftrace: facts.bpftrace.version, facts },
       }),

@@ -25,7 +25,10 @@ interface Recording {
 /** A recording and the probe that it is of. Throws BAD_RECORDING. */
 export async function openRecording(path: string): Promise<Recording> {
   const file = read(path)
-  return { file, probe: await loadProbe(headOf(file).probe) }
+  const { probe, definition } = headOf(file)
+  if (definition === undefined) return { file, probe: await loadProbe(probe) }
+  const { checkDefinition } = await import('../catalog/check-definition.ts')
+  return { file, probe: { spec: checkDefinition(definition, path), templates: {} } }
 }
 
 /** `ebpf-run replay FILE [filters] [-o …]`: the events of a recording, through the same decoder as a live run. */

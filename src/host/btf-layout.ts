@@ -9,11 +9,13 @@ export const btfKinds = {
   STRUCT: 4,
   UNION: 5,
   ENUM: 6,
+  FWD: 7,
   TYPEDEF: 8,
   VOLATILE: 9,
   CONST: 10,
   RESTRICT: 11,
   FUNC: 12,
+  FUNC_PROTO: 13,
   FLOAT: 16,
   TYPE_TAG: 18,
   ENUM64: 19,
@@ -26,7 +28,7 @@ const tails: readonly (readonly [kind: number, fixed: number, perItem: number])[
   [btfKinds.STRUCT, 0, 3],
   [btfKinds.UNION, 0, 3],
   [btfKinds.ENUM, 0, 2],
-  [13, 0, 2], // FUNC_PROTO
+  [btfKinds.FUNC_PROTO, 0, 2],
   [14, 1, 0], // VAR
   [15, 0, 3], // DATASEC
   [17, 1, 0], // DECL_TAG

@@ -37,10 +37,20 @@ export function recordOf({ words, starts }: BtfIndex, id: number): TypeRecord {
  * two structs of two files).
  */
 export function findPath(index: BtfIndex, ids: readonly number[], path: string): BtfMember | null {
+  return findMember(index, ids, path)?.member ?? null
+}
+
+/** The member at a path in the first of these types that has it, with the id of its type; null for none and for a bit-field. */
+export function findMember(
+  index: BtfIndex,
+  ids: readonly number[],
+  path: string,
+): { readonly type: number; readonly member: BtfMember } | null {
   const [, ...steps] = path.split('.')
   for (const id of ids) {
     const place = steps.length === 0 ? null : walk(index, id, steps)
-    if (place !== null) return describe(index, place)
+    const member = place === null ? null : describe(index, place)
+    if (place !== null && member !== null) return { type: place.type, member }
   }
   return null
 }
@@ -80,7 +90,7 @@ function isNamed({ names }: BtfIndex, at: number, name: string): boolean {
 }
 
 /** The type behind typedefs and qualifiers. */
-function strip(index: BtfIndex, type: number): number {
+export function strip(index: BtfIndex, type: number): number {
   const { TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG } = btfKinds
   const wrappers: readonly number[] = [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG]
   let id = type

@@ -55,6 +55,8 @@ const wide: ReadonlySet<string> = new Set(['ktime', 'u64', 'duration', 'count'])
 /** Formats are limited to 64 bytes on 0.11: %u where 32 bits are all there is. */
 function shortConversion(spec: FieldSpec): string {
   if (kinds[spec.kind].printf === '%s') return '%s'
+  if (spec.kind === 'pointer') return '%lx'
+  if (spec.kind === 'i64') return '%ld'
   if (wide.has(spec.kind)) return '%lu'
   return isSigned(spec) ? '%d' : '%u'
 }

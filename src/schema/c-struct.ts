@@ -21,6 +21,7 @@ const typeOfKind: Partial<Record<Kind, MemberType>> = {
   u32: 'u32',
   i32: 'i32',
   u64: 'u64',
+  i64: 'i64',
   ktime: 'u64',
   duration: 'u64',
   enum: 'u32',

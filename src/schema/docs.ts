@@ -19,6 +19,8 @@ const typeWords: Record<Kind, string> = {
   u32: 'integer',
   i32: 'integer',
   u64: 'decimal string',
+  i64: 'decimal string',
+  pointer: 'hexadecimal string',
   ktime: 'decimal string',
   duration: 'integer',
   address: 'IP address',

@@ -40,6 +40,22 @@ export const kinds = {
   },
   /** 64 bits as a decimal string, so that JSON keeps every digit; `bigintOf` reads it. */
   u64: { travel: 'closed', printf: '%llu', json: digits, width: 20, align: 'right' },
+  /** 64 bits with a sign, as a decimal string. */
+  i64: {
+    travel: 'closed',
+    printf: '%lld',
+    json: { type: 'string', pattern: '^-?[0-9]{1,19}$' },
+    width: 20,
+    align: 'right',
+  },
+  /** An address of the kernel's memory, `0x` and hexadecimal digits. */
+  pointer: {
+    travel: 'closed',
+    printf: '%llx',
+    json: { type: 'string', pattern: '^0x[0-9a-f]{1,16}$' },
+    width: 18,
+    align: 'right',
+  },
   /** The kernel's clock in nanoseconds, a decimal string. */
   ktime: { travel: 'closed', printf: '%llu', json: digits, width: 16, align: 'right' },
   /** A span in nanoseconds; a number, exact up to 2^53 - 1 (104 days). */
@@ -139,6 +155,8 @@ export interface KindValue {
   u32: number
   i32: number
   u64: string
+  i64: string
+  pointer: string
   ktime: string
   duration: number
   count: number

@@ -19,6 +19,8 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   u32: asIs,
   i32: asIs,
   u64: asIs,
+  i64: asIs,
+  pointer: asIs,
   ktime: asIs,
   duration: (value) => (typeof value === 'number' ? (value / 1e6).toFixed(3) : asIs(value)),
   address: asIs,

@@ -35,6 +35,8 @@ const codes: Readonly<Record<string, KindCode>> = {
   duration: (place) => integerCode(place, kinds.duration.json),
   count: (place) => integerCode(place, kinds.count.json),
   u64: digitsCode,
+  i64: signedDigitsCode,
+  pointer: pointerCode,
   ktime: digitsCode,
   enum: enumCode,
   result: resultCode,
@@ -57,6 +59,29 @@ function digitsCode(place: FieldPlace): FieldCode {
     if (i === ${name}$from || i > ${name}$from + 19) return ${refuse}
     if (b[${name}$from] === 48 && i > ${name}$from + 1) return ${refuse}`
   return orNull(place, { read, line: quoted(copyField(name)), value: fieldText(name) })
+}
+
+/** As `digitsCode`, with a sign before them; those of 19 digits go the careful way. */
+function signedDigitsCode(place: FieldPlace): FieldCode {
+  const { name, refuse } = place
+  const read = `${openField(place)}
+    const ${name}$first = b[i] === 45 ? ++i : i
+    while ((b[i] ^ 48) <= 9${unlessToken(place)}) i++
+    ${closeField(place)}
+    if (i === ${name}$first || i > ${name}$first + 18) return ${refuse}
+    if (b[${name}$first] === 48 && (i > ${name}$first + 1 || ${name}$first !== ${name}$from)) return ${refuse}`
+  return orNull(place, { read, line: quoted(copyField(name)), value: fieldText(name) })
+}
+
+function pointerCode(place: FieldPlace): FieldCode {
+  const { name, refuse } = place
+  const read = `${openField(place)}
+    while (((b[i] ^ 48) <= 9 || (b[i] >= 97 && b[i] <= 102))${unlessToken(place)}) i++
+    ${closeField(place)}
+    if (i === ${name}$from || i > ${name}$from + 16) return ${refuse}
+    if (b[${name}$from] === 48 && i > ${name}$from + 1) return ${refuse}`
+  const line = [{ text: '"0x' }, { code: copyField(name) }, { text: '"' }]
+  return orNull(place, { read, line, value: `'0x' + ${fieldText(name)}` })
 }
 
 function enumCode(place: FieldPlace): FieldCode {

@@ -171,7 +171,7 @@ function valueOf(
     return shown === String(key.spec.nullAs) ? null : shown
   }
   const number = numbers[0] ?? ''
-  const value = context.readers.get(key)?.(isSigned(key.spec) ? number : unsigned(number))
+  const value = context.readers.get(key)?.(wireText(key.spec, number))
   return value !== null && typeof value === 'object' && 'reason' in value ? null : value
 }
 
@@ -180,8 +180,11 @@ function unsigned(text = ''): string {
   return text.startsWith('-') ? String(BigInt.asUintN(64, BigInt(text))) : text
 }
 
-function isSigned(spec: FieldSpec): boolean {
-  return spec.kind === 'i32' || spec.kind === 'result'
+/** A number as a record would have it. */
+function wireText({ kind }: FieldSpec, printed: string): string {
+  if (kind === 'i32' || kind === 'i64' || kind === 'result') return printed
+  const text = unsigned(printed)
+  return kind === 'pointer' && text !== '' ? BigInt(text).toString(16) : text
 }
 
 /** Four words as the machine read them, little-endian, to an address. */

@@ -42,6 +42,8 @@ const readers: Readonly<Record<string, ReadKind>> = {
   duration: (text) => readInteger(text, kinds.duration.json),
   count: (text) => readInteger(text, kinds.count.json),
   u64: readDigits,
+  i64: readSignedDigits,
+  pointer: (text) => (/^(?:0|[1-9a-f][0-9a-f]{0,15})$/.test(text) ? `0x${text}` : bad.number),
   ktime: readDigits,
   enum: (text, spec) => named(readDigits(text), spec.names ?? {}),
   result: (text, spec) => withName(readInteger(text, kinds.result.json.properties.code), spec),
@@ -100,6 +102,18 @@ function readInteger(text: string, range: { minimum: number; maximum: number }):
 function readDigits(text: string): string | Bad {
   if (!isCanonical(text, 0)) return bad.number
   const isLarge = text.length >= maxDigits && (text.length > maxDigits || text > maxU64)
+  return isLarge ? bad.range : text
+}
+
+const maxI64 = '9223372036854775807'
+const minI64 = '9223372036854775808'
+
+function readSignedDigits(text: string): string | Bad {
+  const isNegative = text.charCodeAt(0) === minus
+  if (!isCanonical(text, isNegative ? 1 : 0) || text === '-0') return bad.number
+  const digits = isNegative ? text.slice(1) : text
+  const limit = isNegative ? minI64 : maxI64
+  const isLarge = digits.length > limit.length || (digits.length === limit.length && digits > limit)
   return isLarge ? bad.range : text
 }
 

@@ -37,6 +37,8 @@ export const kitchen = {
     state: { kind: 'enum', names: { 1: 'ONE', 2: 'two "2"' }, doc: '' },
     result: { kind: 'result', names: { '-4242': 'OWN', '7': 'seven "7"' }, doc: '' },
     ret: { kind: 'i32', doc: '' },
+    delta: { kind: 'i64', doc: '' },
+    where: { kind: 'pointer', nullAs: '0', doc: '' },
     error: { kind: 'errno', of: 'ret', nullable: true, doc: '' },
     path: { kind: 'text', bytes: 8, emptyIsNull: true, doc: '' },
     note: { kind: 'text', doc: '' },

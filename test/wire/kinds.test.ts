@@ -19,6 +19,8 @@ const good = {
   state: '1',
   result: '-111',
   ret: '-2147483648',
+  delta: '-922337203685477580',
+  where: 'ffffffff81000000',
 } as const
 
 function kitchen(changes: Partial<Record<keyof typeof good, string>>, mode: Mode = 'object') {
@@ -55,6 +57,8 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
       state: 'ONE',
       result: { code: -111, name: 'ECONNREFUSED' },
       ret: -2_147_483_648,
+      delta: '-922337203685477580',
+      where: '0xffffffff81000000',
       error: 'ERRNO_2147483648',
       path: '/bin/sh',
       note: '',
@@ -74,6 +78,8 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     ['ktime_ns', '18446744073709551616'],
     ['cgroup', '100000000000000000000'],
     ['state', '18446744073709551616'],
+    ['delta', '9223372036854775808'],
+    ['delta', '-9223372036854775809'],
   ] as const)('%s of %s is out of range', (field, text) => {
     expect(faults(field, text)).toEqual(['range'])
   })
@@ -99,6 +105,16 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     ['ktime_ns', ''],
     ['cgroup', '007'],
     ['pid', '１'],
+    ['delta', '-0'],
+    ['delta', '-'],
+    ['delta', '--5'],
+    ['delta', '007'],
+    ['where', ''],
+    ['where', '0x1'],
+    ['where', 'FF'],
+    ['where', '0ff'],
+    ['where', '-1'],
+    ['where', '1ffffffffffffffff'],
   ] as const)('%s of %j is no number', (field, text) => {
     expect(faults(field, text)).toEqual(['number'])
   })
@@ -129,6 +145,14 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     expect(eventsOf(kitchen({ laddr: '::' }, mode))[0]?.lfamily).toBeNull()
     expect(shown('lport', '0')).toBeNull()
     expect(shown('rport', '0')).toBe(0)
+    expect(shown('where', '0')).toBeNull()
+  })
+
+  test('with a sign keeps it, and all 19 digits', () => {
+    expect(shown('delta', '-9223372036854775808')).toBe('-9223372036854775808')
+    expect(shown('delta', '9223372036854775807')).toBe('9223372036854775807')
+    expect(shown('delta', '0')).toBe('0')
+    expect(shown('delta', '-1')).toBe('-1')
   })
 
   test('of 20 digits keeps them all', () => {

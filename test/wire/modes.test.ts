@@ -83,6 +83,8 @@ const fields = fc.oneof(
     state,
     ret,
     ret,
+    ret,
+    pid === '0' ? '0' : BigInt(ktime).toString(16),
   ]),
 )
 const texts = fc.tuple(text, text, text)
@@ -198,6 +200,8 @@ describe('the fast way', () => {
       '1',
       '-2',
       '-2',
+      '-5',
+      'ff',
     ]
     const result = both(values, ['curl', '/bin', 'x'], token)
 

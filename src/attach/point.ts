@@ -1,0 +1,87 @@
+import { EbpfRunError } from '../errors.ts'
+
+/** A place of the kernel that a program can be attached to, parsed. */
+export type AttachPoint =
+  | { readonly type: 'tracepoint'; readonly category: string; readonly name: string }
+  | { readonly type: 'rawtracepoint'; readonly name: string }
+  | {
+      readonly type: 'kprobe' | 'fentry'
+      /** At the function's return: kretprobe, fexit. */
+      readonly atReturn: boolean
+      readonly module: string | null
+      readonly name: string
+    }
+  | { readonly type: 'function'; readonly module: string | null; readonly name: string }
+
+/** Names that users bring from other tools. */
+const aliases: Readonly<Record<string, string>> = {
+  t: 'tracepoint',
+  rt: 'rawtracepoint',
+  raw_tp: 'rawtracepoint',
+  p: 'kprobe',
+  k: 'kprobe',
+  r: 'kretprobe',
+  kr: 'kretprobe',
+  kfunc: 'fentry',
+  kretfunc: 'fexit',
+  f: 'fentry',
+  fn: 'function',
+}
+
+/** A function of the kernel; dots stand in those that the compiler split. */
+const functionName = /^[A-Za-z_][\w.]{0,511}$/
+const word = /^\w{1,128}$/
+
+const known =
+  'tracepoint:CATEGORY:NAME, rawtracepoint:NAME, kprobe:FUNCTION, kretprobe:FUNCTION, fentry:FUNCTION, fexit:FUNCTION, function:FUNCTION, syscall:NAME'
+
+/**
+ * Reads an attach point. `function:` leaves the way to the plan, `syscall:openat` is the tracepoint of its entry. Throws BAD_VALUE:
+ * what it returns holds only letters, digits, `_` and `.`, so that it can stand in a program.
+ */
+export function parseAttachPoint(text: string): AttachPoint {
+  const [typed = '', ...rest] = text.split(':')
+  const type = Object.hasOwn(aliases, typed) ? (aliases[typed] ?? '') : typed
+  const [first = '', second] = rest
+  if (type === 'tracepoint' && rest.length === 2 && word.test(first) && word.test(second ?? ''))
+    return { type, category: first, name: second ?? '' }
+  if (type === 'rawtracepoint' && rest.length === 1 && word.test(first))
+    return { type, name: first }
+  if (type === 'syscall' && rest.length === 1 && word.test(first))
+    return { type: 'tracepoint', category: 'syscalls', name: `sys_enter_${first}` }
+  const place = functionOf(rest)
+  if (place !== null) {
+    if (type === 'kprobe' || type === 'fentry') return { type, atReturn: false, ...place }
+    if (type === 'kretprobe') return { type: 'kprobe', atReturn: true, ...place }
+    if (type === 'fexit') return { type: 'fentry', atReturn: true, ...place }
+    if (type === 'function') return { type, ...place }
+  }
+  throw new EbpfRunError({
+    code: 'BAD_VALUE',
+    message: 'an attach point was expected',
+    expected: known,
+    found: JSON.stringify(text.slice(0, 120)),
+    remedy: "ebpf-run list --attach-points 'kprobe:tcp_*' finds some",
+  })
+}
+
+function functionOf(rest: readonly string[]): { module: string | null; name: string } | null {
+  const [first = '', second] = rest
+  if (rest.length === 1 && functionName.test(first)) return { module: null, name: first }
+  if (rest.length === 2 && word.test(first) && functionName.test(second ?? ''))
+    return { module: first, name: second ?? '' }
+  return null
+}
+
+/** As `list --attach-points` spells it. */
+export function attachPointText(point: AttachPoint): string {
+  if (point.type === 'tracepoint') return `tracepoint:${point.category}:${point.name}`
+  if (point.type === 'rawtracepoint') return `rawtracepoint:${point.name}`
+  return `${typeText(point)}:${point.module === null ? '' : `${point.module}:`}${point.name}`
+}
+
+function typeText(point: Exclude<AttachPoint, { type: 'tracepoint' | 'rawtracepoint' }>): string {
+  if (point.type === 'function') return 'function'
+  if (point.type === 'kprobe') return point.atReturn ? 'kretprobe' : 'kprobe'
+  return point.atReturn ? 'fexit' : 'fentry'
+}

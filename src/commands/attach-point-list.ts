@@ -1,0 +1,53 @@
+import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
+import { editDistance } from '../catalog/nearest.ts'
+import { nearNames } from '../attach/suggest.ts'
+import { EbpfRunError, exitCodes } from '../errors.ts'
+import { attachTypes } from '../host/attach-points.ts'
+import { attachPointList } from '../host/attach-point-cache.ts'
+import type { Io } from './io.ts'
+
+/** `ebpf-run list --attach-points PATTERN [-o json]`: what this kernel offers to hook. Throws BAD_VALUE, NO_MATCH. */
+export async function listAttachPoints(
+  typed: string,
+  output: 'table' | 'json',
+  io: Io,
+): Promise<number> {
+  const pattern = parsePattern(typed, attachTypes)
+  const { text, gaps } = await attachPointList(io.env)
+  const found = matchingLines(text, pattern)
+  const shown = attachTypes.filter((type) => pattern.type === null || pattern.type === type)
+  const notes = shown.flatMap((type) =>
+    gaps[type] === undefined ? [] : [`${type}: ${gaps[type]}`],
+  )
+  if (found.length === 0) {
+    const candidates = text
+      .split('\n')
+      .filter((line) => pattern.type === null || line.startsWith(`${pattern.type}:`))
+    throw noMatch(typed, pattern.literal, candidates, notes)
+  }
+  io.stdout(
+    output === 'json'
+      ? `${JSON.stringify(found.map((line) => ({ type: line.slice(0, line.indexOf(':')), name: nameOf(line), attach_point: line })))}\n`
+      : found.map((line) => `${line}\n`).join(''),
+  )
+  for (const note of notes) io.stderr(`${note}\n`)
+  return exitCodes.ok
+}
+
+function noMatch(
+  typed: string,
+  literal: string,
+  candidates: readonly string[],
+  notes: readonly string[],
+): EbpfRunError {
+  const near = nearNames(literal, candidates, editDistance)
+  return new EbpfRunError({
+    code: 'NO_MATCH',
+    message: `nothing that this kernel offers matches ${JSON.stringify(typed)}`,
+    ...(notes.length > 0 ? { detail: notes.join('\n') } : {}),
+    remedy:
+      near.length > 0
+        ? `did you mean ${near.join(', ')}?`
+        : "* stands for any text: 'kprobe:*connect*'",
+  })
+}

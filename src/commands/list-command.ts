@@ -1,0 +1,29 @@
+import { builtin } from '../../probes/index.ts'
+import { exitCodes } from '../errors.ts'
+import type { Io } from './io.ts'
+import { listText } from './list.ts'
+import { only } from './only.ts'
+import type { RunOption } from './options.ts'
+import type { Parsed } from './target.ts'
+
+/** `ebpf-run list [--attach-points PATTERN] [-o json]`. */
+export async function listCommand(
+  parsed: Parsed,
+  options: readonly RunOption[],
+  io: Io,
+): Promise<number> {
+  const output = only(parsed, 'output', options) === 'json' ? 'json' : 'table'
+  const pattern = only(parsed, 'attach-points', options)
+  if (pattern !== null) {
+    const { listAttachPoints } = await import('./attach-point-list.ts')
+    return listAttachPoints(pattern, output, io)
+  }
+  const probes = Object.entries(builtin).map(([name, { summary, example, aliases }]) => ({
+    name,
+    aliases,
+    summary,
+    example,
+  }))
+  io.stdout(output === 'json' ? `${JSON.stringify(probes)}\n` : listText())
+  return exitCodes.ok
+}

@@ -1,0 +1,57 @@
+import { type AttachPoint, parseAttachPoint } from '../attach/point.ts'
+import { defineTrace, type Known, parseFieldRequest, type TraceRequest } from '../attach/define.ts'
+import { memberNames, memberOf, openBtf, rawTracepointOf, signatureOf } from '../host/btf-types.ts'
+import { gatherFacts } from '../host/gather.ts'
+import { readBytes } from '../host/read.ts'
+import type { LoadedProbe } from '../plan/plan.ts'
+
+/** The words of `trace`, apart from its options: the attach point, then `field=expression`. */
+export interface TraceWords {
+  readonly point: AttachPoint
+  readonly fields: TraceRequest['fields']
+}
+
+/** Takes the leading words that are no options. Throws BAD_VALUE. */
+export function readTraceWords(words: readonly string[]): {
+  readonly trace: TraceWords
+  readonly rest: readonly string[]
+} {
+  const end = words.findIndex((word) => word.startsWith('-'))
+  const own = end === -1 ? words : words.slice(0, end)
+  const [point = '', ...fields] = own
+  return {
+    trace: { point: parseAttachPoint(point), fields: fields.map(parseFieldRequest) },
+    rest: words.slice(own.length),
+  }
+}
+
+/** What this kernel has at an attach point, looked up once. */
+export async function knownOf(point: AttachPoint, env: NodeJS.ProcessEnv): Promise<Known> {
+  const tracepoint = point.type === 'tracepoint' ? `${point.category}:${point.name}` : null
+  const facts = await gatherFacts(
+    { tracepoints: tracepoint === null ? [] : [tracepoint], functions: [], members: [] },
+    { env },
+  )
+  const file = readBytes('/sys/kernel/btf/vmlinux')
+  const btf = 'errno' in file ? null : openBtf(file.bytes)
+  return {
+    fields: tracepoint === null ? null : (facts.tracepoints[tracepoint] ?? null),
+    signature:
+      btf === null || point.type === 'tracepoint'
+        ? null
+        : point.type === 'rawtracepoint'
+          ? rawTracepointOf(btf, point.name)
+          : signatureOf(btf, point.name),
+    member: (path) => (btf === null ? null : memberOf(btf, path)),
+    members: (struct) => (btf === null ? [] : memberNames(btf, struct)),
+  }
+}
+
+/** The probe that a trace is. */
+export function probeOf(
+  words: TraceWords,
+  known: Known,
+  asked: Pick<TraceRequest, 'where' | 'atReturn' | 'latency'>,
+): LoadedProbe {
+  return defineTrace({ ...words, ...asked }, known)
+}
