@@ -31,7 +31,7 @@ const cell = (name, probe, variant, aggregate) => ({
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
 const groupings = {
   execsnoop: ['ppid', 'filename', 'ret'],
-  retrans: ['netns', 'lport', 'raddr', 'comm'],
+  retrans: ['netns', 'lport', 'rport', 'comm'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
 }

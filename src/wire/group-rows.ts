@@ -171,13 +171,17 @@ function valueOf(
     return shown === String(key.spec.nullAs) ? null : shown
   }
   const number = numbers[0] ?? ''
-  const value = context.readers.get(key)?.(isSigned(key.spec) ? number : unsigned(number))
+  const value = context.readers.get(key)?.((isSigned(key.spec) ? signed : unsigned)(number))
   return value !== null && typeof value === 'object' && 'reason' in value ? null : value
 }
 
-/** Maps print 64-bit numbers as signed. */
+/** Maps print 64-bit numbers as signed, those of bpftrace 0.27 what was cast to uint64 as unsigned. */
 function unsigned(text = ''): string {
   return text.startsWith('-') ? String(BigInt.asUintN(64, BigInt(text))) : text
+}
+
+function signed(text: string): string {
+  return text.length < 19 ? text : String(BigInt.asIntN(64, BigInt(text)))
 }
 
 function isSigned(spec: FieldSpec): boolean {

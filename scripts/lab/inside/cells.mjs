@@ -50,7 +50,7 @@ async function startRun({ cli, out }, { probe, variant, backend, name, events, b
     '--summary-json',
     files.summary,
     '--attach-timeout',
-    '180s',
+    '600s',
     '--drain',
     '20s',
   ]
