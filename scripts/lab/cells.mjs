@@ -34,6 +34,7 @@ const groupings = {
   retrans: ['netns', 'lport', 'rport', 'comm'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
+  tcptop: ['pid', 'comm', 'laddr', 'lport', 'raddr', 'rport'],
 }
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */

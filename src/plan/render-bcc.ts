@@ -14,6 +14,7 @@ import {
   groupMap,
   groupRequest,
   type GroupRequest,
+  groupScratch,
 } from './summary-bcc.ts'
 import { broken, type Node } from './template.ts'
 
@@ -25,6 +26,7 @@ import { broken, type Node } from './template.ts'
  *   kretprobe FUNC N          head of one at its return, for N calls at a time
  *   tracepoint CATEGORY:NAME  head of one at a tracepoint; its fields are ctx->field
  *   rawtracepoint NAME        the same without a format; arguments are ctx->args[n]
+ *   exit FUNC                 head of one at a function's end, by trampoline; ctx[n] are its arguments, then its result
  *   uprobe PATH SYMBOL        head of one in a user-space program
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   port EXPR                 the same for a 16-bit number in network order
@@ -94,7 +96,7 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
     applied: input.filters.map((_, index) => run.applied(index)),
     structs: input.summary === null ? run.structs : [],
     groups: run.groups.map(groupRequest),
-    counts: run.counts,
+    counts: run.counts.map(({ code, site, at }) => ({ code, site, at })),
     fullAt: run.hasFull ? fullAt : null,
     attach: run.attach,
   }
@@ -123,7 +125,7 @@ const ownerStruct = `struct er_owner {
 
 class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
-  readonly counts: { code: string; site: number; at: number }[] = []
+  readonly counts: { code: string; site: number; at: number; struct: string }[] = []
   readonly attach: Attach[] = []
   readonly groups: readonly GroupLayout[]
   hasFull = false
@@ -171,12 +173,16 @@ class Rendering {
     return [
       prelude,
       ...this.structs.map(cDeclaration),
-      ...this.structs.map(
-        ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
+      ...this.counts.map(
+        ({ at, struct }) => `BPF_PERCPU_ARRAY(er_scratch_${at}, struct ${struct}, 1);`,
       ),
       ...(this.input.summary === null
         ? [out]
-        : [bucketFunction, ...this.groups.map((group, at) => groupMap(group, at, mapKeys))]),
+        : [
+            bucketFunction,
+            ...this.groups.map((group, at) => groupMap(group, at, mapKeys)),
+            ...this.counts.map(({ at, code }) => groupScratch(this.groupOf(code), at)),
+          ]),
       `BPF_ARRAY(er_gate, u32, 1);`,
       `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + 1});`,
       ...(this.hasOwners
@@ -329,7 +335,7 @@ class Rendering {
     if (struct === undefined) throw this.broken(`no record ${at}`)
     const { layout, members, name } = struct
     this.seen.add(layout.code)
-    const group = this.groups.findIndex(({ code }) => code === layout.code)
+    const group = this.groupOf(layout.code)
     // Where events are aggregated, parts of them and types outside the grouping are not sent.
     if (this.input.summary !== null && group < 0) return '{ }'
     const specs = new Map([...layout.closed, ...layout.texts].map((each) => [each.name, each.spec]))
@@ -345,12 +351,12 @@ class Rendering {
     })
     const site = this.counts.filter(({ code }) => code === layout.code).length
     const place = this.counts.length + 1
-    this.counts.push({ code: layout.code, site, at: place })
-    const passed = `${count(place)} ${this.handOver(group)}`
+    this.counts.push({ code: layout.code, site, at: place, struct: name })
+    const passed = `${count(place)} ${this.handOver(group, place)}`
     return `{
     int er_zero = 0;
     u32 *er_open = er_gate.lookup(&er_zero);
-    struct ${name} *er = er_scratch_${at}.lookup(&er_zero);
+    struct ${name} *er = er_scratch_${place}.lookup(&er_zero);
     if (er_open != 0 && *er_open == 1 && er != 0) {
       er->er_record = ${at};
 ${fills.map((fill) => `      ${fill}`).join('\n')}
@@ -359,10 +365,14 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
   }`
   }
 
+  private groupOf(code: string): number {
+    return this.groups.findIndex((group) => group.code === code)
+  }
+
   /** What becomes of a record that passed the filters: it is added to its group, or sent. */
-  private handOver(group: number): string {
+  private handOver(group: number, place: number): string {
     const found = this.groups[group]
-    if (found !== undefined) return addToGroup(found, group)
+    if (found !== undefined) return addToGroup(found, group, place)
     return this.input.transport === 'perf buffer'
       ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
       : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
@@ -403,6 +413,7 @@ const directives: Readonly<Record<string, Directive>> = {
     if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)
     return tracepointHead(category, name)
   },
+  exit: (_, rest) => `int kretfunc__${rest}(unsigned long long *ctx)`,
   rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
   read: (_, rest) => `ER_READ(${rest})`,
   port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,

@@ -58,7 +58,7 @@ export const bucketFunction = `static __always_inline __u64 er_bucket(__s64 valu
   return at < ${buckets} ? at : ${buckets - 1};
 }`
 
-/** The map of a group; its key and what a new group begins with are too large for the stack. Throws BAD_VALUE for too wide a key. */
+/** The map of a group, and what a new one begins with, which is too large for the stack. Throws BAD_VALUE for too wide a key. */
 export function groupMap({ keys, measures }: GroupLayout, at: number, mapKeys: number): string {
   const bytes = 8 * keys.reduce((sum, key) => sum + wordsOf(key), 0)
   if (bytes > mostKeyBytes)
@@ -74,20 +74,24 @@ ${members.join('\n')}
 struct er_group_${at} {
   __u64 words[${1 + measures.length * (1 + buckets)}];
 };
-BPF_PERCPU_ARRAY(er_keys_${at}, struct er_key_${at}, 1);
 BPF_ARRAY(er_new_${at}, struct er_group_${at}, 1);
 BPF_HASH(er_groups_${at}, struct er_key_${at}, struct er_group_${at}, ${mapKeys});`
 }
 
+/** Where the key is put together in one place that emits. */
+export function groupScratch(group: number, place: number): string {
+  return `BPF_PERCPU_ARRAY(er_scratch_key_${place}, struct er_key_${group}, 1);`
+}
+
 /** Adds the record \`er\` to its group. What finds no room is in the count of the emit alone, and so is lost. */
-export function addToGroup({ keys, measures }: GroupLayout, at: number): string {
+export function addToGroup({ keys, measures }: GroupLayout, at: number, place: number): string {
   const words = (measure: number) => 1 + measure * (1 + buckets)
   const adds = measures.map(({ name, spec }, index) => {
     const add = `${increment(words(index), `er->${name}`)} ${increment(`${words(index) + 1} + er_bucket(er->${name})`, '1')}`
     return spec.nullAs === undefined ? add : `if (er->${name} != ${spec.nullAs}) { ${add} }`
   })
   return `{
-        struct er_key_${at} *er_key = er_keys_${at}.lookup(&er_zero);
+        struct er_key_${at} *er_key = er_scratch_key_${place}.lookup(&er_zero);
         struct er_group_${at} *er_new = er_new_${at}.lookup(&er_zero);
         if (er_key != 0 && er_new != 0) {
 ${keys.map((key) => `          ${fillKey(key)}\n`).join('')}          struct er_group_${at} *er_group = er_groups_${at}.lookup_or_try_init(er_key, er_new);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
+import type { Need } from '../../src/schema/define.ts'
 import { factsFor } from './handmade-facts.ts'
 import { handmadeBcc, planFor } from './handmade-probe.ts'
 
@@ -72,6 +73,7 @@ describe('a template for bcc', () => {
 {{uprobe /bin/sh readline}} { return 0; }
 {{tracepoint a:b}} { return 0; }
 {{rawtracepoint c}} { return 0; }
+{{exit d}} { return 0; }
 `
     const plan = planFor({}, null, handmadeBcc(heads + render1('')))
     const request: unknown = JSON.parse(plan.input(secrets))
@@ -87,6 +89,27 @@ describe('a template for bcc', () => {
     expect(plan.render(secrets)).toContain(
       'int raw_tracepoint__c(struct bpf_raw_tracepoint_args *ctx)',
     )
+    expect(plan.render(secrets)).toContain('int kretfunc__d(unsigned long long *ctx)')
+  })
+
+  it('has a record of its own for each place that emits', () => {
+    const program = planFor({}, null, handmadeBcc(render1('') + render1(''))).render(secrets)
+
+    expect(program).toContain('er = er_scratch_1.lookup(')
+    expect(program).toContain('er = er_scratch_2.lookup(')
+    expect(program.match(/BPF_PERCPU_ARRAY\(er_scratch_/g)).toHaveLength(2)
+  })
+
+  it('does not depend on what bpftrace can attach', () => {
+    const probe = handmadeBcc()
+    const needs: readonly Need[] = [
+      { function: 'f', by: 'fentry' },
+      { tracepoint: 'a:b', raw: true },
+    ]
+    const variants = probe.spec.variants.map((variant) => ({ ...variant, needs }))
+    const withNeeds = { ...probe, spec: { ...probe.spec, variants } }
+
+    expect(planFor({}, null, withNeeds, '0.11.3').variant.backend).toBe('bcc')
   })
 
   it('adds to a group in place of a record, under a key that holds nothing of the text before', () => {

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { compareWithBcc } from './bcc.mjs'
-import { judge, spread } from './judge.mjs'
+import { judge, spread, wrongSums } from './judge.mjs'
 
 const inside = import.meta.dirname
 
@@ -81,6 +81,16 @@ async function startRun({ cli, out }, { probe, variant, backend, name, events, b
   return { child, events: seen, files, ended, isAttached: await attached, errors: () => errors }
 }
 
+function judgeSummary(lines, rows, summary, by) {
+  const verdict = judge(...spread(lines, rows, by), summary)
+  const sums = wrongSums(lines, rows)
+  return {
+    ...verdict,
+    wrong: verdict.wrong + sums.length,
+    complaints: [...verdict.complaints, ...sums],
+  }
+}
+
 async function runCell(request, cell) {
   const started = Date.now()
   const run = await startRun(request, cell)
@@ -100,7 +110,7 @@ async function runCell(request, cell) {
       ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
       : null
     const verdict = cell.by
-      ? judge(...spread(lines, run.events, cell.by), summary)
+      ? judgeSummary(lines, run.events, summary, cell.by)
       : judge(lines, run.events, summary)
     writeFileSync(
       join(request.out, `${cell.name}.ndjson`),
