@@ -69,5 +69,19 @@ export default defineProbe({
         'splice and sendfile that go past sendmsg, and transfers made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a send and a receive of any socket',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { function: 'tcp_sendmsg', by: 'fentry' },
+        { function: 'tcp_recvmsg', by: 'fentry' },
+      ],
+      cannotTell: {},
+      misses: 'splice and sendfile that go past tcp_sendmsg, and reads past tcp_recvmsg',
+      cost: 'a trampoline a send and a receive; a compiler run of seconds at the start',
+    },
   ],
 })

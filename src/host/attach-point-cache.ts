@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import {
   type AttachPoints,
   attachTypes,
-  type AttachType,
   readAttachPoints,
 } from './attach-points.ts'
 import { readHost } from './read.ts'

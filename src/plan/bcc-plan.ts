@@ -1,4 +1,5 @@
 import type { HostFacts } from '../host/facts.ts'
+import { dumpCode } from '../wire/groups.ts'
 import { chooseBuffers } from './buffers.ts'
 import { heartbeatMs } from './footer.ts'
 import type { Way } from './plan.ts'
@@ -26,12 +27,16 @@ export function bccPlan(
     canGate: true,
     gate: "a flag in a map, set by the driver's handler of SIGURG",
     program,
-    input: (secrets) => requestOf(program(secrets), secrets, buffers),
+    input: (secrets) => requestOf(program(secrets), secrets, { buffers, summary: input.summary }),
   }
 }
 
 /** The line of JSON that src/backends/bcc/driver.py reads. */
-function requestOf(program: BccProgram, { token }: Secrets, buffers: Way['buffers']): string {
+function requestOf(
+  program: BccProgram,
+  { token }: Secrets,
+  { buffers, summary }: Pick<BccInput, 'summary'> & Pick<Way, 'buffers'>,
+): string {
   const request = {
     token,
     program: program.text,
@@ -45,6 +50,9 @@ function requestOf(program: BccProgram, { token }: Secrets, buffers: Way['buffer
       closed: layout.closed.map(({ name }) => name),
       texts: layout.texts.map(({ name }) => name),
     })),
+    groups: program.groups,
+    interval_ms: summary?.intervalMs ?? null,
+    dump_code: dumpCode,
     counts: program.counts,
     full_at: program.fullAt,
     attach: program.attach,

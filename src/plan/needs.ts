@@ -3,7 +3,7 @@ import type { Fact, HostFacts } from '../host/facts.ts'
 import type { Need } from '../schema/define.ts'
 import type { Dialect } from './dialect.ts'
 
-/** Whether a need holds on this host, with the evidence. Only `yes` counts as held. */
+/** Whether a need holds on this host, with the evidence. Only `yes` counts as held. `dialect`: of bpftrace, null for bcc. */
 export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
   if ('tracepoint' in need) {
     const raw = need.raw ? checkRaw(facts, dialect) : null
@@ -19,7 +19,8 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
 
 /** What speaks against raw tracepoints on this host; null for nothing. */
 function checkRaw(facts: HostFacts, dialect: Dialect | null): Fact | null {
-  const how = dialect?.rawTracepoint ?? null
+  if (dialect === null) return null
+  const how = dialect.rawTracepoint
   if (how === null)
     return { is: 'no', evidence: `bpftrace ${facts.bpftrace.version} has no raw tracepoints` }
   if (how === 'any' || facts.kprobes.is === 'yes') return null

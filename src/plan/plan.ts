@@ -127,19 +127,26 @@ function choose(spec: ProbeSpec, request: PlanRequest, facts: HostFacts): Choice
   for (const variant of spec.variants) {
     const against =
       chosen === null
-        ? objections(variant, request, facts, dialect)
+        ? objections(variant, request, facts, dialectOf(variant, dialect))
         : [`${chosen.name} comes first`]
     if (against.length === 0) chosen = variant
     considered.push({
       variant: variant.name,
       chosen: against.length === 0,
       reasons:
-        against.length === 0
-          ? [variant.needs.map((need) => checkNeed(need, facts, dialect).evidence).join('; ')]
-          : against,
+        against.length === 0 ? [evidenceOf(variant, facts, dialectOf(variant, dialect))] : against,
     })
   }
   return { chosen, considered }
+}
+
+/** What stands between a program and the kernel: bpftrace in its version, nothing with bcc. */
+function dialectOf({ backend }: VariantSpec, dialect: Dialect | null): Dialect | null {
+  return backend === 'bpftrace' ? dialect : null
+}
+
+function evidenceOf({ needs }: VariantSpec, facts: HostFacts, dialect: Dialect | null): string {
+  return needs.map((need) => checkNeed(need, facts, dialect).evidence).join('; ')
 }
 
 function completePlan(
@@ -150,7 +157,7 @@ function completePlan(
   considered: readonly Consideration[],
 ): Plan {
   const spec = withNames(probe.spec, facts.tracepoints)
-  const dialect = variant.backend === 'bpftrace' ? dialectOfHost(facts) : null
+  const dialect = dialectOf(variant, dialectOfHost(facts))
   const layouts = layoutsOfProbe(spec.events, variant.cannotTell)
   const common = {
     where: `${spec.name}/${variant.template}`,

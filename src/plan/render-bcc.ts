@@ -1,11 +1,21 @@
 import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
 import type { EventSpec } from '../schema/define.ts'
+import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { kernelCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
 import { parseEmit } from './emit.ts'
 import type { AnyFilter } from './filters.ts'
 import type { Applied, Program, Secrets } from './render.ts'
+import type { SummaryPlan } from './summary.ts'
+import {
+  addToGroup,
+  bucketFunction,
+  groupMap,
+  groupRequest,
+  type GroupRequest,
+  groupScratch,
+} from './summary-bcc.ts'
 import { broken, type Node } from './template.ts'
 
 /*
@@ -16,6 +26,7 @@ import { broken, type Node } from './template.ts'
  *   kretprobe FUNC N          head of one at its return, for N calls at a time
  *   tracepoint CATEGORY:NAME  head of one at a tracepoint; its fields are ctx->field
  *   rawtracepoint NAME        the same without a format; arguments are ctx->args[n]
+ *   exit FUNC                 head of one at a function's end, by trampoline; ctx[n] are its arguments, then its result
  *   uprobe PATH SYMBOL        head of one in a user-space program
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   port EXPR                 the same for a 16-bit number in network order
@@ -43,6 +54,8 @@ export interface BccInput {
   /** Bytes of the whole ring buffer. */
   readonly ringBytes: number
   readonly mapKeys: number
+  /** Events are aggregated and not sent. */
+  readonly summary: SummaryPlan | null
 }
 
 /** A program that the driver attaches; tracepoints attach themselves. */
@@ -58,7 +71,9 @@ interface Attach {
 
 /** What the driver must know beside the text. */
 export interface BccProgram extends Program {
+  /** Of the records that are sent. */
   readonly structs: readonly (CStruct & { readonly layout: RecordLayout })[]
+  readonly groups: readonly GroupRequest[]
   /** The place in the array of counts of each emit. */
   readonly counts: readonly { readonly code: string; readonly site: number; readonly at: number }[]
   /** The place of the count of what did not fit into a map, null when nothing counts that. */
@@ -79,8 +94,9 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
   return {
     text: `${text}\n`,
     applied: input.filters.map((_, index) => run.applied(index)),
-    structs: run.structs,
-    counts: run.counts,
+    structs: input.summary === null ? run.structs : [],
+    groups: run.groups.map(groupRequest),
+    counts: run.counts.map(({ code, site, at }) => ({ code, site, at })),
     fullAt: run.hasFull ? fullAt : null,
     attach: run.attach,
   }
@@ -109,10 +125,12 @@ const ownerStruct = `struct er_owner {
 
 class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
-  readonly counts: { code: string; site: number; at: number }[] = []
+  readonly counts: { code: string; site: number; at: number; struct: string }[] = []
   readonly attach: Attach[] = []
+  readonly groups: readonly GroupLayout[]
   hasFull = false
   private hasOwners = false
+  private readonly seen = new Set<string>()
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: BccInput
@@ -125,6 +143,7 @@ class Rendering {
       ...cStruct(`er_record_${index}`, [...layout.closed, ...layout.texts]),
       layout,
     }))
+    this.groups = input.summary?.groups ?? []
   }
 
   render(nodes: readonly Node[]): string {
@@ -138,7 +157,7 @@ class Rendering {
 
   checkComplete(): void {
     for (const { layout } of this.structs) {
-      if (!this.counts.some(({ code }) => code === layout.code))
+      if (!this.seen.has(layout.code))
         throw this.broken(`nothing emits ${layout.event}${layout.part ? `.${layout.part}` : ''}`)
     }
   }
@@ -147,15 +166,23 @@ class Rendering {
   head(): string {
     const { transport, ringBytes, mapKeys } = this.input
     const pages = ringBytes / 4096
+    const out =
+      transport === 'perf buffer'
+        ? 'BPF_PERF_OUTPUT(er_out);'
+        : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       prelude,
       ...this.structs.map(cDeclaration),
-      ...this.structs.map(
-        ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
+      ...this.counts.map(
+        ({ at, struct }) => `BPF_PERCPU_ARRAY(er_scratch_${at}, struct ${struct}, 1);`,
       ),
-      transport === 'perf buffer'
-        ? 'BPF_PERF_OUTPUT(er_out);'
-        : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`,
+      ...(this.input.summary === null
+        ? [out]
+        : [
+            bucketFunction,
+            ...this.groups.map((group, at) => groupMap(group, at, mapKeys)),
+            ...this.counts.map(({ at, code }) => groupScratch(this.groupOf(code), at)),
+          ]),
       `BPF_ARRAY(er_gate, u32, 1);`,
       `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + 1});`,
       ...(this.hasOwners
@@ -288,7 +315,7 @@ class Rendering {
       const applied = kernelCondition(
         filter,
         (name) => memberExpression(name, emit, fields, struct.members),
-        { ...this.secrets, passUnknown: true },
+        { ...this.secrets, passUnknown: this.input.summary === null },
         cSpelling,
       )
       if (applied === null || applied.passesUnknown) this.passedOn.add(index)
@@ -307,6 +334,10 @@ class Rendering {
     const struct = this.structs[at]
     if (struct === undefined) throw this.broken(`no record ${at}`)
     const { layout, members, name } = struct
+    this.seen.add(layout.code)
+    const group = this.groupOf(layout.code)
+    // Where events are aggregated, parts of them and types outside the grouping are not sent.
+    if (this.input.summary !== null && group < 0) return '{ }'
     const specs = new Map([...layout.closed, ...layout.texts].map((each) => [each.name, each.spec]))
     const fills = members.map((member) => {
       const value = values.get(member.name)
@@ -320,22 +351,31 @@ class Rendering {
     })
     const site = this.counts.filter(({ code }) => code === layout.code).length
     const place = this.counts.length + 1
-    this.counts.push({ code: layout.code, site, at: place })
-    const submit =
-      this.input.transport === 'perf buffer'
-        ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
-        : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
-    const passed = `${count(place)} ${submit}`
+    this.counts.push({ code: layout.code, site, at: place, struct: name })
+    const passed = `${count(place)} ${this.handOver(group, place)}`
     return `{
     int er_zero = 0;
     u32 *er_open = er_gate.lookup(&er_zero);
-    struct ${name} *er = er_scratch_${at}.lookup(&er_zero);
+    struct ${name} *er = er_scratch_${place}.lookup(&er_zero);
     if (er_open != 0 && *er_open == 1 && er != 0) {
       er->er_record = ${at};
 ${fills.map((fill) => `      ${fill}`).join('\n')}
       ${conditions.length === 0 ? passed : `if (${conditions.join(' && ')}) { ${passed} }`}
     }
   }`
+  }
+
+  private groupOf(code: string): number {
+    return this.groups.findIndex((group) => group.code === code)
+  }
+
+  /** What becomes of a record that passed the filters: it is added to its group, or sent. */
+  private handOver(group: number, place: number): string {
+    const found = this.groups[group]
+    if (found !== undefined) return addToGroup(found, group, place)
+    return this.input.transport === 'perf buffer'
+      ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
+      : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
   }
 }
 
@@ -373,6 +413,7 @@ const directives: Readonly<Record<string, Directive>> = {
     if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)
     return tracepointHead(category, name)
   },
+  exit: (_, rest) => `int kretfunc__${rest}(unsigned long long *ctx)`,
   rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
   read: (_, rest) => `ER_READ(${rest})`,
   port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,

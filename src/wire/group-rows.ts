@@ -175,14 +175,18 @@ function valueOf(
   return value !== null && typeof value === 'object' && 'reason' in value ? null : value
 }
 
-/** Maps print 64-bit numbers as signed. */
+/** Maps print 64-bit numbers as signed, those of bpftrace 0.27 what was cast to uint64 as unsigned. */
 function unsigned(text = ''): string {
   return text.startsWith('-') ? String(BigInt.asUintN(64, BigInt(text))) : text
 }
 
+function signed(text: string): string {
+  return text.length < 19 ? text : String(BigInt.asIntN(64, BigInt(text)))
+}
+
 /** A number as a record would have it. */
 function wireText({ kind }: FieldSpec, printed: string): string {
-  if (kind === 'i32' || kind === 'i64' || kind === 'result') return printed
+  if (kind === 'i32' || kind === 'i64' || kind === 'result') return signed(printed)
   const text = unsigned(printed)
   return kind === 'pointer' && text !== '' ? BigInt(text).toString(16) : text
 }

@@ -150,6 +150,15 @@ describe('a dump', () => {
     ])
   })
 
+  test('reads a negative number also where bpftrace 0.27 prints it without its sign', () => {
+    const [rows] = rowsOf(['result'], [count('18446744073709551505', 3), count('-110', 2)])
+
+    expect(rows?.map(({ event }) => event['result'])).toEqual([
+      { code: -111, name: 'ECONNREFUSED' },
+      { code: -110, name: 'ETIMEDOUT' },
+    ])
+  })
+
   test('has buckets with bounds that are powers of two, exact', () => {
     const groups = groupsBy()
     const aggregates = createAggregates(token, groups)

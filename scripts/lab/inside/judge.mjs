@@ -33,6 +33,51 @@ function isInScope(scope, event) {
   return scope.some(({ field, values }) => values.includes(event[field]))
 }
 
+/** The rows of a summary as the events that they stand for, and the expectations as far as their fields go. */
+export function spread(lines, rows, by) {
+  const known = (each) =>
+    Object.fromEntries(Object.entries(each).filter(([field]) => by.includes(field)))
+  return [
+    lines.map((line) => (line.expect ? { expect: known(line.expect) } : line)),
+    rows.flatMap((row) => Array.from({ length: row.count }, () => known(row))),
+  ]
+}
+
+const digits = (value) => typeof value === 'string' && /^\d+$/.test(value)
+
+/** Quantities whose sum, or whose largest bucket (a power of two), is not what the expectations make. */
+export function wrongSums(lines, rows) {
+  const scope = lines.find((line) => line.scope)?.scope ?? []
+  const expectations = lines.filter((line) => line.expect).map((line) => line.expect)
+  const own = rows.filter((row) => isInScope(scope, row))
+  const quantities = Object.keys(expectations[0] ?? {}).filter((field) =>
+    own.some((row) => row[`${field}_sum`] !== undefined),
+  )
+  return quantities.flatMap((field) => {
+    const values = expectations
+      .map((each) => each[field])
+      .filter(digits)
+      .map(BigInt)
+    const sums = own
+      .map((row) => row[`${field}_sum`])
+      .filter(digits)
+      .map(BigInt)
+    const bounds = own
+      .map((row) => row[`${field}_p99`])
+      .filter(digits)
+      .map(BigInt)
+    const largest = (numbers) => numbers.reduce((one, other) => (one > other ? one : other), 0n)
+    const add = (numbers) => numbers.reduce((one, other) => one + other, 0n)
+    const bound = 1n << BigInt(largest(values).toString(2).length)
+    return [
+      ...(add(sums) === add(values) ? [] : [`${field}: ${add(sums)} in place of ${add(values)}`]),
+      ...(largest(bounds) === bound
+        ? []
+        : [`${field}: below ${largest(bounds)} in place of ${bound}`]),
+    ]
+  })
+}
+
 /** Counts and complaints of one cell. `wrong` is what was expected and did not come, and what came and was not expected. */
 export function judge(lines, all, summary) {
   const scope = lines.find((line) => line.scope)?.scope ?? []
