@@ -3,11 +3,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import { homedir, release, version } from 'node:os'
 import { join } from 'node:path'
 
-import {
-  type AttachPoints,
-  attachTypes,
-  readAttachPoints,
-} from './attach-points.ts'
+import { type AttachPoints, attachTypes, readAttachPoints } from './attach-points.ts'
 import { readHost } from './read.ts'
 
 /** The list as text, a line an attach point: `kprobe:tcp_connect`. Text, because it is searched and not taken apart. */
