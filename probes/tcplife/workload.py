@@ -45,9 +45,11 @@ def client(family, address, port=None):
 class Connection:
     """Both ends of a connection: the one that connected, and the one that was accepted."""
 
-    def __init__(self, active, passive):
+    def __init__(self, active, passive, asked):
         self.active, self.passive = active, passive
-        self.began = time.monotonic_ns()
+        # It was established between these two moments.
+        self.asked, self.stood = asked, time.monotonic_ns()
+        self.used = self.stood
         self.ports = (active.getsockname()[1], active.getpeername()[1])
         self.address = active.getsockname()[0].replace("::ffff:", "")
 
@@ -58,10 +60,11 @@ class Connection:
                 one.sendall(b"x" * count)
             while count > 0:
                 count -= len(other.recv(count))
+        self.used = time.monotonic_ns()
 
     def ended(self, end, state, outcome, sent, received, retransmits=0):
         lport, rport = self.ports if end == "active" else self.ports[::-1]
-        lived = time.monotonic_ns() - self.began
+        now = time.monotonic_ns()
         with open("/proc/self/comm", "rb") as name:
             comm = shown(name.read()[:-1], 15)
         # Who accepted is known or null, never somebody else.
@@ -78,7 +81,7 @@ class Connection:
             rport=rport,
             state=told(state, "narrow"),
             outcome=told(outcome, "addresses"),
-            duration_ns={"between": [max(1, lived - 300 * MS), lived + 300 * MS]},
+            duration_ns={"between": [max(1, self.used - self.stood), now - self.asked + 100 * MS]},
             sent=told(str(sent), "addresses"),
             received=told(str(received), "addresses"),
             retransmits=told(retransmits, "addresses"),
@@ -89,8 +92,9 @@ class Connection:
 
 def connected(family, address, server):
     sock = client(family, address)
+    asked = time.monotonic_ns()
     sock.connect((address, server.getsockname()[1]))
-    return Connection(sock, server.accept()[0])
+    return Connection(sock, server.accept()[0], asked)
 
 
 def wait():
@@ -115,7 +119,9 @@ def hears_again(sock):
 def closed(family, address, server, first, there=1000, back=50_000, pause=0.0):
     connection = connected(family, address, server)
     connection.talk(there, back)
-    time.sleep(pause)
+    if pause > 0:
+        time.sleep(pause)
+        connection.used = time.monotonic_ns()
     last = "passive" if first == "active" else "active"
     getattr(connection, first).close()
     # Its other end goes on when it has seen the end.
@@ -200,7 +206,10 @@ def sent_again():
     connection.talk(500, 600)
     deaf(connection.passive)
     connection.active.sendall(b"x" * 1000)
-    time.sleep(0.3)
+    for _ in range(100):
+        time.sleep(0.1)
+        if retransmitted(connection.active) > 0:
+            break
     hears_again(connection.passive)
     got = 0
     while got < 1000:
@@ -215,16 +224,17 @@ def sent_again():
 def late():
     """A full queue drops the first SYN; the second, a second later, finds room. The handshake is no part of the duration."""
     filler = client(socket.AF_INET, "127.0.0.1")
+    begun = time.monotonic_ns()
     filler.connect(("127.0.0.1", FULL))
     sock = client(socket.AF_INET, "127.0.0.1")
     sock.setblocking(False)
     assert sock.connect_ex(("127.0.0.1", FULL)) == errno.EINPROGRESS
     time.sleep(0.3)
-    first = Connection(filler, full.accept()[0])
-    first.began -= 300 * MS
+    asked = time.monotonic_ns()
+    first = Connection(filler, full.accept()[0], begun)
     peer = full.accept()[0]
     sock.setblocking(True)
-    connection = Connection(sock, peer)
+    connection = Connection(sock, peer, asked)
     connection.talk(3, 4)
     close_in_turn(connection, 3, 4, retransmits=1)
     close_in_turn(first, 0, 0)
@@ -242,8 +252,9 @@ def close_in_turn(connection, there, back, retransmits=0):
 def with_itself():
     """The port that it is bound to: both sides open, and close, at the same time."""
     sock = client(socket.AF_INET, "127.0.0.1", SELF)
+    asked = time.monotonic_ns()
     sock.connect(("127.0.0.1", SELF))
-    connection = Connection(sock, sock)
+    connection = Connection(sock, sock, asked)
     connection.talk(400, 300)
     sock.close()
     wait()
