@@ -56,6 +56,18 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpconnect/probe.ts')).default,
   },
+  tcpconnlat: {
+    summary: 'TCP connect latency: how long each connection took to stand, or to fail',
+    example: 'ebpf-run tcpconnlat --min 10ms',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpconnlat/probe.ts')).default,
+  },
+  tcplife: {
+    summary: 'TCP connections when they end: who, how long, how many bytes, how it ended',
+    example: 'ebpf-run tcplife --rport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcplife/probe.ts')).default,
+  },
   tcpreset: {
     summary: 'TCP resets, sent and received: which connection, why, whose socket',
     example: 'ebpf-run tcpreset --rport 443',
@@ -87,6 +99,8 @@ export interface Builtin {
   retrans: typeof import('./retrans/probe.ts').default
   tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
+  tcpconnlat: typeof import('./tcpconnlat/probe.ts').default
+  tcplife: typeof import('./tcplife/probe.ts').default
   tcpreset: typeof import('./tcpreset/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default

@@ -4,6 +4,7 @@ import { loadProbe } from './catalog/load.ts'
 import { planOnHost } from './commands/plan-on-host.ts'
 import { hostNames } from './host/names.ts'
 import { parseFilters } from './plan/params.ts'
+import { parseParams } from './plan/probe-params.ts'
 import type { EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
 import { startSession } from './session/session.ts'
@@ -36,6 +37,8 @@ export interface RunOptions {
   readonly netns?: readonly FilterValue[]
   /** `failed`: only what failed; `ok`: only what did not. */
   readonly outcome?: 'failed' | 'ok'
+  /** The probe's own options, as they are typed: `{ min: '10ms' }`. */
+  readonly params?: Readonly<Record<string, FilterValue>>
   /** Force a way of doing it. */
   readonly variant?: string
   /** Only variants of this back-end. */
@@ -112,7 +115,7 @@ export function run<N extends ProbeName>(
       probe,
       {
         filters,
-        params: {},
+        params: parseParams(probe.spec, paramTexts(options.params ?? {})),
         variant: options.variant ?? null,
         backend: options.backend ?? null,
         bufferBytes: options.bufferBytes ?? null,
@@ -156,4 +159,8 @@ function textsOf(options: RunOptions): Record<string, readonly string[]> {
       return values === undefined ? [] : [[flag, values.map(String)] as const]
     }),
   )
+}
+
+function paramTexts(values: Readonly<Record<string, FilterValue>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]))
 }

@@ -1,4 +1,4 @@
-import { common, socket } from '../../src/schema/common.ts'
+import { common, connectOutcomes, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 export default defineProbe({
@@ -27,14 +27,7 @@ export default defineProbe({
           kind: 'enum',
           doc: 'what became of the connection',
           nullAs: 0,
-          names: {
-            1: 'established',
-            2: 'refused',
-            3: 'timed-out',
-            4: 'unreachable',
-            5: 'aborted',
-            6: 'not-sent',
-          },
+          names: { ...connectOutcomes, 6: 'not-sent' },
           width: 11,
         },
         duration_ns: {
@@ -75,7 +68,7 @@ export default defineProbe({
         { btf: 'sock.sk_protocol' },
         { btf: 'inet_sock.inet_sport' },
       ],
-      options: { btf: { btf: 'sock.sk_err' }, raw: true },
+      options: { btf: { btf: 'tcp_sock.segs_out' }, raw: true },
       cannotTell: {},
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends',
@@ -117,7 +110,7 @@ export default defineProbe({
           ],
         },
       ],
-      options: { btf: { btf: 'sock.sk_err' }, raw: false },
+      options: { btf: { btf: 'tcp_sock.segs_out' }, raw: false },
       cannotTell: {},
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends, and state changes made while another tracing program runs on that CPU',

@@ -99,6 +99,11 @@ export const impossible = [
     'tcptop-fexit',
   ].map((name) => ({ guest: 'debian11', name, says: 'bpftrace 0.11 has no fentry' })),
   {
+    guest: 'debian11',
+    name: 'tcplife-tracepoint',
+    says: 'a record of bpftrace 0.11 has no room for all fields: tcplife-narrow',
+  },
+  {
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
     says: 'the tracepoint tells the last thread from 6.17 on',
@@ -119,7 +124,16 @@ export const impossible = [
     says: 'the tracepoints came with 6.3',
   })),
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['exitsnoop', 'retrans', 'tcpconnect', 'tcpreset', 'tcpstates', 'tcptop'].map((probe) => ({
+    [
+      'exitsnoop',
+      'retrans',
+      'tcpconnect',
+      'tcpconnlat',
+      'tcplife',
+      'tcpreset',
+      'tcpstates',
+      'tcptop',
+    ].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',

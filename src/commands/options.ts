@@ -1,4 +1,5 @@
 import { flagsOf } from '../plan/params.ts'
+import { paramText } from '../plan/probe-params.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 
 /** Heading of the filters in the help. */
@@ -164,9 +165,9 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
   ].map((option) => ({ ...option, group: filterGroup }))
   const params = Object.entries(probe.params ?? {}).map(([name, param]) => ({
     name,
-    metavar: 'N',
+    metavar: param.unit === 'ns' ? 'TIME' : 'N',
     doc: param.doc,
-    default: String(param.default),
+    default: paramText(param, param.default),
     live: true as const,
   }))
   const events =

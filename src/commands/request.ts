@@ -3,6 +3,7 @@ import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
 import { parseFilters } from '../plan/params.ts'
 import type { LoadedProbe, PlanRequest, SummaryRequest } from '../plan/plan.ts'
+import { parseParams } from '../plan/probe-params.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { SinkName } from '../sinks/index.ts'
@@ -210,17 +211,11 @@ function outcomeOf(parsed: Parsed): 'failed' | 'ok' | null {
 }
 
 function paramsOf(spec: ProbeSpec, text: Text): Readonly<Record<string, number>> {
-  const params = Object.entries(spec.params ?? {}).map(([name, param]) => {
-    const value = parseCount(name, text(name) ?? String(param.default), param.min)
-    if (value > param.max)
-      throw new EbpfRunError({
-        code: 'BAD_VALUE',
-        message: `--${name}: at most ${param.max} was expected`,
-        found: String(value),
-      })
-    return [name, value] as const
+  const given = Object.keys(spec.params ?? {}).flatMap((name) => {
+    const value = text(name)
+    return value === null ? [] : [[name, value] as const]
   })
-  return Object.fromEntries(params)
+  return parseParams(spec, Object.fromEntries(given))
 }
 
 /** Two outputs in one file would write over each other. Throws CONFLICT. */

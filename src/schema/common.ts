@@ -47,6 +47,15 @@ export const owner = {
   },
 } as const satisfies Record<string, FieldSpec>
 
+/** What becomes of a connection that a program asks for; the numbers are the programs' own. */
+export const connectOutcomes = {
+  1: 'established',
+  2: 'refused',
+  3: 'timed-out',
+  4: 'unreachable',
+  5: 'aborted',
+} as const
+
 /** TCP states (include/net/tcp_states.h); 13 came with 6.8 and is never seen outside bind. */
 export const tcpStates = {
   1: 'ESTABLISHED',

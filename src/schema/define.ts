@@ -73,6 +73,8 @@ export interface VariantSpec {
 /** A number the user can set that the template reads as `{{param NAME}}`. */
 export interface ProbeParam {
   readonly doc: string
+  /** A time: it is typed with its unit (`10ms`), and the template reads nanoseconds. */
+  readonly unit?: 'ns'
   readonly default: number
   readonly min: number
   readonly max: number

@@ -16,6 +16,25 @@ const tools = {
       own: (event) => [event.laddr, event.raddr, event.rport].join(' '),
     },
   },
+  tcpconnlat: {
+    command: ['/usr/sbin/tcpconnlat-bpfcc', '-L'],
+    key: (words) => (/^\d+$/.test(words[0]) ? words.slice(-5, -1).map(unmapped).join(' ') : null),
+    own: (event) =>
+      isAnswered(event) ? [event.laddr, event.lport, event.raddr, event.rport].join(' ') : null,
+    // 0.18 does not show local ports.
+    older: {
+      command: ['/usr/sbin/tcpconnlat-bpfcc'],
+      key: (words) => (/^\d+$/.test(words[0]) ? words.slice(-4, -1).map(unmapped).join(' ') : null),
+      own: (event) =>
+        isAnswered(event) ? [event.laddr, event.raddr, event.rport].join(' ') : null,
+    },
+  },
+  tcplife: {
+    command: ['/usr/sbin/tcplife-bpfcc', '-w'],
+    key: (words) =>
+      /^\d+$/.test(words.at(-4)) ? words.slice(-7, -3).map(unmapped).join(' ') : null,
+    own: (event) => [event.laddr, event.lport, event.raddr, event.rport].join(' '),
+  },
   retrans: {
     command: ['/usr/sbin/tcpretrans-bpfcc', '-l'],
     key: (words) =>
@@ -48,6 +67,12 @@ const tools = {
 
 /** Probes that have such a tool. */
 export const toolNames = Object.keys(tools)
+
+/** It shows an answer alone: neither time-outs nor what was given up. */
+const isAnswered = ({ outcome }) => outcome === 'established' || outcome === 'refused'
+
+/** An IPv4 address in IPv6, as the tools show those of IPv6 sockets. */
+const unmapped = (word) => word.replace(/^::ffff:/, '')
 
 /** Where we say null, it shows the address of nobody. */
 const noAddress = (word) => (word === '0.0.0.0' || word === '::' ? '' : word)
