@@ -50,6 +50,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpaccept/probe.ts')).default,
   },
+  tcpcong: {
+    summary: 'TCP congestion: how long each connection spends in Open, Disorder, CWR, Recovery, Loss',
+    example: 'ebpf-run tcpcong --rport 443 --duration 60',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpcong/probe.ts')).default,
+  },
   tcpconnect: {
     summary: 'active TCP connections: who connects to where, and what came of it',
     example: 'ebpf-run tcpconnect --rport 443,8000-8100',
@@ -74,11 +80,23 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpreset/probe.ts')).default,
   },
+  tcprtt: {
+    summary: 'TCP round-trip times: the smoothed RTT at each segment received, as a histogram',
+    example: 'ebpf-run tcprtt --by raddr --interval 10s',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcprtt/probe.ts')).default,
+  },
   tcpstates: {
     summary: 'TCP state changes, and how long each state lasted',
     example: 'ebpf-run tcpstates --lport 443',
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpstates/probe.ts')).default,
+  },
+  tcpsynbl: {
+    summary: 'TCP accept queues: how long each is when a handshake completes, as a histogram',
+    example: 'ebpf-run tcpsynbl --lport 443 --failed --events',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpsynbl/probe.ts')).default,
   },
   tcptop: {
     summary: 'TCP throughput: bytes sent and received by process and connection',
@@ -98,10 +116,13 @@ export interface Builtin {
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   tcpaccept: typeof import('./tcpaccept/probe.ts').default
+  tcpcong: typeof import('./tcpcong/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpconnlat: typeof import('./tcpconnlat/probe.ts').default
   tcplife: typeof import('./tcplife/probe.ts').default
   tcpreset: typeof import('./tcpreset/probe.ts').default
+  tcprtt: typeof import('./tcprtt/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
+  tcpsynbl: typeof import('./tcpsynbl/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
 }

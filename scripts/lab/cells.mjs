@@ -94,8 +94,11 @@ export const impossible = [
   ...[
     'exitsnoop-fentry',
     'tcpaccept-fexit',
+    'tcpcong-fentry',
     'tcpconnect-fexit',
     'tcpreset-fentry',
+    'tcprtt-fentry',
+    'tcpsynbl-fentry',
     'tcptop-fexit',
   ].map((name) => ({ guest: 'debian11', name, says: 'bpftrace 0.11 has no fentry' })),
   {
@@ -123,14 +126,26 @@ export const impossible = [
     name: 'tcptop-tracepoint',
     says: 'the tracepoints came with 6.3',
   })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'tcprtt-tracepoint',
+    says: 'the tracepoint names its socket from 6.11 on',
+  })),
+  ...['tcpcong-tracepoint', 'tcpcong-bcc'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'the tracepoint came with 5.19',
+  })),
   ...['debian11', 'debian12'].flatMap((guest) =>
     [
       'exitsnoop',
       'retrans',
+      'tcpcong',
       'tcpconnect',
       'tcpconnlat',
       'tcplife',
       'tcpreset',
+      'tcprtt',
       'tcpstates',
       'tcptop',
     ].map((probe) => ({

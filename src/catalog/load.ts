@@ -37,12 +37,16 @@ export async function loadProbe(typed: string): Promise<LoadedProbe> {
   return { spec, templates: Object.fromEntries(templates) }
 }
 
-/** A template with the files that it includes; those include nothing. */
-async function readTemplate(file: URL): Promise<string> {
+/** A template with the files that it includes, and those that they do. Throws BAD_DEFINITION for a circle. */
+async function readTemplate(file: URL, above: readonly string[] = []): Promise<string> {
+  if (above.includes(file.href))
+    throw new EbpfRunError({
+      code: 'BAD_DEFINITION',
+      message: `${file.pathname} includes itself`,
+    })
   const source = await readFile(file, 'utf8')
   const names = includesOf(source, file.pathname)
-  const files = await Promise.all(
-    names.map(async (name) => [name, await readFile(new URL(name, file), 'utf8')] as const),
-  )
+  const read = (name: string) => readTemplate(new URL(name, file), [...above, file.href])
+  const files = await Promise.all(names.map(async (name) => [name, await read(name)] as const))
   return withIncludes(source, Object.fromEntries(files))
 }

@@ -16,7 +16,8 @@ export interface TypeRecord {
 interface Place {
   readonly type: number
   readonly bits: number
-  readonly isBitfield: boolean
+  /** How many bits a bit-field has, 0 for what is none. */
+  readonly width: number
 }
 
 /** The record of a type id; kind 0 (void) for an id that BTF does not have. */
@@ -56,9 +57,9 @@ export function findMember(
 }
 
 function walk(index: BtfIndex, root: number, steps: readonly string[]): Place | null {
-  let place: Place | null = { type: root, bits: 0, isBitfield: false }
+  let place: Place | null = { type: root, bits: 0, width: 0 }
   for (const step of steps) {
-    const next: Place | null = place.isBitfield ? null : memberOf(index, place.type, step)
+    const next: Place | null = place.width > 0 ? null : memberOf(index, place.type, step)
     if (next === null) return null
     place = { ...next, bits: place.bits + next.bits }
   }
@@ -76,11 +77,11 @@ function memberOf(index: BtfIndex, type: number, name: string): Place | null {
     )
     // With the flag: 8 bits of bit-field size, then 24 of offset (btf.rst, BTF_KIND_STRUCT).
     const bits = record.flag ? offset & 0xffffff : offset
-    const isBitfield = record.flag && offset >>> 24 !== 0
+    const width = record.flag ? offset >>> 24 : 0
     if (nameAt === 0) {
       const inner = memberOf(index, memberType, name)
       if (inner !== null) return { ...inner, bits: inner.bits + bits }
-    } else if (isNamed(index, nameAt, name)) return { type: memberType, bits, isBitfield }
+    } else if (isNamed(index, nameAt, name)) return { type: memberType, bits, width }
   }
   return null
 }
@@ -102,10 +103,19 @@ export function strip(index: BtfIndex, type: number): number {
   return 0
 }
 
-function describe(index: BtfIndex, { type, bits, isBitfield }: Place): BtfMember | null {
-  if (isBitfield || bits % 8 !== 0) return null
+function describe(index: BtfIndex, { type, bits, width }: Place): BtfMember | null {
+  if (width > 0) return describeBits(bits, width)
+  if (bits % 8 !== 0) return null
   const value = valueOf(index, type)
   return value === null ? null : { offset: bits / 8, ...value }
+}
+
+/** A bit-field in the smallest number that holds it and begins at its first byte, read as unsigned; null for one that takes more than 32 bits. */
+function describeBits(bits: number, width: number): BtfMember | null {
+  const shift = bits % 8
+  const size = [1, 2, 4].find((bytes) => bytes * 8 >= shift + width)
+  if (size === undefined) return null
+  return { offset: (bits - shift) / 8, size, signed: false, length: 0, bits: { shift, width } }
 }
 
 const pointerBytes = 8

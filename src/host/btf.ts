@@ -10,7 +10,7 @@ export interface BtfFindings {
 
 /**
  * Looks up member paths (`sock.__sk_common.skc_num`) and function names in one pass over BTF. Null: not BTF.
- * A member is null when the path does not lead to one, or leads to a bit-field, which has no place of its own.
+ * A member is null when the path does not lead to one. A bit-field is taken as unsigned.
  * Anonymous structs and unions are searched; a path does not go through pointers.
  */
 export function findInBtf(
@@ -41,7 +41,7 @@ export function findInBtf(
   }
 }
 
-/** Member path -> its place, null when BTF has no such member (or it is a bit-field). */
+/** Member path -> its place, null when BTF has no such member. */
 export function findMembers(
   btf: Buffer,
   paths: readonly string[],

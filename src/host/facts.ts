@@ -26,6 +26,8 @@ export interface BtfMember {
   readonly signed: boolean
   /** Array length in elements of `size / length` bytes, 0 for a scalar or pointer. */
   readonly length: number
+  /** Of a bit-field: how far its lowest bit is from that of the number of `size` bytes, and how many bits it has. */
+  readonly bits?: { readonly shift: number; readonly width: number }
 }
 
 /** What a plan asks of the host before it can choose: everything that the probe's variants mention. */

@@ -35,6 +35,10 @@ export class StructTable {
       scalarType(size, member.signed),
       pointer,
     )
+    if (member.bits !== undefined) {
+      const { shift, width } = member.bits
+      return `(((uint64)${value} >> ${shift}) & ${2 ** width - 1})`
+    }
     // A variable is as wide as its first value; so no value is narrow.
     return size === 8 ? value : `((${member.signed ? 'int64' : 'uint64'})${value})`
   }

@@ -3,7 +3,7 @@ import { EbpfRunError } from '../errors.ts'
 /*
  * A template is bpftrace with these directives, each in double braces:
  *
- *   include FILE              another file of the probe's folder, or of the folder above it (../FILE)
+ *   include FILE              another file of the probe's folder, or of the folder above it (../FILE), which may include others
  *   when NAME / else / end    a part that stands only where an option of the variant holds
  *   read PATH EXPR            a member of a kernel struct (PATH[n] of an array), placed by the running kernel's BTF
  *   port PATH EXPR            the same for a 16-bit number in network order

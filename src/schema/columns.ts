@@ -28,6 +28,8 @@ interface Shape {
 const shapes: Partial<Record<Kind, Shape>> = {
   time: { width: 12, heading: (name, utc) => (utc ? `${name}(utc)` : name) },
   duration: { heading: (name) => name.replace(/_ns$/, '_ms') },
+  // A sum of durations.
+  u64: { heading: (name) => name.replace(/_ns$/, '_ms') },
   text: { min: 8 },
   texts: { min: 10 },
 }

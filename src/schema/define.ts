@@ -101,6 +101,8 @@ export interface ProbeSpec {
     readonly by: readonly string[]
     /** The quantity whose histogram is drawn; without it there are counts, sums and quantiles. */
     readonly histogram?: string
+    /** Tables show how long in all, where they show averages and quantiles of durations otherwise. */
+    readonly totals?: true
     readonly intervalMs?: number
   }
   /** Adds the per-namespace TCP counters to the run's account. */

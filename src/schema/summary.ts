@@ -52,7 +52,7 @@ export function summaryProbe(
           ...(histogram === null
             ? measures.flatMap(({ name, spec }) => {
                 const fields = measureFields(name, spec)
-                return spec.kind === 'duration'
+                return spec.kind === 'duration' && probe.aggregate?.totals !== true
                   ? [fields.average, ...quantiles.map((each) => fields.quantile(each.name))]
                   : [fields.sum]
               })
@@ -105,7 +105,16 @@ function figuresOf({ name, spec }: SummaryShape['measures'][number]) {
   const unit = spec.unit === undefined ? {} : { unit: spec.unit }
   const kind = spec.kind === 'duration' ? 'duration' : 'u64'
   return [
-    [fields.sum, { kind: 'u64', doc: `sum of ${name}`, nullable: true, ...unit }],
+    [
+      fields.sum,
+      {
+        kind: 'u64',
+        doc: `sum of ${name}`,
+        nullable: true,
+        ...unit,
+        ...(kind === 'duration' ? narrow : {}),
+      },
+    ],
     [fields.average, { kind, doc: `average of ${name}`, nullable: true, ...unit, ...narrow }],
     ...quantiles.map(({ name: quantile, share }) => [
       fields.quantile(quantile),

@@ -12,17 +12,19 @@ interface CellContext {
 
 const asIs = (value: unknown) => safeText(String(value))
 
+const milliseconds = (ns: number) => (ns / 1e6).toFixed(3)
+
 /** How a table shows a value of each kind. */
 const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   u8: asIs,
   u16: asIs,
   u32: asIs,
   i32: asIs,
-  u64: asIs,
+  u64: (value, { name }) => asIs(name.endsWith('_ns') ? milliseconds(Number(value)) : value),
   i64: asIs,
   pointer: asIs,
   ktime: asIs,
-  duration: (value) => (typeof value === 'number' ? (value / 1e6).toFixed(3) : asIs(value)),
+  duration: (value) => (typeof value === 'number' ? milliseconds(value) : asIs(value)),
   address: asIs,
   enum: asIs,
   result: (value) => asIs(resultOf(value)?.name ?? value),

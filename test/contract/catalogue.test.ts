@@ -63,7 +63,7 @@ describe.each(specs)('probe %s', (name, spec) => {
 
   test('has a folder with its definition, page, workload, the templates of its variants, and nothing unknown', () => {
     const own = spec.variants.map((variant) => variant.template)
-    const included = own.flatMap((file) => includesOf(read(`probes/${name}/${file}`), file))
+    const included = own.flatMap((file) => allIncludes(name, file))
     const templates = [...own, ...included]
     const files = filesOf(`probes/${name}/`)
 
@@ -119,6 +119,12 @@ describe.each(specs)('probe %s', (name, spec) => {
     for (const target of targets) expect(() => read(`probes/${name}/${target}`)).not.toThrow()
   })
 })
+
+/** What a template includes, and what that includes. */
+function allIncludes(probe: string, file: string): readonly string[] {
+  const names = includesOf(read(`probes/${probe}/${file}`), file)
+  return names.flatMap((name) => [name, ...allIncludes(probe, name)])
+}
 
 /** The commands of a section's indented blocks, up to a pipe. */
 function commandsIn(text: string): readonly string[] {

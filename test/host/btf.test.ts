@@ -66,6 +66,7 @@ const small = makeBtf([
     sizeOrType: 8,
     items: [
       ['bit', 1, (1 << 24) | 3],
+      ['across', 1, (5 << 24) | 6],
       ['whole', 1, 32],
     ],
   }, // 11
@@ -95,8 +96,21 @@ describe('findMembers', () => {
     expect(find('inner_t.num')).toMatchObject({ offset: 0, size: 4 })
   })
 
-  it('gives null for a bit-field, and a place for its neighbour', () => {
-    expect(find('flags.bit')).toBeNull()
+  it('gives the bits of a bit-field in the number that holds them, and a place for its neighbour', () => {
+    expect(find('flags.bit')).toEqual({
+      offset: 0,
+      size: 1,
+      signed: false,
+      length: 0,
+      bits: { shift: 3, width: 1 },
+    })
+    expect(find('flags.across')).toEqual({
+      offset: 0,
+      size: 2,
+      signed: false,
+      length: 0,
+      bits: { shift: 6, width: 5 },
+    })
     expect(find('flags.whole')).toEqual({ offset: 4, size: 4, signed: true, length: 0 })
   })
 
@@ -105,12 +119,18 @@ describe('findMembers', () => {
     expect(find('twice.old')).toMatchObject({ offset: 0 })
   })
 
-  it.each(['outer', 'outer.nope', 'nope.first', 'outer.next.num', 'outer.last.x', 'ter.last', ''])(
-    'gives null for %j, which leads to no member',
-    (path) => {
-      expect(find(path)).toBeNull()
-    },
-  )
+  it.each([
+    'outer',
+    'outer.nope',
+    'nope.first',
+    'outer.next.num',
+    'outer.last.x',
+    'flags.bit.x',
+    'ter.last',
+    '',
+  ])('gives null for %j, which leads to no member', (path) => {
+    expect(find(path)).toBeNull()
+  })
 
   it('finds nothing in what is not BTF, and reads BTF at an odd address', () => {
     const shifted = Buffer.concat([Buffer.from('x'), small]).subarray(1)
@@ -154,7 +174,7 @@ describe.skipIf('errno' in file)('the BTF of this kernel', () => {
     expect(members['sock.__sk_common.skc_v6_daddr']).toMatchObject({ size: 16 })
     expect(members['mm_struct.start_stack']).toMatchObject({ size: 8, signed: false })
     expect(members['task_struct.comm']).toMatchObject({ size: 16, length: 16 })
-    expect(members['task_struct.in_execve']).toBeNull()
+    expect(members['task_struct.in_execve']).toMatchObject({ bits: { width: 1 } })
     expect(hasFunction(btf, 'tcp_v4_connect')).toBe(true)
     expect(hasFunction(btf, 'sock')).toBe(false)
   })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { placeholderToken } from '../../src/plan/plan.ts'
+import { StructTable } from '../../src/plan/structs.ts'
 import { handmadeProbe, planFor } from './handmade-probe.ts'
 
 /** What the template around a piece renders to; the rest of the event is left out by `cannotTell`. */
@@ -32,6 +33,15 @@ describe('a template', () => {
   it('reads one byte at an address', () => {
     expect(render(`$x = {{byte $tcp + 13}} & 4;\n${whole}`)).toContain(
       '$x = ((uint64)((struct er_0_unsigned_char *)($tcp + 13))->v) & 4;',
+    )
+  })
+
+  it('reads the bits of a bit-field', () => {
+    const place = { offset: 9, size: 1, signed: false, length: 0, bits: { shift: 3, width: 5 } }
+    const structs = new StructTable({ 'sock.bits': place }, 'here')
+
+    expect(structs.read('sock.bits', '$sk')).toBe(
+      '(((uint64)((struct er_9_unsigned_char *)$sk)->v >> 3) & 31)',
     )
   })
 

@@ -28,6 +28,12 @@ describe('a cell', () => {
     expect(cell(kind, value)).toBe(shown)
   })
 
+  test('shows a sum of durations in milliseconds, as it shows a duration', () => {
+    const event = { event: 'e', wait_sum_ns: '4500000' }
+
+    expect(cellText(event, { name: 'wait_sum_ns', kind: 'u64' }, true)).toBe('4.500')
+  })
+
   test('is blank where the event type has no such field', () => {
     expect(cell('u32', undefined)).toBe('')
   })

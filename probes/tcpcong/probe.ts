@@ -1,0 +1,151 @@
+import { common, owner, socket } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+const { time, ktime_ns, cpu } = common
+
+/** States of the kernel's congestion control (enum tcp_ca_state, include/uapi/linux/tcp.h). */
+const states = { 0: 'Open', 1: 'Disorder', 2: 'CWR', 3: 'Recovery', 4: 'Loss' } as const
+
+const sockState = {
+  tracepoint: 'sock:inet_sock_set_state',
+  fields: ['skaddr', 'newstate', 'protocol'],
+} as const
+const members = [
+  { btf: 'sock.__sk_common.skc_v6_daddr' },
+  { btf: 'inet_sock.inet_sport' },
+  { btf: 'inet_connection_sock.icsk_ca_state' },
+] as const
+const options = { accept: { function: 'inet_csk_accept', by: 'fentry' } } as const
+
+export default defineProbe({
+  name: 'tcpcong',
+  summary: 'TCP congestion: how long each connection spends in Open, Disorder, CWR, Recovery, Loss',
+  example: 'ebpf-run tcpcong --rport 443 --duration 60',
+  owner: 'socket',
+  aggregate: { by: ['laddr', 'lport', 'raddr', 'rport', 'old_state'], totals: true },
+  events: {
+    change: {
+      doc: 'one change of the congestion state of a TCP connection, or the end of a connection that had one',
+      fields: {
+        time,
+        ktime_ns,
+        cpu,
+        ...owner,
+        ...socket,
+        old_state: {
+          kind: 'enum',
+          names: states,
+          doc: 'state that ended',
+          heading: 'OLD',
+          width: 8,
+        },
+        new_state: {
+          kind: 'enum',
+          names: states,
+          nullAs: 255,
+          doc: 'state that began; null where the connection ended',
+          heading: 'NEW',
+          width: 8,
+        },
+        duration_ns: {
+          kind: 'duration',
+          unit: 'ns',
+          nullAs: 0,
+          doc: 'how long the old state lasted; null when its beginning was not seen',
+          heading: 'MS',
+        },
+      },
+      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'old_state', 'new_state', 'duration_ns'],
+    },
+  },
+  variants: [
+    {
+      name: 'rawtracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'tcp:tcp_cong_state_set', raw: true },
+        { tracepoint: 'sock:inet_sock_set_state', raw: true },
+        ...members,
+        { btf: 'sock.sk_protocol' },
+      ],
+      options: { ...options, raw: true },
+      cannotTell: {},
+      misses: 'nothing that the kernel reports: raw tracepoints run beside other tracing programs',
+      cost: 'a raw tracepoint program a change of congestion state and a TCP state change',
+    },
+    {
+      name: 'fentry',
+      backend: 'bpftrace',
+      template: 'fentry.bt',
+      needs: [
+        { bpftrace: '>=0.16.0' },
+        { function: 'tcp_set_ca_state', by: 'fentry' },
+        sockState,
+        ...members,
+      ],
+      options: { ...options, raw: false },
+      cannotTell: {},
+      misses:
+        'beginnings and ends of connections that came while another tracing program ran on that CPU',
+      cost: 'a trampoline a change of congestion state, and a tracepoint program a TCP state change',
+    },
+    {
+      name: 'tracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'tcp:tcp_cong_state_set', fields: ['skaddr', 'cong_state'] },
+        sockState,
+        ...members,
+      ],
+      options: { ...options, raw: false },
+      cannotTell: {},
+      misses: 'changes made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a change of congestion state and a TCP state change',
+    },
+    {
+      name: 'kprobe',
+      backend: 'bpftrace',
+      template: 'kprobe.bt',
+      needs: [
+        { function: 'tcp_fastretrans_alert', by: 'kprobe' },
+        { function: 'tcp_simple_retransmit', by: 'kprobe' },
+        { function: 'tcp_enter_cwr', by: 'kprobe' },
+        { function: 'tcp_enter_loss', by: 'kprobe' },
+        sockState,
+        ...members,
+      ],
+      options: {
+        ...options,
+        raw: false,
+        tlp: { function: 'tcp_process_tlp_ack', by: 'kprobe' },
+      },
+      cannotTell: {},
+      misses:
+        'states that one acknowledgement enters and leaves, and changes made while another tracing program runs on that CPU',
+      cost: 'a kprobe and a kretprobe an acknowledgement that is no plain progress, and a tracepoint program a TCP state change',
+    },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        {
+          tracepoint: 'tcp:tcp_cong_state_set',
+          fields: ['skaddr', 'sport', 'dport', 'cong_state'],
+        },
+        {
+          tracepoint: 'sock:inet_sock_set_state',
+          fields: ['skaddr', 'newstate', 'sport', 'dport', 'protocol'],
+        },
+      ],
+      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      cannotTell: {},
+      misses: 'changes made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a change of congestion state and a TCP state change; a compiler run of seconds at the start',
+    },
+  ],
+})

@@ -1,0 +1,106 @@
+import { common, owner, socket } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+const { time, ktime_ns, cpu } = common
+
+const sockState = {
+  tracepoint: 'sock:inet_sock_set_state',
+  fields: ['skaddr', 'newstate', 'dport', 'protocol'],
+} as const
+const members = [{ btf: 'sock.__sk_common.skc_v6_daddr' }, { btf: 'tcp_sock.srtt_us' }] as const
+const options = { accept: { function: 'inet_csk_accept', by: 'fentry' } } as const
+
+export default defineProbe({
+  name: 'tcprtt',
+  summary: 'TCP round-trip times: the smoothed RTT at each segment received, as a histogram',
+  example: 'ebpf-run tcprtt --by raddr --interval 10s',
+  owner: 'socket',
+  aggregate: { by: [], histogram: 'srtt_ns' },
+  events: {
+    sample: {
+      doc: 'one segment that an established TCP connection received, and its smoothed round-trip time just before',
+      fields: {
+        time,
+        ktime_ns,
+        cpu,
+        ...owner,
+        ...socket,
+        srtt_ns: {
+          kind: 'duration',
+          unit: 'ns',
+          nullAs: 0,
+          doc: "the kernel's smoothed round-trip time, in steps of 125 ns; null before the first measurement",
+          heading: 'SRTT MS',
+        },
+      },
+      table: ['time', 'pid', 'comm', 'lport', 'raddr', 'rport', 'srtt_ns'],
+    },
+  },
+  variants: [
+    {
+      name: 'rawtracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'tcp:tcp_probe', raw: true },
+        { tracepoint: 'sock:inet_sock_set_state', raw: true },
+        ...members,
+        { btf: 'sock.sk_protocol' },
+      ],
+      options: { ...options, raw: true },
+      cannotTell: {},
+      misses: 'nothing that the kernel reports: raw tracepoints run beside other tracing programs',
+      cost: 'a raw tracepoint program a segment received and a TCP state change',
+    },
+    {
+      name: 'fentry',
+      backend: 'bpftrace',
+      template: 'fentry.bt',
+      needs: [
+        { bpftrace: '>=0.16.0' },
+        { function: 'tcp_rcv_established', by: 'fentry' },
+        sockState,
+        ...members,
+      ],
+      options: { ...options, raw: false },
+      cannotTell: {},
+      misses: 'owners of sockets that changed state while another tracing program ran on that CPU',
+      cost: 'a trampoline a segment received, and a tracepoint program a TCP state change',
+    },
+    {
+      name: 'tracepoint',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [{ tracepoint: 'tcp:tcp_probe', fields: ['skaddr'] }, sockState, ...members],
+      options: { ...options, raw: false },
+      cannotTell: {},
+      misses: 'segments that arrive while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a segment received and a TCP state change',
+    },
+    {
+      name: 'kprobe',
+      backend: 'bpftrace',
+      template: 'kprobe.bt',
+      needs: [{ function: 'tcp_rcv_established', by: 'kprobe' }, sockState, ...members],
+      options: { ...options, raw: false },
+      cannotTell: {},
+      misses: 'segments that arrive while another tracing program runs on that CPU',
+      cost: 'a kprobe a segment received, and a tracepoint program a TCP state change',
+    },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { function: 'tcp_rcv_established', by: 'kprobe' },
+        sockState,
+      ],
+      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      cannotTell: {},
+      misses: 'segments that arrive while another tracing program runs on that CPU',
+      cost: 'a kprobe a segment received, and a tracepoint program a TCP state change; a compiler run of seconds at the start',
+    },
+  ],
+})
