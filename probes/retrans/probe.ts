@@ -62,6 +62,7 @@ export default defineProbe({
         { tracepoint: 'sock:inet_sock_set_state', raw: true },
         synack,
         { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'socket_alloc.vfs_inode.i_ino' },
         { btf: 'sock.sk_protocol' },
         { btf: 'inet_sock.inet_sport' },
       ],
@@ -82,6 +83,7 @@ export default defineProbe({
         synack,
         sockState,
         { btf: 'sock.__sk_common.skc_state' },
+        { btf: 'socket_alloc.vfs_inode.i_ino' },
       ],
       options: { ...options, raw: false },
       cannotTell: {},
@@ -99,6 +101,7 @@ export default defineProbe({
         { function: 'tcp_connect', by: 'kprobe' },
         { function: 'tcp_v4_destroy_sock', by: 'kprobe' },
         { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'socket_alloc.vfs_inode.i_ino' },
       ],
       cannotTell: {
         result: 'it sees the attempt, not what sending it returned',

@@ -22,6 +22,7 @@ const cell = (name, probe, variant, aggregate) => ({
   probe,
   variant,
   bcc: false,
+  owners: false,
   events: aggregate !== undefined,
 })
 
@@ -32,14 +33,19 @@ function isNative({ backend, needs }) {
 
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
- * bcc runs) and compares with bcc's own tool (PROBE-beside).
+ * bcc runs) and compares with bcc's own tool (PROBE-beside). PROBE-owners-VARIANT asks whose connections they are.
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
+  const cells = definitions.flatMap(({ name: probe, owner, variants, aggregate }) => [
     ...variants
       .filter((variant) => place === 'boot' || isNative(variant))
-      .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
+      .flatMap(({ name }) => [
+        cell(`${probe}-${name}`, probe, name, aggregate),
+        ...(owner === 'socket'
+          ? [{ ...cell(`${probe}-owners-${name}`, probe, name, aggregate), owners: true }]
+          : []),
+      ]),
     ...(place === 'boot' && toolNames.includes(probe)
       ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
       : []),
@@ -75,6 +81,11 @@ export const impossible = [
   },
   {
     guest: 'debian11',
+    name: 'tcpstates-tracepoint',
+    says: 'a record of bpftrace 0.11 has no room for the inode',
+  },
+  {
+    guest: 'debian11',
     name: 'oomkill-tracepoint',
     says: 'the tracepoint has the process id alone on 5.10',
   },
@@ -98,6 +109,7 @@ export const impossible = [
 ]
 
 export function impossibleReason(guest, row) {
-  const known = impossible.find((each) => each.guest === guest && each.name === row.name)
+  const name = row.name.replace('-owners-', '-')
+  const known = impossible.find((each) => each.guest === guest && each.name === name)
   return known !== undefined && row.error?.includes('NO_VARIANT') ? known.says : null
 }

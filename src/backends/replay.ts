@@ -6,6 +6,7 @@ import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
 import { layoutsOfProbe } from '../wire/layout.ts'
+import { type Owner, withOwner } from '../wire/owner.ts'
 import { createAccount } from '../wire/tally.ts'
 import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './recording.ts'
 
@@ -47,6 +48,8 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
     probe,
     play(onEvent) {
       const clock = { offsetNs: 0n }
+      const owners = ownersIn(file)
+      let place = 0
       const counters = createCounters(head.token)
       const tally = createAccount(Object.keys(probe.events), layouts)
       const decoder = createDecoder({
@@ -58,7 +61,10 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
         handlers: {
           event(event, type) {
             tally.received(type)
-            if (onEvent(event)) tally.delivered(type)
+            const owner = owners.get(place)
+            place += 1
+            if (onEvent(owner === undefined ? event : withOwner(event, owner)))
+              tally.delivered(type)
             else tally.filtered(type)
           },
           lines: () => {},
@@ -82,6 +88,13 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
       }
     },
   }
+}
+
+/** Owners that the run was told by /proc, by the place of their events. */
+function ownersIn(file: Buffer): ReadonlyMap<number, Owner> {
+  return new Map(
+    [...decodeFrames(file)].flatMap(({ frame }) => (frame.frame === 'owned' ? frame.events : [])),
+  )
 }
 
 /** What only the run itself knew, from the summary in its recording. */
