@@ -83,6 +83,7 @@ export default defineProbe({
         synack,
         sockState,
         { btf: 'sock.__sk_common.skc_state' },
+        { btf: 'inet_sock.inet_sport' },
         { btf: 'socket_alloc.vfs_inode.i_ino' },
       ],
       options: { ...options, raw: false },
@@ -101,6 +102,7 @@ export default defineProbe({
         { function: 'tcp_connect', by: 'kprobe' },
         { function: 'tcp_v4_destroy_sock', by: 'kprobe' },
         { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'inet_sock.inet_sport' },
         { btf: 'socket_alloc.vfs_inode.i_ino' },
       ],
       cannotTell: {

@@ -34,8 +34,13 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
   const head = headOf(file)
   const probe = withNames(spec, head.host.facts?.tracepoints ?? {})
   const variant = probe.variants.find((each) => each.name === head.variant)
-  const layouts = variant === undefined ? null : layoutsOfProbe(probe.events, variant.cannotTell)
-  if (layouts === null || layoutDigest(probe, layouts) !== head.layout) {
+  const layouts =
+    variant === undefined
+      ? undefined
+      : [variant.cannotTell, { ...variant.cannotTell, ...laterFields(probe) }]
+          .map((cannotTell) => layoutsOfProbe(probe.events, cannotTell))
+          .find((each) => layoutDigest(probe, each) === head.layout)
+  if (layouts === undefined) {
     throw new EbpfRunError({
       code: 'BAD_RECORDING',
       message: `this recording of ${probe.name} was made with other fields than this version has`,
@@ -88,6 +93,17 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
       }
     },
   }
+}
+
+/** Fields that an older recording does not have, as a variant says what it cannot tell. */
+function laterFields({ events }: ProbeSpec): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.values(events).flatMap(({ fields }) =>
+      Object.entries(fields).flatMap(([name, { later }]) =>
+        later === true ? [[name, 'the recording is older'] as const] : [],
+      ),
+    ),
+  )
 }
 
 /** Owners that the run was told by /proc, by the place of their events. */

@@ -48,6 +48,7 @@ export const owner = {
   inode: {
     kind: 'u32',
     nullAs: 0,
+    later: true,
     doc: 'inode of the socket, as in /proc/PID/fd; null while no process holds it: before accept(), after close()',
     width: 10,
   },
