@@ -71,8 +71,7 @@ export function followOwners(
 
   const look = async (): Promise<void> => {
     isLooking = true
-    const next = await readHeldSockets(mostSockets)
-    held = next
+    held = await readHeldSockets(mostSockets, () => !isClosed)
     since = kernelNow()
     named = new Map()
     lookedAt = performance.now()

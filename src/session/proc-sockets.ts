@@ -22,8 +22,14 @@ export interface HeldSockets {
 /** After so much reading, others get their turn. */
 const sliceMs = 4
 
-/** Looks at the descriptors of all processes: of sockets of every kind, since only reading them would tell. */
-export async function readHeldSockets(most: number): Promise<HeldSockets> {
+/**
+ * Looks at the descriptors of all processes, and keeps sockets of every kind: what kind one is, the link does not say. Stops
+ * when nobody wants the result any more.
+ */
+export async function readHeldSockets(
+  most: number,
+  isWanted: () => boolean = () => true,
+): Promise<HeldSockets> {
   const holders = new Map<number, Holder | null>()
   let leftOut = 0
   let forbidden = 0
@@ -35,8 +41,9 @@ export async function readHeldSockets(most: number): Promise<HeldSockets> {
     else if (known === undefined) holders.set(inode, { pid, fd })
     else if (known !== null && known.pid !== pid) holders.set(inode, null)
   }
-  for (const pid of numbers(readdirSync('/proc'))) {
-    const descriptors = listDescriptors(pid)
+  for (const pid of list('/proc') ?? []) {
+    if (!isWanted()) break
+    const descriptors = list(`/proc/${pid}/fd`)
     if (descriptors === null) forbidden += 1
     for (const fd of descriptors ?? []) {
       const inode = socketAt(pid, fd)
@@ -44,6 +51,7 @@ export async function readHeldSockets(most: number): Promise<HeldSockets> {
       if (performance.now() - from < sliceMs) continue
       tookMs += performance.now() - from
       await new Promise(setImmediate)
+      if (!isWanted()) break
       from = performance.now()
     }
   }
@@ -89,19 +97,16 @@ function cgroupOf(text: string): string | null {
   }
 }
 
-function listDescriptors(pid: number): readonly number[] | null {
+/** The numbers in a folder; null when it may not be read. */
+function list(folder: string): readonly number[] | null {
   try {
-    return numbers(readdirSync(`/proc/${pid}/fd`))
+    return readdirSync(folder).map(Number).filter(Number.isInteger)
   } catch (error) {
     const isForbidden =
       error instanceof Error && 'code' in error && ['EACCES', 'EPERM'].includes(String(error.code))
-    // One that is gone holds nothing.
+    // A process that is gone holds nothing.
     return isForbidden ? null : []
   }
-}
-
-function numbers(names: readonly string[]): readonly number[] {
-  return names.map(Number).filter(Number.isInteger)
 }
 
 function readBytes(path: string): string | null {
