@@ -44,11 +44,16 @@ BPF_PERCPU_ARRAY(probing, u32, 1);
   kind = probe != 0 && *probe == 1 ? 2 : 1;
   {{end}}
   struct net *net = {{read sk->__sk_common.skc_net.net}};
+  // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+  struct socket *held = {{read sk->sk_socket}};
+  u64 inode = 0;
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who (u64)sk rport}}
   {{emit retransmit
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
     lport = lport
@@ -70,6 +75,7 @@ BPF_PERCPU_ARRAY(probing, u32, 1);
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
     owner nobody
+    inode = null
     netns = {read net->ns.inum}
     laddr = raw ctx->saddr_v6
     lport = ctx->sport

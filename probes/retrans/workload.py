@@ -7,18 +7,10 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, expect, rename, scope, shown, total
+from workload import HOSTILE, expect, linked_networks, quietly, rename, retransmitted, scope, sh, shown, total
 
 NAME = "er%d" % os.getpid()
 PORT = 23000
-
-
-def sh(*words):
-    subprocess.run(words, check=True)
-
-
-def quietly(*words):
-    subprocess.run(words, check=False, stderr=subprocess.DEVNULL)
 
 
 def setting(name, value):
@@ -29,30 +21,8 @@ def setting(name, value):
         pass
 
 
-def retransmitted():
-    names, values = [line.split() for line in open("/proc/self/net/snmp") if line.startswith("Tcp:")]
-    return int(values[names.index("RetransSegs")])
-
-
-def enter(name):
-    import ctypes
-
-    descriptor = os.open("/run/netns/" + name, os.O_RDONLY)
-    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-    os.close(descriptor)
-
-
 def main():
-    sh("ip", "netns", "add", NAME + "a")
-    sh("ip", "netns", "add", NAME + "b")
-    sh("ip", "link", "add", NAME + "v", "netns", NAME + "a", "type", "veth", "peer", "name", NAME + "w", "netns", NAME + "b")
-    for name, link, address in ((NAME + "a", NAME + "v", "10.99.0.1/24"), (NAME + "b", NAME + "w", "10.99.0.2/24")):
-        sh("ip", "-n", name, "addr", "add", address, "dev", link)
-        sh("ip", "-n", name, "link", "set", link, "up")
-        sh("ip", "-n", name, "link", "set", "lo", "up")
-    enter(NAME + "a")
-    netns = os.stat("/proc/self/ns/net").st_ino
+    netns = linked_networks(NAME, ("10.99.0.1", "10.99.0.2"))
     scope(("netns", [netns]))
     # One retransmission a SYN, one second after it; linear time-outs came with 6.5.
     setting("tcp_syn_retries", 1)

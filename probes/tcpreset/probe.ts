@@ -13,6 +13,7 @@ const owners = [
 const members = [
   { btf: 'sock.__sk_common.skc_v6_daddr' },
   { btf: 'inet_sock.inet_sport' },
+  { btf: 'socket_alloc.vfs_inode.i_ino' },
   { btf: 'sk_buff.network_header' },
 ] as const
 const options = {

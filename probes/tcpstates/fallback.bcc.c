@@ -30,6 +30,10 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
       from = 1;
     }
   }
+  // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+  struct socket *held = {{read sk->sk_socket}};
+  u64 inode = 0;
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who key rport}}
   u64 lasted = 0;
   struct since *since = sinces.lookup(&key);
@@ -38,6 +42,7 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
     ktime_ns = now
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     owner_from = (who != 0 ? from : 0)
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr

@@ -8,6 +8,11 @@ const options = {
   accept: { function: 'inet_csk_accept', by: 'fentry' },
 } as const
 
+const change = {
+  tracepoint: 'sock:inet_sock_set_state',
+  fields: ['skaddr', 'oldstate', 'newstate', 'sport', 'dport', 'protocol', 'saddr_v6', 'daddr_v6'],
+} as const
+
 export default defineProbe({
   name: 'tcpstates',
   summary: 'TCP state changes, and how long each state lasted',
@@ -52,6 +57,7 @@ export default defineProbe({
       needs: [
         { tracepoint: 'sock:inet_sock_set_state', raw: true },
         { btf: 'sock.__sk_common.skc_v6_daddr' },
+        { btf: 'socket_alloc.vfs_inode.i_ino' },
         { btf: 'sock.sk_protocol' },
         { btf: 'inet_sock.inet_sport' },
       ],
@@ -64,24 +70,21 @@ export default defineProbe({
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [
-        {
-          tracepoint: 'sock:inet_sock_set_state',
-          fields: [
-            'skaddr',
-            'oldstate',
-            'newstate',
-            'sport',
-            'dport',
-            'protocol',
-            'saddr_v6',
-            'daddr_v6',
-          ],
-        },
-      ],
+      needs: [{ bpftrace: '>=0.16.0' }, change],
       options: { ...options, raw: false },
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
+      cost: 'a tracepoint program a TCP state change',
+    },
+    {
+      name: 'narrow',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [change],
+      options: { ...options, raw: false },
+      cannotTell: { inode: 'a record of bpftrace before 0.16 has no room for it' },
+      misses:
+        'changes made while another tracing program runs on that CPU, and owners of sockets older than the run',
       cost: 'a tracepoint program a TCP state change',
     },
     {

@@ -23,6 +23,7 @@ const cell = (name, probe, variant, aggregate) => ({
   variant,
   backend: null,
   bcc: false,
+  owners: false,
   events: aggregate !== undefined,
   /** Fields to group by where it counts in the kernel. */
   by: null,
@@ -61,15 +62,21 @@ function isNative({ backend, needs }) {
 
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
- * bcc runs), compares with bcc's own tool (PROBE-beside), and counts in the kernel (PROBE-bpftrace-summary, PROBE-bcc-summary).
+ * bcc runs), compares with bcc's own tool (PROBE-beside), counts in the kernel (PROBE-bpftrace-summary, PROBE-bcc-summary), and
+ * asks whose connections they are (PROBE-owners-VARIANT).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
+  const cells = definitions.flatMap(({ name: probe, owner, variants, aggregate }) => [
     ...summaryCells({ name: probe, variants }, place),
     ...variants
       .filter((variant) => place === 'boot' || isNative(variant))
-      .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
+      .flatMap(({ name }) => [
+        cell(`${probe}-${name}`, probe, name, aggregate),
+        ...(owner === 'socket'
+          ? [{ ...cell(`${probe}-owners-${name}`, probe, name, aggregate), owners: true }]
+          : []),
+      ]),
     ...(place === 'boot' && toolNames.includes(probe)
       ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
       : []),
@@ -110,6 +117,11 @@ export const impossible = [
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
     says: 'the tracepoint tells the last thread from 6.17 on',
+  },
+  {
+    guest: 'debian11',
+    name: 'tcpstates-tracepoint',
+    says: 'a record of bpftrace 0.11 has no room for the inode',
   },
   {
     guest: 'debian11',
@@ -157,6 +169,7 @@ export const impossible = [
 ]
 
 export function impossibleReason(guest, row) {
-  const known = impossible.find((each) => each.guest === guest && each.name === row.name)
+  const name = row.name.replace('-owners-', '-')
+  const known = impossible.find((each) => each.guest === guest && each.name === name)
   return known !== undefined && row.error?.includes('NO_VARIANT') ? known.says : null
 }

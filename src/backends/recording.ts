@@ -3,6 +3,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { RecordLayout } from '../wire/layout.ts'
+import type { Owner } from '../wire/owner.ts'
 
 /*
  * A recording: frames, each a line of JSON with the bytes that follow it.
@@ -10,6 +11,7 @@ import type { RecordLayout } from '../wire/layout.ts'
  *   {"frame":"head", ...}             what ran, on which host
  *   {"frame":"clock","offset_ns":"…"} from here on, what to add to the kernel's clock
  *   {"frame":"bytes","ms":12,"length":n} LF, then n bytes of the back-end's output, then LF
+ *   {"frame":"owned","events":[[n, {"pid":…, …}]]} owners that /proc told, by the place of their events among all of the run
  *   {"frame":"tail","summary":{…}}    the run's account
  */
 
@@ -35,6 +37,7 @@ export type Frame =
   | RecordingHead
   | { readonly frame: 'clock'; readonly offset_ns: string }
   | { readonly frame: 'bytes'; readonly ms: number; readonly length: number }
+  | { readonly frame: 'owned'; readonly events: readonly (readonly [number, Owner])[] }
   | { readonly frame: 'tail'; readonly summary: unknown }
 
 /** A frame as bytes; `payload` only for `bytes`. */
@@ -112,9 +115,23 @@ function isFrame(value: unknown): value is Frame {
       return 'offset_ns' in value && /^-?\d{1,20}$/.test(String(value.offset_ns))
     case 'bytes':
       return 'length' in value && Number.isSafeInteger(value.length) && Number(value.length) >= 0
+    case 'owned':
+      return 'events' in value && Array.isArray(value.events) && value.events.every(isOwned)
     case 'tail':
       return has('summary', 'object')
     default:
       return false
   }
+}
+
+function isOwned(entry: unknown): entry is readonly [number, Owner] {
+  if (!Array.isArray(entry) || !Number.isSafeInteger(entry[0])) return false
+  const owner: unknown = entry[1]
+  if (typeof owner !== 'object' || owner === null) return false
+  const { pid, uid, comm, cgroup } = owner as Readonly<Record<string, unknown>>
+  return (
+    Number.isSafeInteger(pid) &&
+    (uid === null || Number.isSafeInteger(uid)) &&
+    [comm, cgroup].every((each) => each === null || typeof each === 'string')
+  )
 }

@@ -6,6 +6,7 @@ import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
 import { layoutsOfProbe } from '../wire/layout.ts'
+import { type Owner, withOwner } from '../wire/owner.ts'
 import { createAccount } from '../wire/tally.ts'
 import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './recording.ts'
 
@@ -33,8 +34,13 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
   const head = headOf(file)
   const probe = withNames(spec, head.host.facts?.tracepoints ?? {})
   const variant = probe.variants.find((each) => each.name === head.variant)
-  const layouts = variant === undefined ? null : layoutsOfProbe(probe.events, variant.cannotTell)
-  if (layouts === null || layoutDigest(probe, layouts) !== head.layout) {
+  const layouts =
+    variant === undefined
+      ? undefined
+      : [variant.cannotTell, { ...variant.cannotTell, ...laterFields(probe) }]
+          .map((cannotTell) => layoutsOfProbe(probe.events, cannotTell))
+          .find((each) => layoutDigest(probe, each) === head.layout)
+  if (layouts === undefined) {
     throw new EbpfRunError({
       code: 'BAD_RECORDING',
       message: `this recording of ${probe.name} was made with other fields than this version has`,
@@ -47,6 +53,8 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
     probe,
     play(onEvent) {
       const clock = { offsetNs: 0n }
+      const owners = ownersIn(file)
+      let place = 0
       const counters = createCounters(head.token)
       const tally = createAccount(Object.keys(probe.events), layouts)
       const decoder = createDecoder({
@@ -58,7 +66,10 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
         handlers: {
           event(event, type) {
             tally.received(type)
-            if (onEvent(event)) tally.delivered(type)
+            const owner = owners.get(place)
+            place += 1
+            if (onEvent(owner === undefined ? event : withOwner(event, owner)))
+              tally.delivered(type)
             else tally.filtered(type)
           },
           lines: () => {},
@@ -82,6 +93,24 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
       }
     },
   }
+}
+
+/** Fields that an older recording does not have, as a variant says what it cannot tell. */
+function laterFields({ events }: ProbeSpec): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.values(events).flatMap(({ fields }) =>
+      Object.entries(fields).flatMap(([name, { later }]) =>
+        later === true ? [[name, 'the recording is older'] as const] : [],
+      ),
+    ),
+  )
+}
+
+/** Owners that the run was told by /proc, by the place of their events. */
+function ownersIn(file: Buffer): ReadonlyMap<number, Owner> {
+  return new Map(
+    [...decodeFrames(file)].flatMap(({ frame }) => (frame.frame === 'owned' ? frame.events : [])),
+  )
 }
 
 /** What only the run itself knew, from the summary in its recording. */

@@ -118,7 +118,12 @@ export async function follow(
       log: (line, from) => reporter.log(line, from),
       ...(recorder === null
         ? {}
-        : { begin: recorder.begin, bytes: recorder.bytes, clock: recorder.clock }),
+        : {
+            begin: recorder.begin,
+            bytes: recorder.bytes,
+            clock: recorder.clock,
+            owned: recorder.owned,
+          }),
     },
     durationMs: request.durationMs,
     count: request.count,

@@ -5,6 +5,7 @@ import type { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Calibration } from '../session/clock.ts'
+import type { Owner } from '../wire/owner.ts'
 import { openForWriting, outputError, writeAll } from './output.ts'
 
 /** Writes a recording while the run goes on. */
@@ -12,6 +13,7 @@ export interface Recorder {
   begin(token: string): void
   bytes(chunk: Buffer): void
   clock(calibration: Calibration): void
+  owned(owners: readonly (readonly [number, Owner])[]): void
   close(summary: object): void
 }
 
@@ -51,6 +53,7 @@ export function openRecorder(
     bytes: (chunk) =>
       write({ frame: 'bytes', ms: Date.now() - started, length: chunk.length }, chunk),
     clock: ({ offsetNs }) => write({ frame: 'clock', offset_ns: String(offsetNs) }),
+    owned: (events) => write({ frame: 'owned', events }),
     close(summary) {
       write({ frame: 'tail', summary })
       closeSync(fd)

@@ -37,7 +37,7 @@ import { broken, hasDirective, type Node } from './template.ts'
  *   kept EXPR                 runs a map's update, and counts that the map was full
  *   learn KEY PORT            keeps the current task as the owner of a socket
  *   forget KEY                drops the owner
- *   owner VARIABLE KEY PORT   declares a pointer to the owner, null when nobody known or the port is another one
+ *   owner VARIABLE KEY PORT   declares a pointer to the owner, null when nobody is known or the socket has other ends
  *   part EVENT.LIST KEY INDEX TEXT
  *   emit EVENT + lines as in a .bt template
  *
@@ -122,11 +122,16 @@ const prelude = `#include <uapi/linux/ptrace.h>
   er_value; \\
 })`
 
-const ownerStruct = `struct er_owner {
+const ownerStruct = `#include <net/sock.h>
+#include <net/inet_sock.h>
+
+struct er_owner {
   __u64 cgroup;
   __u32 pid;
   __u32 uid;
-  __u64 port;
+  __u64 rport;
+  __u64 lport;
+  __u64 raddr[2];
   char comm[16];
 };`
 
@@ -317,7 +322,8 @@ ${body}`
     er_owner.cgroup = bpf_get_current_cgroup_id();
     er_owner.pid = bpf_get_current_pid_tgid() >> 32;
     er_owner.uid = (__u32)bpf_get_current_uid_gid();
-    er_owner.port = ${port};
+    er_owner.rport = ${port};
+    ${readEnds('er_owner.', 'er_key')}
     bpf_get_current_comm(er_owner.comm, sizeof(er_owner.comm));
     ${this.kept('er_owners.update(&er_key, &er_owner)')}
   }`
@@ -332,7 +338,14 @@ ${body}`
     this.hasOwners = true
     return `u64 er_key_${variable} = ${key};
   struct er_owner *${variable} = er_owners.lookup(&er_key_${variable});
-  if (${variable} != 0 && ${variable}->port != ${port}) ${variable} = 0;`
+  if (${variable} != 0) {
+    struct { u64 lport; u64 raddr[2]; } er_now = {};
+    ${readEnds('er_now.', `er_key_${variable}`)}
+    // connect() is seen before it has chosen a port.
+    if (${variable}->rport != ${port} || (${variable}->lport != 0 && ${variable}->lport != er_now.lport)
+        || ${variable}->raddr[0] != er_now.raddr[0] || ${variable}->raddr[1] != er_now.raddr[1])
+      ${variable} = 0;
+  }`
   }
 
   part(rest: string): string {
@@ -429,6 +442,12 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
       ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
       : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
   }
+}
+
+/** Statements that read the local port and the remote address of the socket at an address. */
+function readEnds(into: string, key: string): string {
+  return `${into}lport = bpf_ntohs(ER_READ(((struct inet_sock *)${key})->inet_sport));
+    bpf_probe_read_kernel(${into}raddr, 16, &((struct sock *)${key})->__sk_common.skc_v6_daddr);`
 }
 
 /** One more in this CPU's share of a count, in one step: a program may be preempted, or interrupted by another one. */

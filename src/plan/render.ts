@@ -196,7 +196,53 @@ class Rendering {
   }
 
   learn(key: string, port: string): string {
-    return `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @port[${key}] = ${port} + 1; ${this.kept(`@pid[${key}]`)}`
+    const { before, peer, local } = this.ends(key)
+    const ports = `${port} + 1${local === null ? '' : ` + (${local} << 17)`}`
+    const own = `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @ports[${key}] = ${ports};`
+    return `${before}${own}${peer === null ? '' : ` @peer[${key}] = ${peer};`} ${this.kept(`@pid[${key}]`)}`
+  }
+
+  forget(key: string): string {
+    const maps = this.ends(key).peer === null ? ownerMaps : [...ownerMaps, 'peer']
+    return maps.map((map) => `delete(@${map}[${key}]);`).join(' ')
+  }
+
+  owner(variable: string, key: string, port: string): string {
+    const { before, peer, local } = this.ends(key)
+    const same = [
+      `@pid[${key}] != 0`,
+      `(@ports[${key}] & 131071) == ${port} + 1`,
+      // connect() is seen before it has chosen a port.
+      ...(local === null
+        ? []
+        : [`((@ports[${key}] >> 17) == 0 || (@ports[${key}] >> 17) == ${local})`]),
+      ...(peer === null ? [] : [`@peer[${key}] == ${peer}`]),
+    ]
+    return `${before}${variable} = (uint64)0; if (${same.join(' && ')}) { ${variable} = ${key}; }`
+  }
+
+  /**
+   * The ends of the socket under an address, where their places are known: statements that read them, then the remote address
+   * as a number (of IPv4 exactly) and the local port.
+   */
+  private ends(key: string): { before: string; peer: string | null; local: string | null } {
+    const { structs } = this
+    const hasPeer = structs.has(remoteAddress)
+    const hasLocal = structs.has(localPort)
+    const reads = [
+      ...(hasPeer
+        ? [
+            `$er_high = ${structs.half(remoteAddress, key, 0)};`,
+            `$er_low = ${structs.half(remoteAddress, key, 1)};`,
+          ]
+        : []),
+      ...(hasLocal ? [`$er_local = (uint64)${structs.port(localPort, key)};`] : []),
+    ]
+    return {
+      before: reads.map((read) => `${read}\n  `).join(''),
+      peer: hasPeer ? '$er_high * 6364136223846793005 + $er_low' : null,
+      local: hasLocal ? '$er_local' : null,
+    }
   }
 
   part(rest: string): string {
@@ -351,17 +397,22 @@ const directives: Readonly<Record<string, Directive>> = {
   named: (run, rest) => run.named(...split(rest)),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.learn(...split(rest)),
-  forget: (_, key) => ownerMaps.map((map) => `delete(@${map}[${key}]);`).join(' '),
-  owner(_, rest) {
+  forget: (run, key) => run.forget(key),
+  owner(run, rest) {
     const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]
-    return `${variable} = (uint64)0; if (@pid[${key}] != 0 && @port[${key}] == ${port} + 1) { ${variable} = ${key}; }`
+    return run.owner(variable, key, port)
   },
   part: (run, rest) => run.part(rest),
   emit: (run, rest) => run.emit(rest),
 }
 
-/** What is kept of a socket's owner. The port tells whether the memory is still the same socket's. */
-const ownerMaps = ['pid', 'uid', 'cgroup', 'comm', 'port'] as const
+/**
+ * What is kept of a socket's owner. Its ends (ports and, in one more map, the remote address) tell whether the memory is still
+ * the same socket's.
+ */
+const ownerMaps = ['pid', 'uid', 'cgroup', 'comm', 'ports']
+const remoteAddress = 'sock.__sk_common.skc_v6_daddr'
+const localPort = 'inet_sock.inet_sport'
 
 function directiveNamed(name: string): Directive | undefined {
   return Object.hasOwn(directives, name) ? directives[name] : undefined

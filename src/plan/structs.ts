@@ -78,6 +78,11 @@ export class StructTable {
     }
   }
 
+  /** A half of 16 bytes: 0 the first eight of them, 1 the others. */
+  half(path: string, pointer: string, index: 0 | 1): string {
+    return this.at(this.member(path).offset + 8 * index, 'unsigned long', pointer)
+  }
+
   private at(offset: number, type: string, pointer: string, length = 0): string {
     const name = `er_${offset}_${type.replaceAll(' ', '_')}${length > 0 ? `_${length}` : ''}`
     const pad = offset > 0 ? `char pad[${offset}]; ` : ''

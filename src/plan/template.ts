@@ -18,9 +18,9 @@ import { EbpfRunError } from '../errors.ts'
  *   param NAME                a number of the probe's own
  *   named EVENT.FIELD NAME    the number that this kernel has for a name of an enum; 4294967295 for one that it does not have
  *   kept MAP[KEY]             counts that the map was full when MAP[KEY] was set
- *   learn KEY PORT            keeps the current task as the owner of a socket
+ *   learn KEY PORT            keeps the current task as the owner of the socket at an address, with this remote port
  *   forget KEY                drops the owner
- *   owner VARIABLE KEY PORT   KEY if its owner is known and the socket still has this remote port, else 0
+ *   owner VARIABLE KEY PORT   KEY if its owner is known and the socket still has the same ends, PORT being its remote one; else 0
  *   part EVENT.LIST KEY INDEX TEXT
  *   emit EVENT + lines of `task`, `owner VARIABLE`, `owner nobody` or `field = expression`
  *

@@ -39,11 +39,18 @@ export const owner = {
   },
   owner_from: {
     kind: 'enum',
-    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it before',
-    names: { 1: 'task', 2: 'socket' },
+    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it before, `proc` alone holds it by /proc',
+    names: { 1: 'task', 2: 'socket', 3: 'proc' },
     nullAs: 0,
     width: 6,
     heading: 'FROM',
+  },
+  inode: {
+    kind: 'u32',
+    nullAs: 0,
+    later: true,
+    doc: 'inode of the socket, as in /proc/PID/fd; null while no process holds it: before accept(), after close()',
+    width: 10,
   },
 } as const satisfies Record<string, FieldSpec>
 

@@ -22,6 +22,8 @@ export interface FieldSpec {
   readonly namesFrom?: { readonly tracepoint: string; readonly field: string }
   /** Of kind `enum`: the number is a set of bits. Their names, the lowest first; shown joined by `|`, none as `NONE`. */
   readonly flags?: readonly string[]
+  /** It came when there were recordings without it, which can still be replayed: it is null there. */
+  readonly later?: true
   /** The field a derived kind is computed from. */
   readonly of?: string
   /** Table heading; default: the name in capitals. */

@@ -6,6 +6,7 @@ import type { AnyEvent } from '../schema/define.ts'
 import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
+import { type Owner, withOwner } from '../wire/owner.ts'
 import { createAccount } from '../wire/tally.ts'
 import { type Exit, startChild } from './child.ts'
 import { calibrate, type Calibration } from './clock.ts'
@@ -13,12 +14,15 @@ import { createPulse, deferred } from './deferred.ts'
 import { followGroups } from './groups.ts'
 import { closeGate, drain, type Ending, stopChild } from './ending.ts'
 import { countMisses } from './misses.ts'
+import { followOwners } from './owners.ts'
 import { explainExit } from './stderr.ts'
 import { drawToken } from './token.ts'
 import type { EndReason, Session, SessionOptions, SessionResult, State } from './types.ts'
 
 const defaultSilenceMs = 5_000
 const recalibrateMs = 10_000
+/** Date tells milliseconds. */
+const clockSlackNs = 2_000_000n
 
 /** Starts a plan's back-end and follows it to its end. */
 export function startSession(options: SessionOptions): Session {
@@ -42,6 +46,8 @@ export function startSession(options: SessionOptions): Session {
   let attachedAt: bigint | null = null
   let lastByteAt = Date.now()
   let calibration: Calibration | null = null
+  /** The kernel's clock when it was last compared with ours. */
+  let kernelTime = { ns: 0n, at: started }
   let lostHint = 0
   let isForced = false
   let isFinal = false
@@ -57,14 +63,37 @@ export function startSession(options: SessionOptions): Session {
   attached.promise.catch(() => {})
   ended.promise.catch(() => {})
 
+  /** The kernel's clock, late rather than early whatever the wall clock does meanwhile. */
+  const kernelNow = (): bigint => {
+    const byWall = wallNs() - clock.offsetNs
+    const bySpan = kernelTime.ns + process.hrtime.bigint() - kernelTime.at
+    return (byWall > bySpan ? byWall : bySpan) + clockSlackNs
+  }
+
   const setState = (next: State): void => {
     state = next
     watcher.state?.(next)
   }
   const live = (): Account => tally.snapshot({ final: isFinal, counters })
 
-  const take = (event: AnyEvent, type: string): void => {
+  const owners = followOwners(plan, facts, kernelNow)
+  /** What a recording keeps of a chunk: place of an event in the run to its owner. */
+  let owned: [number, Owner][] = []
+  let place = 0
+  const join = (event: AnyEvent): AnyEvent => {
+    const owner = owners?.ownerOf(event) ?? null
+    if (owner !== null) owned.push([place, owner])
+    place += 1
+    return owner === null ? event : withOwner(event, owner)
+  }
+  const tellOwned = (): void => {
+    if (owned.length > 0) watcher.owned?.(owned)
+    owned = []
+  }
+
+  const take = (decoded: AnyEvent, type: string): void => {
     tally.received(type)
+    const event = join(decoded)
     if (isLate(event)) tally.afterEnd(type)
     else if (!passes(lateFilters, event, numberOf)) tally.filtered(type)
     else {
@@ -94,6 +123,7 @@ export function startSession(options: SessionOptions): Session {
 
   const wantsLines =
     summary === null &&
+    owners === null &&
     consumer.lines !== undefined &&
     lateFilters.length === 0 &&
     options.count === null
@@ -143,6 +173,7 @@ export function startSession(options: SessionOptions): Session {
   const useCalibration = async (): Promise<void> => {
     calibration = await calibrate(plan.clock)
     clock.offsetNs = calibration.offsetNs
+    kernelTime = { ns: wallNs() - calibration.offsetNs, at: process.hrtime.bigint() }
     watcher.clock?.(calibration)
   }
 
@@ -150,6 +181,8 @@ export function startSession(options: SessionOptions): Session {
     attachedAt = process.hrtime.bigint()
     setState('attached')
     attached.resolve()
+    // Once more: what was opened until now was not seen.
+    owners?.look()
     if (options.durationMs !== null) after(options.durationMs, () => stop('duration'))
   }
 
@@ -168,7 +201,7 @@ export function startSession(options: SessionOptions): Session {
     resume()
     const until = Date.now() + options.drainMs
     if (plan.canGate) await closeGate(ending, until)
-    else endKtime = BigInt(Date.now()) * 1_000_000n - clock.offsetNs
+    else endKtime = wallNs() - clock.offsetNs
     await drain(ending, until)
     // Nobody has told it to end yet.
     if (exit !== null && !isForced)
@@ -201,6 +234,7 @@ export function startSession(options: SessionOptions): Session {
   const close = (): void => {
     for (const timer of timers) clearTimeout(timer)
     clearInterval(recalibration)
+    owners?.close()
     process.removeListener('exit', child.kill)
     const result: SessionResult = {
       account: live(),
@@ -211,6 +245,7 @@ export function startSession(options: SessionOptions): Session {
         attachedAt === null ? 0 : Number((endedAt ?? process.hrtime.bigint()) - attachedAt) / 1e6,
       clockErrorNs: calibration?.errorNs ?? 0,
       lostHint,
+      owners: owners?.figures() ?? null,
     }
     if (failure !== null) {
       setState('failed')
@@ -246,9 +281,11 @@ export function startSession(options: SessionOptions): Session {
     lastByteAt = Date.now()
     watcher.bytes?.(chunk)
     decoder.push(chunk)
+    tellOwned()
   })
   child.stdout.on('end', () => {
     decoder.end()
+    tellOwned()
     stdoutEnded.resolve()
   })
   child.stdout.on('error', () => stdoutEnded.resolve())
@@ -264,15 +301,16 @@ export function startSession(options: SessionOptions): Session {
     })
     child.kill()
   })
-  void useCalibration().then(() =>
+  void useCalibration().then(() => {
+    owners?.look()
     child.sendProgram(
       plan.input({
         token,
         gatePid: plan.canGate ? child.pid : null,
         commandPid: options.commandPid ?? null,
       }),
-    ),
-  )
+    )
+  })
 
   void child.exited.then(async (how) => {
     exit = how
@@ -298,6 +336,10 @@ export function startSession(options: SessionOptions): Session {
     resume,
     live,
   }
+}
+
+function wallNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n
 }
 
 function passes(filters: readonly AnyFilter[], event: AnyEvent, numberOf: NumberOf): boolean {

@@ -1,5 +1,6 @@
 import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { OwnerFigures } from './owners.ts'
 import type { SessionResult } from './types.ts'
 import type { TcpSummary } from './tcp-counters.ts'
 
@@ -24,6 +25,8 @@ export interface RunSummary {
   readonly clock_error_ns: number
   readonly transport: { readonly kind: string; readonly bytes: number }
   readonly tcp?: TcpSummary
+  /** Sockets older than the run: whom /proc told. */
+  readonly owners?: OwnerFigures
   readonly notes: readonly string[]
 }
 
@@ -53,7 +56,12 @@ export function summaryOf(
     clock_error_ns: result.clockErrorNs,
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
-    notes: [...lossNotes(result, plan.summary !== null), ...(tcp?.notes ?? [])],
+    ...(result.owners === null ? {} : { owners: result.owners }),
+    notes: [
+      ...lossNotes(result, plan.summary !== null),
+      ...ownerNotes(result.owners),
+      ...(tcp?.notes ?? []),
+    ],
   }
 }
 
@@ -75,6 +83,23 @@ function lossNotes({ account }: SessionResult, isSummary: boolean): readonly str
       ? []
       : [
           `${full} times a map of the program was full: that many connections or owners could not be kept`,
+        ]),
+  ]
+}
+
+function ownerNotes(owners: OwnerFigures | null): readonly string[] {
+  if (owners === null) return []
+  const { forbidden, left_out: leftOut, sockets } = owners
+  return [
+    ...(forbidden === 0
+      ? []
+      : [
+          `owners of sockets older than the run are not told: /proc/PID/fd of ${forbidden} processes may not be read`,
+        ]),
+    ...(leftOut === 0
+      ? []
+      : [
+          `owners of ${leftOut} sockets older than the run are not told: only ${sockets} can be kept`,
         ]),
   ]
 }

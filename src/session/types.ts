@@ -2,7 +2,9 @@ import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import type { Account } from '../wire/account.ts'
+import type { Owner } from '../wire/owner.ts'
 import type { Calibration } from './clock.ts'
+import type { OwnerFigures } from './owners.ts'
 
 export type State = 'starting' | 'attached' | 'stopping' | 'ended' | 'failed'
 
@@ -34,6 +36,8 @@ export interface Watcher {
   /** Raw bytes as they came, for a recording. */
   bytes?(chunk: Buffer): void
   clock?(calibration: Calibration): void
+  /** Owners by /proc of the events of the last bytes: each with its place among all events of the run. */
+  owned?(owners: readonly (readonly [number, Owner])[]): void
   warn?(text: string): void
 }
 
@@ -66,6 +70,8 @@ export interface SessionResult {
   readonly clockErrorNs: number
   /** Sum of the back-end's own "Lost N events" lines: a hint, in no arithmetic. */
   readonly lostHint: number
+  /** Null where owners are not looked up by /proc. */
+  readonly owners: OwnerFigures | null
 }
 
 export interface Session {

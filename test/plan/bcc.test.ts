@@ -64,7 +64,12 @@ describe('a template for bcc', () => {
     const program = render('{{learn key port}}\n {{owner who key port}}\n {{forget key}}')
 
     expect(program).toContain('BPF_HASH(er_owners, u64, struct er_owner, ')
-    expect(program).toContain('if (who != 0 && who->port != port) who = 0;')
+    expect(program).toContain(
+      'if (who->rport != port || (who->lport != 0 && who->lport != er_now.lport)',
+    )
+    expect(program).toContain(
+      '|| who->raddr[0] != er_now.raddr[0] || who->raddr[1] != er_now.raddr[1])',
+    )
     expect(program).toContain('er_owners.delete(&er_key);')
   })
 

@@ -10,30 +10,48 @@ import { judge, spread, wrongSums } from './judge.mjs'
 
 const inside = import.meta.dirname
 
-/** Runs a workload; its lines are the expectations. */
-async function runWorkload(probes, { probe, variant }) {
+/** Starts a workload. `ready` resolves when it waits for the run, `run` lets it go on; its lines are the expectations. */
+function startWorkload(probes, { probe, variant, owners }) {
+  const script = owners ? [join(inside, 'owners.py')] : [join(probes, probe, 'workload.py')]
   // In a mount namespace of its own: named network namespaces are mounts.
-  const words = [
-    '--mount',
-    '--propagation',
-    'private',
-    '/usr/bin/python3',
-    join(probes, probe, 'workload.py'),
-    inside,
-  ]
-  const child = spawn('unshare', words, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, EBPF_RUN_VARIANT: variant ?? '' },
-  })
+  const child = spawn(
+    'unshare',
+    [
+      ...['--mount', '--propagation', 'private'],
+      ...['/usr/bin/python3', ...script, inside, ...(owners ? [probe] : [])],
+    ],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, EBPF_RUN_VARIANT: variant ?? '' },
+    },
+  )
   const lines = []
   let errors = ''
-  createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line)))
+  const ended = once(child, 'close')
+  const ready = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(JSON.parse(line))
+      if (lines.at(-1).ready) resolve()
+    })
+    void ended.then(resolve)
+  })
   child.stderr.on('data', (data) => (errors += data))
-  const [status] = await once(child, 'close')
-  if (status !== 0)
-    throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
-  return lines
+  // One that fails does not read it.
+  child.stdin.on('error', () => {})
+  return {
+    ready,
+    end: () => child.kill(),
+    async run() {
+      child.stdin.end('\n')
+      const [status] = await ended
+      if (status !== 0)
+        throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
+      return lines
+    },
+  }
 }
+
+const runWorkload = (probes, cell) => startWorkload(probes, cell).run()
 
 /** Starts ebpf-run and waits until it is attached, or has ended. */
 async function startRun({ cli, out }, { probe, variant, backend, name, events, by }) {
@@ -93,6 +111,9 @@ function judgeSummary(lines, rows, summary, by) {
 
 async function runCell(request, cell) {
   const started = Date.now()
+  // What is to be older than the run stands before it.
+  const before = cell.owners ? startWorkload(request.probes, cell) : null
+  await before?.ready
   const run = await startRun(request, cell)
   const row = { ...cell, expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
   try {
@@ -100,7 +121,8 @@ async function runCell(request, cell) {
     const bcc = cell.bcc
       ? await compareWithBcc(cell.probe, () => runWorkload(request.probes, cell))
       : null
-    const lines = bcc === null ? await runWorkload(request.probes, cell) : bcc.lines
+    const lines =
+      bcc?.lines ?? (await (before === null ? runWorkload(request.probes, cell) : before.run()))
     await new Promise((resolve) => setTimeout(resolve, 500))
     run.child.kill('SIGINT')
     const status = await run.ended
@@ -125,6 +147,7 @@ async function runCell(request, cell) {
       seconds: (Date.now() - started) / 1000,
     }
   } catch (error) {
+    before?.end()
     run.child.kill('SIGINT')
     await Promise.race([run.ended, new Promise((resolve) => setTimeout(resolve, 20_000))])
     run.child.kill('SIGKILL')

@@ -29,6 +29,18 @@ function fitsStart({ starts, length }, value) {
   )
 }
 
+function hasAll(fields, event) {
+  return Object.entries(fields).every(([field, value]) => fits(value, event[field]))
+}
+
+/** Events that a rule speaks of and that are not as it says. */
+function breaches(lines, events) {
+  const rules = lines.filter((line) => line.rule).map((line) => line.rule)
+  return events.filter((event) =>
+    rules.some(({ where, fields }) => hasAll(where, event) && !hasAll(fields, event)),
+  )
+}
+
 function isInScope(scope, event) {
   return scope.some(({ field, values }) => values.includes(event[field]))
 }
@@ -86,16 +98,22 @@ export function judge(lines, all, summary) {
   const events = all.filter((event) => isInScope(scope, event))
   const left = [...events]
   const missing = expectations.filter((expected) => {
-    const at = left.findIndex((event) =>
-      Object.entries(expected).every(([field, value]) => fits(value, event[field])),
-    )
+    const at = left.findIndex((event) => hasAll(expected, event))
     if (at >= 0) left.splice(at, 1)
     return at < 0
   })
   const expected = total ?? expectations.length
   const surplus = total === null ? left : []
+  const unlike = breaches(lines, events)
+  const unseen = lines
+    .filter((line) => line.atLeast && !events.some((event) => hasAll(line.atLeast, event)))
+    .map((line) => line.atLeast)
   const wrong =
-    missing.length + surplus.length + Math.abs(total === null ? 0 : events.length - total)
+    missing.length +
+    surplus.length +
+    unlike.length +
+    unseen.length +
+    Math.abs(total === null ? 0 : events.length - total)
   const accounts = Object.values(summary?.events ?? {})
   const sum = (figure) => accounts.reduce((all, each) => all + (each[figure] ?? 0), 0)
   return {
@@ -108,7 +126,8 @@ export function judge(lines, all, summary) {
     wrong,
     complaints: [
       ...missing.slice(0, 3).map((each) => `missing ${JSON.stringify(each)}`),
-      ...surplus.slice(0, 3).map((each) => `not expected ${JSON.stringify(each)}`),
+      ...unseen.slice(0, 3).map((each) => `missing ${JSON.stringify(each)}`),
+      ...[...surplus, ...unlike].slice(0, 3).map((each) => `not expected ${JSON.stringify(each)}`),
     ],
     events,
   }

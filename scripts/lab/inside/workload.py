@@ -20,6 +20,16 @@ def expect(**fields):
     print(json.dumps({"expect": fields}), flush=True)
 
 
+def rule(where, **fields):
+    """Every event with these values must have those fields, however many come."""
+    print(json.dumps({"rule": {"where": where, "fields": fields}}), flush=True)
+
+
+def at_least(**fields):
+    """One such event must come, beside others like it."""
+    print(json.dumps({"atLeast": fields}), flush=True)
+
+
 def total(count):
     """How many events must come in all, where not each can be named."""
     print(json.dumps({"total": count}), flush=True)
@@ -89,6 +99,41 @@ def tracepoint_fields(name):
 def rename(raw):
     with open("/proc/self/comm", "wb") as comm:
         comm.write(raw)
+
+
+def sh(*words):
+    subprocess.run(words, check=True)
+
+
+def quietly(*words):
+    subprocess.run(words, check=False, stderr=subprocess.DEVNULL)
+
+
+def enter(name):
+    """The network namespace that `ip netns` knows by this name."""
+    descriptor = os.open("/run/netns/" + name, os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+    os.close(descriptor)
+
+
+def linked_networks(name, addresses):
+    """Two network namespaces, name + "a" and name + "b", with a cable between them (v, w); this process enters the first."""
+    sh("ip", "netns", "add", name + "a")
+    sh("ip", "netns", "add", name + "b")
+    sh("ip", "link", "add", name + "v", "netns", name + "a", "type", "veth", "peer", "name", name + "w", "netns", name + "b")
+    for space, link, address in zip((name + "a", name + "b"), (name + "v", name + "w"), addresses):
+        sh("ip", "-n", space, "addr", "add", address + "/24", "dev", link)
+        sh("ip", "-n", space, "link", "set", link, "up")
+        sh("ip", "-n", space, "link", "set", "lo", "up")
+    enter(name + "a")
+    return os.stat("/proc/self/ns/net").st_ino
+
+
+def retransmitted():
+    """The namespace's own count of segments sent again."""
+    names, values = [line.split() for line in open("/proc/self/net/snmp") if line.startswith("Tcp:")]
+    return int(values[names.index("RetransSegs")])
 
 
 def own_network():

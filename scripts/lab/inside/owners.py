@@ -1,0 +1,204 @@
+"""Whose connection: three processes on the CPU where packets arrive, with connections older than the run and newer ones.
+
+Usage: owners.py INSIDE PROBE. It says {"ready": true} when the older ones stand, and goes on when the run is attached, which a
+line on stdin tells. Then 13 connections lose data (retrans), or are reset by the other side (the other probes).
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, sys.argv[1])
+from workload import HOSTILE, at_least, enter, expect, linked_networks, quietly, rename, retransmitted, rule, scope, sh, shown, total, variant
+
+probe = sys.argv[2]
+NAME = "eo%d" % os.getpid()
+HERE, THERE = "10.98.0.1", "10.98.0.2"
+PORT = 26000
+NOBODY = 65534
+lines = []
+
+
+def start(task):
+    """A child that does what comes on its line. It holds none of the lines of the others."""
+    mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        for line in [mine, *lines]:
+            line.close()
+        try:
+            task(its)
+        finally:
+            os._exit(1)
+    its.close()
+    lines.append(mine)
+    return mine, pid
+
+
+def tell(line, *words, fds=()):
+    """Gives an order and waits until it is done; returns what is handed over."""
+    socket.send_fds(line, [json.dumps(words).encode()], fds)
+    answer, received, _, _ = socket.recv_fds(line, 9, 1)
+    if answer != b"done":
+        raise SystemExit("a child of the workload is gone")
+    return received
+
+
+def worker(line, name=None, uid=0):
+    held = {}
+    if name is not None:
+        rename(name)
+    if uid != 0:
+        os.setuid(uid)
+    while True:
+        message, received, _, _ = socket.recv_fds(line, 4096, 1)
+        if message == b"":
+            os._exit(0)
+        word, port = json.loads(message)
+        given = []
+        if word == "connect":
+            held[port] = socket.socket()
+            held[port].bind((HERE, port))
+            held[port].connect((THERE, PORT))
+        elif word == "take":
+            held[port] = socket.socket(fileno=received[0])
+        elif word == "give":
+            given = [held.pop(port)]
+        elif word == "share":
+            share(line, held, port)
+        elif word == "send":
+            for sock in held.values():
+                sock.sendall(b"lost")
+        socket.send_fds(line, [b"done"], [sock.fileno() for sock in given])
+        for sock in given:
+            sock.close()
+
+
+def share(line, held, port):
+    """A child holds this one connection too, as long as we are there."""
+    me = os.getpid()
+    if os.fork() == 0:
+        line.close()
+        for other, sock in held.items():
+            if other != port:
+                sock.close()
+        while os.getppid() == me:
+            time.sleep(0.1)
+        os._exit(0)
+
+
+def other_side(line):
+    enter(NAME + "b")
+    server = socket.socket()
+    server.bind((THERE, PORT))
+    server.listen(64)
+    accepted = []
+    while True:
+        message = line.recv(4096)
+        if message == b"":
+            os._exit(0)
+        if json.loads(message) == ["reset"]:
+            accepted = [server.accept()[0] for _ in range(13)]
+            for sock in accepted:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.close()
+        line.sendall(b"done")
+
+
+def hand_over(giver, port, taker):
+    """Only the taker holds it after that."""
+    (descriptor,) = tell(giver[0], "give", port)
+    tell(taker[0], "take", port, fds=[descriptor])
+    os.close(descriptor)
+
+
+def told(port, whence, **owner):
+    """What every event of this connection must say."""
+    if whence == "proc" and variant() == "narrow":
+        whence, owner = None, dict.fromkeys(owner)
+    owner["owner_from"] = whence
+    if probe == "tcpstates" and whence == "socket":
+        rule({"lport": port}, **{**owner, "owner_from": {"any": ["task", "socket"]}})
+        expect(lport=port, old_state="CLOSE", new_state="SYN_SENT", **{**owner, "owner_from": "task"})
+        expect(lport=port, old_state="SYN_SENT", new_state="ESTABLISHED", **owner)
+    else:
+        rule({"lport": port}, **owner)
+    if probe == "retrans":
+        at_least(lport=port, rport=PORT, state="ESTABLISHED", **owner)
+    else:
+        more = {"tcpreset": {"direction": "received"}, "tcpstates": {"old_state": "ESTABLISHED", "new_state": "CLOSE"}}
+        expect(lport=port, rport=PORT, laddr=HERE, raddr=THERE, **owner, **more[probe])
+
+
+def lose_data(workers):
+    # Without its address the other side drops what comes for it, and says nothing.
+    sh("ip", "-n", NAME + "b", "addr", "del", THERE + "/24", "dev", NAME + "w")
+    for each in workers:
+        tell(each[0], "send", 0)
+    time.sleep(2)
+    sh("ip", "-n", NAME + "b", "addr", "add", THERE + "/24", "dev", NAME + "w")
+    time.sleep(2.5)
+
+
+def main():
+    os.sched_setaffinity(0, {0})
+    scope(("netns", [linked_networks(NAME, (HERE, THERE))]))
+    me = open("/proc/self/comm").read().strip()
+    far = start(other_side)
+    tell(far[0], "listen")
+    workers = [start(worker), start(lambda line: worker(line, name=HOSTILE)), start(lambda line: worker(line, uid=NOBODY))]
+    owners = [
+        {"pid": pid, "comm": comm, "uid": uid}
+        for (_, pid), comm, uid in zip(workers, (me, shown(HOSTILE, 15), me), (0, 0, NOBODY))
+    ]
+    ports = iter(range(PORT + 100, PORT + 113))
+
+    def connect(number):
+        port = next(ports)
+        tell(workers[number][0], "connect", port)
+        return port
+
+    older = [(connect(number), number) for number in (0, 1, 2, 0, 1, 2)]
+    moved = connect(0)
+    hand_over(workers[0], moved, workers[1])
+    shared = connect(2)
+    tell(workers[2][0], "share", shared)
+    late = connect(1)
+    print(json.dumps({"ready": True}), flush=True)
+    sys.stdin.readline()
+
+    # The look at /proc after the run was attached takes its time in an emulated machine.
+    time.sleep(2)
+    before = retransmitted()
+    hand_over(workers[1], late, workers[0])
+    newer = [(connect(number), number) for number in (0, 1, 2, 0)]
+    if probe == "retrans":
+        lose_data(workers)
+    else:
+        tell(far[0], "reset")
+        time.sleep(1)
+    for port, number in older:
+        told(port, "proc", **owners[number])
+    told(moved, "proc", **owners[1])
+    for port, number in newer:
+        told(port, "socket", **owners[number])
+    # Two processes hold it.
+    told(shared, None, pid=None, comm=None, uid=None)
+    # Passed on after the look: the new owner if somebody looked again, never the old one.
+    told(late, {"any": ["proc", None]}, **{field: {"any": [value, None]} for field, value in owners[0].items()})
+    for line, pid in [*workers, far]:
+        line.close()
+        os.waitpid(pid, 0)
+        time.sleep(0.3)
+    if probe == "retrans":
+        total(retransmitted() - before)
+
+
+try:
+    main()
+finally:
+    for each in "ab":
+        quietly("ip", "netns", "del", NAME + each)
