@@ -1,4 +1,4 @@
-import { common, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import { common, heldSocket, owner, socket, tcpStates } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -34,6 +34,7 @@ export default defineProbe({
         ktime_ns,
         cpu,
         ...owner,
+        ...heldSocket,
         ...socket,
         state: { kind: 'enum', names: tcpStates, doc: 'state of the socket', width: 12 },
         kind: {

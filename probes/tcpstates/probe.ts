@@ -1,4 +1,4 @@
-import { common, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import { common, heldSocket, owner, socket, tcpStates } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -26,6 +26,7 @@ export default defineProbe({
         ktime_ns,
         cpu,
         ...owner,
+        ...heldSocket,
         ...socket,
         family: { ...socket.family, nullable: true },
         lport: { ...socket.lport, nullAs: 0 },

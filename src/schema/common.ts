@@ -45,6 +45,10 @@ export const owner = {
     width: 6,
     heading: 'FROM',
   },
+} as const satisfies Record<string, FieldSpec>
+
+/** What tells later which process holds a socket: events that have it get owners of sockets older than the run (session/owners.ts). */
+export const heldSocket = {
   inode: {
     kind: 'u32',
     nullAs: 0,
