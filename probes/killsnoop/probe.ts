@@ -2,6 +2,16 @@ import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 import { signals } from '../../src/schema/signals.ts'
 
+const calls = [
+  { tracepoint: 'syscalls:sys_enter_kill', fields: ['pid', 'sig'] },
+  { tracepoint: 'syscalls:sys_exit_kill', fields: ['ret'] },
+  { tracepoint: 'syscalls:sys_enter_tkill', fields: ['pid', 'sig'] },
+  { tracepoint: 'syscalls:sys_enter_tgkill', fields: ['tgid', 'pid', 'sig'] },
+  { tracepoint: 'syscalls:sys_enter_rt_sigqueueinfo', fields: ['pid', 'sig'] },
+  { tracepoint: 'syscalls:sys_enter_rt_tgsigqueueinfo', fields: ['tgid', 'pid', 'sig'] },
+] as const
+const pidfd = { tracepoint: 'syscalls:sys_enter_pidfd_send_signal', fields: ['sig'] } as const
+
 export default defineProbe({
   name: 'killsnoop',
   summary: 'signals sent by system calls: who sends what to whom, and the result',
@@ -52,21 +62,24 @@ export default defineProbe({
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [
-        { tracepoint: 'syscalls:sys_enter_kill', fields: ['pid', 'sig'] },
-        { tracepoint: 'syscalls:sys_exit_kill', fields: ['ret'] },
-        { tracepoint: 'syscalls:sys_enter_tkill', fields: ['pid', 'sig'] },
-        { tracepoint: 'syscalls:sys_enter_tgkill', fields: ['tgid', 'pid', 'sig'] },
-        { tracepoint: 'syscalls:sys_enter_rt_sigqueueinfo', fields: ['pid', 'sig'] },
-        { tracepoint: 'syscalls:sys_enter_rt_tgsigqueueinfo', fields: ['tgid', 'pid', 'sig'] },
-      ],
+      needs: calls,
       options: {
         typeless: { bpftrace: '<0.15.0' },
-        pidfd: { tracepoint: 'syscalls:sys_enter_pidfd_send_signal', fields: ['sig'] },
+        pidfd,
       },
       cannotTell: {},
       misses: 'calls made while another tracing program runs on that CPU',
       cost: 'two tracepoint programs a call',
+    },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [{ bcc: '>=0.18.0' }, { headers: true }, ...calls],
+      options: { pidfd },
+      cannotTell: {},
+      misses: 'calls made while another tracing program runs on that CPU',
+      cost: 'two tracepoint programs a call; a compiler run of seconds at the start',
     },
   ],
 })

@@ -1,6 +1,13 @@
 import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
+/** System calls that not every kernel or machine has. */
+const options = {
+  open: { tracepoint: 'syscalls:sys_enter_open', fields: ['filename', 'flags', 'mode'] },
+  openat2: { tracepoint: 'syscalls:sys_enter_openat2', fields: ['dfd', 'filename', 'how'] },
+  creat: { tracepoint: 'syscalls:sys_enter_creat', fields: ['pathname', 'mode'] },
+} as const
+
 export default defineProbe({
   name: 'opensnoop',
   summary: 'file opens: path, flags, descriptor or errno, and how long it took',
@@ -57,14 +64,25 @@ export default defineProbe({
         { tracepoint: 'syscalls:sys_enter_openat', fields: ['dfd', 'filename', 'flags', 'mode'] },
         { tracepoint: 'syscalls:sys_exit_openat', fields: ['ret'] },
       ],
-      options: {
-        open: { tracepoint: 'syscalls:sys_enter_open', fields: ['filename', 'flags', 'mode'] },
-        openat2: { tracepoint: 'syscalls:sys_enter_openat2', fields: ['dfd', 'filename', 'how'] },
-        creat: { tracepoint: 'syscalls:sys_enter_creat', fields: ['pathname', 'mode'] },
-      },
+      options,
       cannotTell: {},
       misses: 'calls made while another tracing program runs on that CPU, and opens by io_uring',
       cost: 'two tracepoint programs an open',
+    },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { tracepoint: 'syscalls:sys_enter_openat', fields: ['dfd', 'filename', 'flags', 'mode'] },
+        { tracepoint: 'syscalls:sys_exit_openat', fields: ['ret'] },
+      ],
+      options,
+      cannotTell: {},
+      misses: 'calls made while another tracing program runs on that CPU, and opens by io_uring',
+      cost: 'two tracepoint programs an open; a compiler run of seconds at the start',
     },
   ],
 })

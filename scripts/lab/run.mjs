@@ -20,7 +20,7 @@ import { writeResults } from './results.mjs'
 import { readHistory, shareOf } from './share.mjs'
 
 const root = new URL('../../', import.meta.url).pathname
-const bootTimeoutMs = 25 * 60_000
+const bootTimeoutMs = 60 * 60_000
 const nativeTimeoutMs = 5 * 60_000
 
 /** Packs the project and installs the tarball with its dependencies, as a user would. */

@@ -1,7 +1,8 @@
 import semver from 'semver'
-import type { Fact, HostFacts } from '../host/facts.ts'
+import type { Fact, HostFacts, LibraryFacts } from '../host/facts.ts'
 import type { Need } from '../schema/define.ts'
 import type { Dialect } from './dialect.ts'
+import { broken } from './template.ts'
 
 /** Whether a need holds on this host, with the evidence. Only `yes` counts as held. */
 export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
@@ -57,7 +58,23 @@ function checkFunction(
 }
 
 /** Paths that can stand in an attach point: nothing that bpftrace gives a meaning to. */
-export const attachablePath = /^(?:\/[A-Za-z0-9._+-]+)+$/
+const attachablePath = /^(?:\/[A-Za-z0-9._+-]+)+$/
+
+/** Where a library lies whose function gets a uprobe. Throws also for a path that holds more than names: it would be read as something else. */
+export function uprobePath(
+  input: {
+    readonly where: string
+    readonly libraries: Readonly<Record<string, LibraryFacts>>
+  },
+  library: string,
+  name: string,
+): string {
+  const path = input.libraries[library]?.path ?? null
+  if (path === null) throw broken(input.where, `no place known for ${library}`)
+  if (!attachablePath.test(path) || !/^\w+$/.test(name))
+    throw broken(input.where, `${JSON.stringify(`${path}:${name}`)} is no attach point`)
+  return path
+}
 
 function checkUprobe(name: string, library: string, facts: HostFacts): Fact {
   const mechanism = facts.uprobes ?? { is: 'unknown', evidence: 'nobody looked for uprobes' }

@@ -1,3 +1,4 @@
+import type { LibraryFacts } from '../host/facts.ts'
 import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
 import type { EventSpec } from '../schema/define.ts'
 import type { RecordLayout } from '../wire/layout.ts'
@@ -5,8 +6,9 @@ import { kernelCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
 import { parseEmit } from './emit.ts'
 import type { AnyFilter } from './filters.ts'
+import { uprobePath } from './needs.ts'
 import type { Applied, Program, Secrets } from './render.ts'
-import { broken, type Node } from './template.ts'
+import { broken, hasDirective, type Node } from './template.ts'
 
 /*
  * A fallback.bcc.c is C for bcc with these directives; `ctx` is the first argument of every program:
@@ -16,7 +18,7 @@ import { broken, type Node } from './template.ts'
  *   kretprobe FUNC N          head of one at its return, for N calls at a time
  *   tracepoint CATEGORY:NAME  head of one at a tracepoint; its fields are ctx->field
  *   rawtracepoint NAME        the same without a format; arguments are ctx->args[n]
- *   uprobe PATH SYMBOL        head of one in a user-space program
+ *   uprobe LIB FUNC           head of one at a function of a shared library, uretprobe at its return
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   port EXPR                 the same for a 16-bit number in network order
  *   keys                      how many keys a map may hold
@@ -36,6 +38,7 @@ export interface BccInput {
   readonly nodes: readonly Node[]
   readonly events: Readonly<Record<string, EventSpec>>
   readonly layouts: readonly RecordLayout[]
+  readonly libraries: Readonly<Record<string, LibraryFacts>>
   readonly options: Readonly<Record<string, boolean>>
   readonly params: Readonly<Record<string, number>>
   readonly filters: readonly AnyFilter[]
@@ -47,9 +50,9 @@ export interface BccInput {
 
 /** A program that the driver attaches; tracepoints attach themselves. */
 interface Attach {
-  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe'
+  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe' | 'uretprobe'
   readonly event: string
-  /** Of a user-space program. */
+  /** Of a shared library. */
   readonly path?: string
   readonly function: string
   /** Calls under way at a time that a kretprobe can follow; the kernel's own number is about that of the CPUs. */
@@ -89,6 +92,9 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
 /** Place of the count of full maps; those of the emits follow. */
 const fullAt = 0
 
+/** Of the 512 bytes of a program's stack, what a record may take. */
+const stackBytes = 384
+
 /** Reads a member without bcc's own rewriting, which does not follow every pointer. */
 const prelude = `#include <uapi/linux/ptrace.h>
 #include <linux/sched.h>
@@ -113,6 +119,10 @@ class Rendering {
   readonly attach: Attach[] = []
   hasFull = false
   private hasOwners = false
+  /** Programs at functions of user space, which other programs of the same CPU may preempt. */
+  private readonly hasUprobes: boolean
+  /** Records are filled on the stack: a place of the CPU's would be shared with programs that interrupt or preempt. */
+  private readonly onStack: boolean
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: BccInput
@@ -125,6 +135,14 @@ class Rendering {
       ...cStruct(`er_record_${index}`, [...layout.closed, ...layout.texts]),
       layout,
     }))
+    const has = (names: readonly string[]) => hasDirective(input.nodes, names)
+    this.hasUprobes = has(['uprobe', 'uretprobe'])
+    this.onStack = this.hasUprobes || has(['rawtracepoint'])
+    const large = this.structs.find(({ bytes }) => bytes > stackBytes)
+    if (this.onStack && large !== undefined)
+      throw this.broken(
+        `${large.layout.event} has ${large.bytes} bytes, the stack no more than ${stackBytes}`,
+      )
   }
 
   render(nodes: readonly Node[]): string {
@@ -150,9 +168,12 @@ class Rendering {
     return [
       prelude,
       ...this.structs.map(cDeclaration),
-      ...this.structs.map(
-        ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
-      ),
+      ...(this.onStack
+        ? []
+        : this.structs.map(
+            ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
+          )),
+      ...(this.hasUprobes ? ['BPF_PROG_ARRAY(er_nowhere, 1);'] : []),
       transport === 'perf buffer'
         ? 'BPF_PERF_OUTPUT(er_out);'
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`,
@@ -219,6 +240,23 @@ class Rendering {
     const name = `er_${kind}_${this.attach.length}`
     this.attach.push({ kind, event, function: name, instances: 0, ...more })
     return `int ${name}(struct pt_regs *ctx${args === '' ? '' : `, ${args}`})`
+  }
+
+  /**
+   * A uprobe's program runs with preemption on (from 6.0), and from 6.13 the kernel gives programs of its type one stack for each
+   * CPU, which the next one then overwrites. It does not where a program has a tail call; ours leads nowhere.
+   */
+  uprobe(kind: 'uprobe' | 'uretprobe', library: string, symbol: string): string {
+    const path = uprobePath(this.input, library, symbol)
+    const body = `static __always_inline int er_body_${this.attach.length}(struct pt_regs *ctx)`
+    const call = `er_body_${this.attach.length}(ctx)`
+    return `${body};
+${this.program(kind, symbol, '', { path })}
+{
+  er_nowhere.call(ctx, 0);
+  return ${call};
+}
+${body}`
   }
 
   keys(): string {
@@ -326,11 +364,17 @@ class Rendering {
         ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
         : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
     const passed = `${count(place)} ${submit}`
+    const room = this.onStack
+      ? `struct ${name} er_room;
+    struct ${name} *er = &er_room;
+    __builtin_memset(er, 0, sizeof(*er));
+    if (er_open != 0 && *er_open == 1) {`
+      : `struct ${name} *er = er_scratch_${at}.lookup(&er_zero);
+    if (er_open != 0 && *er_open == 1 && er != 0) {`
     return `{
     int er_zero = 0;
     u32 *er_open = er_gate.lookup(&er_zero);
-    struct ${name} *er = er_scratch_${at}.lookup(&er_zero);
-    if (er_open != 0 && *er_open == 1 && er != 0) {
+    ${room}
       er->er_record = ${at};
 ${fills.map((fill) => `      ${fill}`).join('\n')}
       ${conditions.length === 0 ? passed : `if (${conditions.join(' && ')}) { ${passed} }`}
@@ -339,9 +383,9 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
   }
 }
 
-/** One more in this CPU's share of a count. */
+/** One more in this CPU's share of a count, in one step: a program may be preempted, or interrupted by another one. */
 function count(at: number): string {
-  return `{ int er_at = ${at}; u64 *er_count = er_counts.lookup(&er_at); if (er_count != 0) *er_count += 1; }`
+  return `{ int er_at = ${at}; u64 *er_count = er_counts.lookup(&er_at); if (er_count != 0) __sync_fetch_and_add(er_count, 1); }`
 }
 
 function tracepointHead(category: string, name: string): string {
@@ -364,10 +408,8 @@ const directives: Readonly<Record<string, Directive>> = {
     if (!/^\d+$/.test(instances)) throw run.broken(`{{kretprobe ${rest}}} needs a number of calls`)
     return run.program('kretprobe', name, '', { instances: Number(instances) })
   },
-  uprobe(run, rest) {
-    const [path, symbol] = split(rest)
-    return run.program('uprobe', symbol, '', { path })
-  },
+  uprobe: (run, rest) => run.uprobe('uprobe', ...split(rest)),
+  uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
   tracepoint(run, rest) {
     const [, category = '', name = ''] = /^([a-z0-9_]+):([a-z0-9_]+)$/.exec(rest) ?? []
     if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)

@@ -10,7 +10,7 @@ import { type Emit, filterExpression, parseEmit, type Rendered, renderValue } fr
 import type { AnyFilter } from './filters.ts'
 import { renderFooter } from './footer.ts'
 import { counterName, fullName, recordPrintf } from './records.ts'
-import { attachablePath } from './needs.ts'
+import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
 import { broken, type Node } from './template.ts'
@@ -155,13 +155,8 @@ class Rendering {
     return `${fentry[which]}:${name}`
   }
 
-  /** Throws also for a path that holds more than names: it would be read as something else. */
   uprobe(type: 'uprobe' | 'uretprobe', library: string, name: string): string {
-    const path = this.input.libraries[library]?.path ?? null
-    if (path === null) throw this.broken(`no place known for ${library}`)
-    if (!attachablePath.test(path) || !/^\w+$/.test(name))
-      throw this.broken(`${JSON.stringify(`${path}:${name}`)} is no attach point`)
-    return `${type}:${path}:${name}`
+    return `${type}:${uprobePath(this.input, library, name)}:${name}`
   }
 
   /** The number of an enum's name on this host, a number that no enum has where it is unknown. */

@@ -67,6 +67,15 @@ export function membersRead(nodes: readonly Node[]): readonly string[] {
   })
 }
 
+/** Whether one of these directives stands anywhere in the template. */
+export function hasDirective(nodes: readonly Node[], names: readonly string[]): boolean {
+  return nodes.some((node) => {
+    if (node.is === 'when')
+      return hasDirective(node.then, names) || hasDirective(node.otherwise, names)
+    return node.is === 'directive' && names.includes(node.name)
+  })
+}
+
 export function broken(where: string, what: string): EbpfRunError {
   return new EbpfRunError({ code: 'BAD_DEFINITION', message: `${where}: ${what}` })
 }

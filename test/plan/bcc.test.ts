@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { placeholderToken } from '../../src/plan/plan.ts'
+import { type LoadedProbe, placeholderToken } from '../../src/plan/plan.ts'
 import { handmadeBcc, planFor } from './handmade-probe.ts'
 
 const secrets = { token: placeholderToken, gatePid: null, commandPid: null }
@@ -36,7 +36,7 @@ describe('a template for bcc', () => {
     )
     expect(program).toContain('er->rport = bpf_ntohs(ER_READ(sk->c));')
     expect(program).toContain('bpf_get_current_comm(er->comm, sizeof(er->comm));')
-    expect(program.indexOf('*er_count += 1')).toBeLessThan(
+    expect(program.indexOf('__sync_fetch_and_add(er_count, 1)')).toBeLessThan(
       program.indexOf('er_out.ringbuf_output('),
     )
   })
@@ -68,7 +68,6 @@ describe('a template for bcc', () => {
 
   it('names what it attaches, and lets tracepoints attach themselves', () => {
     const heads = `{{kretprobe g 64}} { return 0; }
-{{uprobe /bin/sh readline}} { return 0; }
 {{tracepoint a:b}} { return 0; }
 {{rawtracepoint c}} { return 0; }
 `
@@ -78,13 +77,64 @@ describe('a template for bcc', () => {
     expect(request).toMatchObject({
       attach: [
         { kind: 'kretprobe', event: 'g', function: 'er_kretprobe_0', instances: 64 },
-        { kind: 'uprobe', event: 'readline', path: '/bin/sh', function: 'er_uprobe_1' },
-        { kind: 'kprobe', event: 'f', function: 'er_kprobe_2' },
+        { kind: 'kprobe', event: 'f', function: 'er_kprobe_1' },
       ],
     })
     expect(plan.render(secrets)).toContain('int tracepoint__a__b(struct tracepoint__a__b *ctx)')
     expect(plan.render(secrets)).toContain(
       'int raw_tracepoint__c(struct bpf_raw_tracepoint_args *ctx)',
+    )
+  })
+
+  it('attaches uprobes where the library lies, and leads them nowhere first', () => {
+    const heads = `{{uprobe libc getaddrinfo}} { return 0; }
+{{uretprobe libc getaddrinfo}} { return 0; }
+`
+    const plan = planFor({}, null, withLibc(heads + render1('')))
+    const request: unknown = JSON.parse(plan.input(secrets))
+    const program = plan.render(secrets)
+
+    expect(request).toMatchObject({
+      attach: [
+        { kind: 'uprobe', event: 'getaddrinfo', path: '/usr/lib/libc.so', function: 'er_uprobe_0' },
+        { kind: 'uretprobe', event: 'getaddrinfo', path: '/usr/lib/libc.so' },
+        { kind: 'kprobe' },
+      ],
+    })
+    expect(program).toContain('BPF_PROG_ARRAY(er_nowhere, 1);')
+    expect(program).toContain(
+      'int er_uretprobe_1(struct pt_regs *ctx)\n{\n  er_nowhere.call(ctx, 0);\n  return er_body_1(ctx);\n}',
+    )
+  })
+
+  it.each([
+    ['a kprobe', '', false],
+    ['a tracepoint', '{{tracepoint a:b}} { return 0; }', false],
+    ['a raw tracepoint', '{{rawtracepoint c}} { return 0; }', true],
+    ['a uprobe', '{{uprobe libc getaddrinfo}} { return 0; }', true],
+    ['a uretprobe in a part', '{{when yes}}{{uretprobe libc f}} { return 0; }{{end}}', true],
+  ])('fills the record of %s where no other program does', (_, head, onStack) => {
+    const program = planFor({}, null, withLibc(`${head}\n${render1('')}`)).render(secrets)
+
+    expect(program.includes('struct er_record_0 er_room;')).toBe(onStack)
+    expect(program.includes('__builtin_memset(er, 0, sizeof(*er));')).toBe(onStack)
+    expect(program.includes('BPF_PERCPU_ARRAY(er_scratch_0,')).toBe(!onStack)
+    expect(program).toContain('__sync_fetch_and_add(er_count, 1);')
+  })
+
+  it('refuses a record that does not fit on the stack', () => {
+    const large = withLibc(`{{uprobe libc f}} { return 0; }\n${render1('')}`, 800)
+
+    expect(() => planFor({}, null, large)).toThrow('the stack no more than 384')
+    expect(() => planFor({}, null, withLibc(render1(''), 800))).not.toThrow()
+  })
+
+  it.each([
+    ['a library that nobody looked for', 'libm cos', 'no place known for libm'],
+    ['a function that is no name', 'libc get:addr', 'is no attach point'],
+  ])('is refused for %s', (_, words, message) => {
+    expect(() => planFor({}, null, withLibc(`{{uprobe ${words}}}\n${render1('')}`))).toThrow(
+      message,
     )
   })
 
@@ -111,6 +161,30 @@ describe('a template for bcc', () => {
     )
   })
 })
+
+/** The same probe on a machine whose libc was looked for, with other bytes for its text. */
+function withLibc(template: string, bytes = 15): LoadedProbe {
+  const probe = handmadeBcc(template)
+  const [variant] = probe.spec.variants
+  const thing = probe.spec.events['thing']
+  const comm = thing?.fields['comm']
+  if (variant === undefined || thing === undefined || comm === undefined)
+    throw new Error('no probe')
+  return {
+    ...probe,
+    spec: {
+      ...probe.spec,
+      events: { thing: { ...thing, fields: { ...thing.fields, comm: { ...comm, bytes } } } },
+      variants: [
+        {
+          ...variant,
+          needs: [{ uprobe: 'getaddrinfo', library: 'libc' }],
+          options: { yes: true },
+        },
+      ],
+    },
+  }
+}
 
 /** The same template, unrendered. */
 function render1(piece: string): string {

@@ -104,16 +104,18 @@ function record({ comm = 'curl', pid = 7n, raddr = mapped, result = 0 }: Tick = 
 
 function run(
   steps: readonly BccStep[],
-  differences: Partial<SessionOptions> & { readonly ring?: false } = {},
+  differences: Partial<SessionOptions> & { readonly ring?: false; readonly heads?: string } = {},
 ) {
-  const { ring = true, ...options } = differences
+  const { ring = true, heads = '', ...options } = differences
   const fake: FakeBcc = makeFakeBcc(steps)
   const facts = {
     ...factsFor(probe, '0.17.0'),
     bcc: { found: { is: 'yes', evidence: 'fake' }, python: fake.python, version: '0.26.0' },
     ...(ring ? {} : { functions: {} }),
+    libraries: { libc: { path: '/usr/lib/libc.so.6', functions: {} } },
   } as const
-  const plan = makePlan(probe, anything, facts)
+  const templates = { bcc: `${heads}${probe.templates['bcc']}` }
+  const plan = makePlan({ ...probe, templates }, anything, facts)
   const events: AnyEvent[] = []
   const log: string[] = []
   const session = startSession({
@@ -167,6 +169,24 @@ describe.skipIf(!existsSync(realPython))('the driver of bcc', () => {
       ])
     },
   )
+
+  it('attaches to functions of a library, at the call and at the return', async () => {
+    const { session, fake } = run([], {
+      heads: `{{uprobe libc getaddrinfo}} { return 0; }
+{{uretprobe libc getaddrinfo}} { return 0; }
+`,
+    })
+
+    await session.attached
+    session.stop('interrupt')
+    await session.ended
+
+    const library = '/usr/lib/libc.so.6'
+    expect(fake.said().slice(1, 3)).toMatchObject([
+      { uprobe: 'getaddrinfo', library, function: 'er_uprobe_0' },
+      { uretprobe: 'getaddrinfo', library, function: 'er_uretprobe_1' },
+    ])
+  })
 
   it('keeps what stands for no value, and signs', async () => {
     const { session, events } = run([

@@ -73,7 +73,7 @@ async function watch(tool, work) {
   const ended = once(child, 'close').catch(() => {})
   child.on('error', (error) => (errors += error.message))
   const isReady = await new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), 180_000)
+    const timer = setTimeout(() => resolve(false), 600_000)
     const done = (value) => {
       clearTimeout(timer)
       resolve(value)

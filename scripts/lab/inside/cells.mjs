@@ -52,7 +52,7 @@ async function startRun({ cli, out }, { probe, variant, name, events }) {
     '--record',
     files.recording,
     '--attach-timeout',
-    '180s',
+    '600s',
     '--drain',
     '20s',
   ]

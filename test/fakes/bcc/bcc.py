@@ -71,6 +71,12 @@ class BPF:
     def attach_kretprobe(self, event, fn_name, maxactive):
         self.say({"kretprobe": event.decode(), "function": fn_name.decode(), "instances": maxactive})
 
+    def attach_uprobe(self, name, sym, fn_name):
+        self.say({"uprobe": sym.decode(), "library": name.decode(), "function": fn_name.decode()})
+
+    def attach_uretprobe(self, name, sym, fn_name):
+        self.say({"uretprobe": sym.decode(), "library": name.decode(), "function": fn_name.decode()})
+
     def perf_buffer_poll(self, milliseconds):
         if self.steps and self.play(self.steps[0]):
             self.steps.pop(0)
