@@ -24,6 +24,14 @@ const outcomes = {
   '1': 'FAILED',
 } as const
 
+const functions = [
+  { uprobe: 'getaddrinfo', library: 'libc' },
+  { uprobe: 'gethostbyname', library: 'libc' },
+  { uprobe: 'gethostbyname2', library: 'libc' },
+] as const
+const misses =
+  'programs with a resolver of their own (Go, musl, statically linked ones) or another libc, such as that of a container; lookups that never return; calls made while another tracing program runs on that CPU'
+
 export default defineProbe({
   name: 'dns',
   aliases: ['gethostlatency'],
@@ -76,14 +84,20 @@ export default defineProbe({
         // 0.27.1 gives events of uprobe programs the values of others that preempt them (measured on 7.2): from 0.22 on large
         // values live in a buffer of the CPU, not on the stack.
         { bpftrace: '<0.22.0' },
-        { uprobe: 'getaddrinfo', library: 'libc' },
-        { uprobe: 'gethostbyname', library: 'libc' },
-        { uprobe: 'gethostbyname2', library: 'libc' },
+        ...functions,
       ],
       cannotTell: {},
-      misses:
-        'programs with a resolver of their own (Go, musl, statically linked ones) or another libc, such as that of a container; lookups that never return; calls made while another tracing program runs on that CPU',
+      misses,
       cost: 'a uprobe and a uretprobe a lookup',
+    },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [{ bcc: '>=0.18.0' }, { headers: true }, ...functions],
+      cannotTell: {},
+      misses,
+      cost: 'a uprobe and a uretprobe a lookup; a compiler run of seconds at the start',
     },
   ],
 })

@@ -1,4 +1,4 @@
-"""67 lookups: 53 that wait for a name server at the same time, and 14 that succeed and fail in every way there is."""
+"""67 lookups on one CPU: 53 that wait for a name server at the same time, and 14 that succeed and fail in every way there is."""
 
 import ctypes
 import os
@@ -119,6 +119,8 @@ def hostile():
     resolve(HOSTILE, 80, socket.AF_INET, comm=shown(HOSTILE, 15), escaped=["comm", "host"])
 
 
+# On one CPU threads preempt each other where programs do not have it for themselves.
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 made = []
 try:
     mounted("/etc/resolv.conf", "nameserver %s\noptions timeout:15 attempts:1\n" % SERVER)

@@ -128,5 +128,14 @@ export default defineProbe({
         'ends while another tracing program runs on that CPU; before 6.17 a process may come twice when its last threads end on two CPUs within the same microsecond',
       cost: 'a tracepoint program the end of a thread',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [{ bcc: '>=0.18.0' }, { headers: true }, { function: 'taskstats_exit', by: 'kprobe' }],
+      cannotTell: {},
+      misses: 'ends while another tracing program runs on that CPU',
+      cost: 'a kprobe the end of a thread; a compiler run of seconds at the start',
+    },
   ],
 })

@@ -116,5 +116,19 @@ export default defineProbe({
       misses: 'kills while another tracing program runs on that CPU',
       cost: 'a tracepoint program a kill',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { function: 'oom_kill_process', by: 'kprobe' },
+      ],
+      cannotTell: sizes,
+      misses:
+        'kills while another tracing program runs on that CPU, and of a cgroup that is killed as a whole (memory.oom.group) all but one process',
+      cost: 'a kprobe a kill; a compiler run of seconds at the start',
+    },
   ],
 })

@@ -87,5 +87,19 @@ export default defineProbe({
         'accepts by io_uring, by 32-bit programs and by the kernel itself, and those made while another tracing program runs on that CPU',
       cost: 'two tracepoint programs an accept()',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { function: 'inet_csk_accept', by: 'kprobe' },
+      ],
+      cannotTell: {},
+      misses:
+        'accepts made while another tracing program runs on that CPU, and those of calls that wait beside 4096 others',
+      cost: 'a kprobe and a kretprobe an accept(); a compiler run of seconds at the start',
+    },
   ],
 })

@@ -135,5 +135,30 @@ export default defineProbe({
         'resets that arrive where there is no socket, or only one in TIME_WAIT; resets made while another tracing program runs on that CPU; and, on kernels before 6.10, resets sent without a socket, such as those from a closed port',
       cost: 'a tracepoint program a reset and a TCP state change',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { tracepoint: 'tcp:tcp_receive_reset', fields: ['skaddr'] },
+        { function: 'tcp_v4_send_reset', by: 'kprobe' },
+        { function: 'tcp_v6_send_reset', by: 'kprobe' },
+        { function: 'tcp_send_active_reset', by: 'kprobe' },
+        ...owners,
+      ],
+      options: {
+        accept: { function: 'inet_csk_accept', by: 'kprobe' },
+        reason: {
+          tracepoint: 'tcp:tcp_send_reset',
+          fields: ['skaddr', 'skbaddr', 'reason'],
+        },
+      },
+      cannotTell: {},
+      misses:
+        'resets that arrive where there is no socket, or only one in TIME_WAIT, and resets made while another tracing program runs on that CPU',
+      cost: 'a kprobe or a tracepoint program a reset, and a tracepoint program a TCP state change; a compiler run of seconds at the start',
+    },
   ],
 })

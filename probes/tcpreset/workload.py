@@ -14,7 +14,7 @@ V4, V6, CLOSED = BASE, BASE + 1, BASE + 2
 source = BASE + 10
 # Before 6.10 the tracepoint tells neither a reason nor of resets without a socket; the functions below it do the latter.
 has_reason = "reason" in tracepoint_fields("tcp:tcp_send_reset")
-sees_all = has_reason or variant() in ("fentry", "kprobe")
+sees_all = has_reason or variant() in ("fentry", "kprobe", "bcc")
 netns = os.stat("/proc/self/ns/net").st_ino
 me = open("/proc/self/comm").read().strip()
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { loadProbe } from '../../src/catalog/load.ts'
 import type { Fact, HostFacts } from '../../src/host/facts.ts'
 import { checkNeed } from '../../src/plan/needs.ts'
 import { makePlan, placeholderToken } from '../../src/plan/plan.ts'
-import { handmadeFacts } from './handmade-facts.ts'
+import { factsFor, handmadeFacts } from './handmade-facts.ts'
 import { handmadeProbe } from './handmade-probe.ts'
 
 const yes: Fact = { is: 'yes', evidence: 'handmade' }
@@ -83,5 +84,18 @@ describe('the attach point of a uprobe', () => {
     expect(() => rendered(withLibc(path), [])).toThrow(
       expect.objectContaining({ code: 'BAD_DEFINITION' }),
     )
+  })
+})
+
+describe('name lookups', () => {
+  it.each([
+    ['0.21.3', 'uprobe'],
+    ['0.22.0', 'bcc'],
+    ['0.27.1', 'bcc'],
+  ])('are traced beside bpftrace %s by %s', async (version, variant) => {
+    const probe = await loadProbe('dns')
+    const request = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
+
+    expect(makePlan(probe, request, factsFor(probe, version)).variant.name).toBe(variant)
   })
 })

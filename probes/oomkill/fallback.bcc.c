@@ -1,0 +1,25 @@
+#include <linux/cgroup-defs.h>
+#include <linux/cred.h>
+#include <linux/kernfs.h>
+#include <linux/oom.h>
+#include <linux/sched/signal.h>
+
+{{kprobe oom_kill_process struct oom_control *control}}
+{
+  struct task_struct *victim = {{read control->chosen}};
+  const struct cred *cred = {{read victim->cred}};
+  struct signal_struct *signals = {{read victim->signal}};
+  struct css_set *set = {{read victim->cgroups}};
+  struct cgroup *group = {{read set->dfl_cgrp}};
+  struct kernfs_node *node = {{read group->kn}};
+  {{emit oomkill
+    task
+    tpid = {read victim->tgid}
+    tuid = {read cred->uid.val}
+    tcomm = kernel &victim->comm
+    tcgroup = {read node->id}
+    total_pages = {read control->totalpages}
+    oom_score_adj = {read signals->oom_score_adj}
+  }}
+  return 0;
+}

@@ -1,0 +1,27 @@
+// The owner of a socket is learned where the task itself acts: connect() enters SYN_SENT, listen() enters LISTEN. It is kept until
+// the socket is destroyed: a reset is sent when its socket has reached CLOSE already.
+{{tracepoint sock:inet_sock_set_state}}
+{
+  if (ctx->protocol != IPPROTO_TCP) return 0;
+  u64 key = (u64)ctx->skaddr;
+  if (ctx->newstate == TCP_SYN_SENT || ctx->newstate == TCP_LISTEN) {{learn key ctx->dport}}
+  return 0;
+}
+
+{{tracepoint tcp:tcp_destroy_sock}}
+{
+  u64 key = (u64)ctx->skaddr;
+  {{forget key}}
+  return 0;
+}
+{{when accept}}
+
+// accept() hands a connection to the task that will own it. It sleeps, so each waiting call takes an instance.
+{{kretprobe inet_csk_accept 4096}}
+{
+  struct sock *child = (struct sock *)PT_REGS_RC(ctx);
+  if (child == 0) return 0;
+  {{learn (u64)child {port child->__sk_common.skc_dport}}}
+  return 0;
+}
+{{end}}
