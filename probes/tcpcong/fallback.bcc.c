@@ -13,7 +13,7 @@ BPF_HASH(lives, u64, struct life, {{keys}});
 // A bit-field has no address: the compiler takes it out of a copy, which is too large for the stack.
 BPF_PERCPU_ARRAY(copies, struct inet_connection_sock, 1);
 
-static inline u64 congestion_state(struct sock *sk)
+static __always_inline u64 congestion_state(struct sock *sk)
 {
   int zero = 0;
   struct inet_connection_sock *copy = copies.lookup(&zero);
