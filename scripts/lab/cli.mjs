@@ -14,6 +14,8 @@ const usage = `usage: node scripts/lab/cli.mjs COMMAND
   run [GUEST|CELL ...] [--native|--boot] [--share] [--write] [--keep-recordings]
                           all cells, or those whose names begin so; --share boots changed probes and some others,
                           --write puts the results into docs/kernels.md, --keep-recordings makes fixtures of them
+  overhead [GUEST|PROBE ...] [--write]
+                          kernel time an event beside bcc's own tools; --write puts it into docs/overhead.md
   shell GUEST             a root shell on the guest's serial line (Ctrl-A X ends the guest)
   boot GUEST -- SCRIPT    run a shell script (text or file) in the guest, with its exit status
 guests: ${guests.map(({ name }) => name).join(', ')}`
@@ -88,7 +90,12 @@ async function run(words) {
   return runLab(words)
 }
 
-const commands = { images, shell, boot, run }
+async function overhead(words) {
+  const { runOverhead } = await import('./overhead.mjs')
+  return runOverhead(words)
+}
+
+const commands = { images, shell, boot, run, overhead }
 
 async function main([command, ...args]) {
   if (!Object.hasOwn(commands, command ?? '')) throw new UsageError()

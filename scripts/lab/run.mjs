@@ -40,7 +40,7 @@ async function installPacked(folder) {
 }
 
 /** The folder a place works in: what to do, and room for the results. The guest unpacks one file: 9p is slow with many. */
-async function prepare(place, folder, work, cells) {
+export async function prepare(place, folder, work, cells) {
   mkdirSync(join(folder, 'results'), { recursive: true })
   const at = place === 'boot' ? '/tmp/lab' : work
   const out = place === 'boot' ? '/work9/results' : join(folder, 'results')
@@ -56,7 +56,7 @@ async function prepare(place, folder, work, cells) {
 }
 
 /** Rows of a place: what each cell wrote, or that it never came to it. */
-function collect(folder, cells, reason) {
+export function collect(folder, cells, reason) {
   return cells.map((cell) => {
     const file = join(folder, 'results', `${cell.name}.cell.json`)
     return existsSync(file)
@@ -92,7 +92,7 @@ async function runBooted(guest, _work, folder, cells, onLine) {
 }
 
 /** At most two at a time: the machine has two cores. */
-async function twoByTwo(tasks) {
+export async function twoByTwo(tasks) {
   const results = []
   let next = 0
   const worker = async () => {
@@ -103,6 +103,29 @@ async function twoByTwo(tasks) {
   }
   await Promise.all([worker(), worker()])
   return results
+}
+
+/** A throw-away folder with what every place needs: the packed project, the workloads, and what runs them. */
+export async function withPacked(task) {
+  const work = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
+  // Also when a signal ends the run; the guests die with this process by themselves.
+  process.once('exit', () => rmSync(work, { recursive: true, force: true }))
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+    ['SIGHUP', 1],
+  ])
+    process.once(signal, () => process.exit(128 + number))
+  try {
+    await installPacked(work)
+    for (const name of ['inside', 'probes'])
+      cpSync(join(root, name === 'inside' ? 'scripts/lab/inside' : name), join(work, name), {
+        recursive: true,
+      })
+    return await task(work)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
 }
 
 /** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
@@ -118,22 +141,8 @@ export async function runLab(words) {
   const wantedGuests = chosen.length > 0 ? chosen : guests
   const only = names.filter((name) => !guests.some((guest) => guest.name === name))
   const history = words.includes('--share') ? await readHistory() : null
-  const work = mkdtempSync(join(tmpdir(), 'ebpf-run-lab-'))
-  // Also when a signal ends the run; the guests die with this process by themselves.
-  process.once('exit', () => rmSync(work, { recursive: true, force: true }))
-  for (const [signal, number] of [
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-    ['SIGHUP', 1],
-  ])
-    process.once(signal, () => process.exit(128 + number))
-  try {
-    const images = await ensureImages(wantedGuests, (line) => console.error(line))
-    await installPacked(work)
-    for (const name of ['inside', 'probes'])
-      cpSync(join(root, name === 'inside' ? 'scripts/lab/inside' : name), join(work, name), {
-        recursive: true,
-      })
+  const images = await ensureImages(wantedGuests, (line) => console.error(line))
+  return withPacked(async (work) => {
     const definitions = await loadDefinitions()
     const tasks = places.flatMap((place) =>
       images.map((image) => async () => {
@@ -159,9 +168,7 @@ export async function runLab(words) {
     const results = await twoByTwo(tasks)
     if (words.includes('--write')) writeResults(results, (place) => cellsOf(definitions, place, []))
     return report(results)
-  } finally {
-    rmSync(work, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Recordings of good cells become fixtures: the raw run, and the events it must decode to. */

@@ -68,6 +68,9 @@ const tools = {
 /** Probes that have such a tool. */
 export const toolNames = Object.keys(tools)
 
+/** What is started for a probe. */
+export const toolCommand = (probe) => tools[probe].command.join(' ')
+
 /** It shows an answer alone: neither time-outs nor what was given up. */
 const isAnswered = ({ outcome }) => outcome === 'established' || outcome === 'refused'
 
@@ -77,7 +80,7 @@ const unmapped = (word) => word.replace(/^::ffff:/, '')
 /** Where we say null, it shows the address of nobody. */
 const noAddress = (word) => (word === '0.0.0.0' || word === '::' ? '' : word)
 
-/** Runs the workload while bcc's tool is attached too. `judge` then compares what both saw of the workload's events. */
+/** Runs the workload, which gets its process id, while bcc's tool is attached too. `judge` then compares what both saw of the workload's events. */
 export async function compareWithBcc(probe, work) {
   const tool = tools[probe]
   const first = await watch(tool, work)
@@ -110,7 +113,7 @@ async function watch(tool, work) {
     void ended.then(() => done(false))
   })
   if (!isReady && tool.older !== undefined && isRefused(errors)) return { errors }
-  const lines = await work()
+  const lines = await work(child.pid)
   await new Promise((resolve) => setTimeout(resolve, 1500))
   child.kill('SIGINT')
   await ended

@@ -1,103 +1,10 @@
 // Runs cells (one probe in one variant against its workload) where it stands: on a host, or inside a guest. Plain Node, because
 // nothing but the packed ebpf-run is there. Usage: node cells.mjs REQUEST.json, which holds {cli, out, probes, cells}.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { compareWithBcc } from './bcc.mjs'
 import { judge, spread, wrongSums } from './judge.mjs'
-
-const inside = import.meta.dirname
-
-/** Starts a workload. `ready` resolves when it waits for the run, `run` lets it go on; its lines are the expectations. */
-function startWorkload(probes, { probe, variant, owners }) {
-  const script = owners ? [join(inside, 'owners.py')] : [join(probes, probe, 'workload.py')]
-  // In a mount namespace of its own: named network namespaces are mounts.
-  const child = spawn(
-    'unshare',
-    [
-      ...['--mount', '--propagation', 'private'],
-      ...['/usr/bin/python3', ...script, inside, ...(owners ? [probe] : [])],
-    ],
-    {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, EBPF_RUN_VARIANT: variant ?? '' },
-    },
-  )
-  const lines = []
-  let errors = ''
-  const ended = once(child, 'close')
-  const ready = new Promise((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      lines.push(JSON.parse(line))
-      if (lines.at(-1).ready) resolve()
-    })
-    void ended.then(resolve)
-  })
-  child.stderr.on('data', (data) => (errors += data))
-  // One that fails does not read it.
-  child.stdin.on('error', () => {})
-  return {
-    ready,
-    end: () => child.kill(),
-    async run() {
-      child.stdin.end('\n')
-      const [status] = await ended
-      if (status !== 0)
-        throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
-      return lines
-    },
-  }
-}
-
-const runWorkload = (probes, cell) => startWorkload(probes, cell).run()
-
-/** Starts ebpf-run and waits until it is attached, or has ended. */
-async function startRun({ cli, out }, { probe, variant, backend, name, events, by }) {
-  const files = {
-    summary: join(out, `${name}.summary.json`),
-    recording: join(out, `${name}.ebpfrun`),
-  }
-  const args = [
-    cli,
-    probe,
-    '-o',
-    'ndjson',
-    '--lifecycle',
-    '--summary-json',
-    files.summary,
-    '--attach-timeout',
-    '600s',
-    '--drain',
-    '20s',
-  ]
-  // Probes that show a summary unless asked are held to their events too. Dumps in between must add up to the whole.
-  const asked = [
-    ...(variant ? ['--variant', variant] : []),
-    ...(backend ? ['--backend', backend] : []),
-    ...(events ? ['--events'] : []),
-    ...(by
-      ? ['--summary', '--by', by.join(','), '--interval', '1s']
-      : ['--record', files.recording]),
-  ]
-  const child = spawn(process.execPath, [...args, ...asked], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const seen = []
-  let errors = ''
-  child.stderr.on('data', (data) => (errors += data))
-  const ended = once(child, 'close').then(([status]) => status)
-  const attached = new Promise((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const record = JSON.parse(line)
-      if (record.lifecycle === 'attached') resolve(true)
-      if (record.event !== undefined) seen.push(record)
-    })
-    void ended.then(() => resolve(false))
-  })
-  return { child, events: seen, files, ended, isAttached: await attached, errors: () => errors }
-}
+import { runWorkload, startRun, startWorkload } from './start.mjs'
 
 function judgeSummary(lines, rows, summary, by) {
   const verdict = judge(...spread(lines, rows, by), summary)
@@ -111,10 +18,9 @@ function judgeSummary(lines, rows, summary, by) {
 
 async function runCell(request, cell) {
   const started = Date.now()
-  // What is to be older than the run stands before it.
-  const before = cell.owners ? startWorkload(request.probes, cell) : null
-  await before?.ready
-  const run = await startRun(request, cell)
+  // What is to be older than the run, or is where it is attached, stands before it.
+  const before = cell.owners || cell.onInterfaces ? startWorkload(request.probes, cell) : null
+  const run = await startRun(request, cell, await before?.place)
   const row = { ...cell, expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
   try {
     if (!run.isAttached) throw new Error(run.errors().trim().split('\n').slice(0, 3).join(' | '))

@@ -1,0 +1,98 @@
+// Starts what a cell is made of: ebpf-run, and the workload of a probe.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const inside = import.meta.dirname
+
+/**
+ * Starts a workload; its lines are the expectations. One that prepares something first (connections that are older than the run,
+ * interfaces) says so, `ready` or with the words that tell ebpf-run where (`place`), and waits until it is told to go on.
+ */
+export function startWorkload(probes, { probe, variant, owners, switches = [] }, args = []) {
+  const script = owners ? [join(inside, 'owners.py')] : [join(probes, probe, 'workload.py')]
+  // In a mount namespace of its own: named network namespaces are mounts.
+  const words = [
+    '--mount',
+    '--propagation',
+    'private',
+    '/usr/bin/python3',
+    ...script,
+    inside,
+    ...(owners ? [probe] : []),
+    ...args,
+  ]
+  const child = spawn('unshare', words, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      EBPF_RUN_VARIANT: variant ?? '',
+      EBPF_RUN_SWITCHES: switches.join(' '),
+    },
+  })
+  const lines = []
+  let errors = ''
+  const ended = once(child, 'close')
+  const place = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      const line = JSON.parse(text)
+      if (line.place === undefined) lines.push(line)
+      if (line.place !== undefined || line.ready) resolve(line.place ?? [])
+    })
+    void ended.then(() => resolve([]))
+  })
+  child.stderr.on('data', (data) => (errors += data))
+  // One that fails does not read it.
+  child.stdin.on('error', () => {})
+  return {
+    place,
+    end: () => child.kill(),
+    async run() {
+      child.stdin.end('\n')
+      const [status] = await ended
+      if (status !== 0)
+        throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
+      return lines
+    },
+  }
+}
+
+/** Runs a workload that prepares nothing. */
+export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, args).run()
+
+/** Starts ebpf-run and waits until it is attached, or has ended. `place`: words that say where to attach. */
+export async function startRun({ cli, out }, cell, place = []) {
+  const { probe, variant, backend, name, events, by, switches = [], asked = [] } = cell
+  const files = {
+    summary: join(out, `${name}.summary.json`),
+    recording: join(out, `${name}.ebpfrun`),
+  }
+  const words = [
+    ...[cli, probe, ...place, '-o', 'ndjson', '--lifecycle'],
+    ...['--summary-json', files.summary, '--attach-timeout', '600s', '--drain', '20s'],
+    ...asked,
+    ...(variant ? ['--variant', variant] : []),
+    ...(backend ? ['--backend', backend] : []),
+    // Probes that show a summary unless asked are held to their events too. Dumps in between must add up to the whole.
+    ...(events ? ['--events'] : []),
+    ...switches.map((each) => `--${each}`),
+    ...(by
+      ? ['--summary', '--by', by.join(','), '--interval', '1s']
+      : ['--record', files.recording]),
+  ]
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const seen = []
+  let errors = ''
+  child.stderr.on('data', (data) => (errors += data))
+  const ended = once(child, 'close').then(([status]) => status)
+  const attached = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const record = JSON.parse(line)
+      if (record.lifecycle === 'attached') resolve(true)
+      if (record.event !== undefined) seen.push(record)
+    })
+    void ended.then(() => resolve(false))
+  })
+  return { child, events: seen, files, ended, isAttached: await attached, errors: () => errors }
+}
