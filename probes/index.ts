@@ -56,6 +56,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpconnect/probe.ts')).default,
   },
+  tcpdrop: {
+    summary: 'TCP segments that the kernel drops: which connection, why, where in the kernel',
+    example: 'ebpf-run tcpdrop --stack',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpdrop/probe.ts')).default,
+  },
   tcpreset: {
     summary: 'TCP resets, sent and received: which connection, why, whose socket',
     example: 'ebpf-run tcpreset --rport 443',
@@ -74,6 +80,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcptop/probe.ts')).default,
   },
+  tcptracer: {
+    summary: 'TCP connections from connect or accept to close, with each send and receive on request',
+    example: 'ebpf-run tcptracer --data --rport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcptracer/probe.ts')).default,
+  },
 }
 
 /** Name to definition, for the types of the library. */
@@ -87,7 +99,9 @@ export interface Builtin {
   retrans: typeof import('./retrans/probe.ts').default
   tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
+  tcpdrop: typeof import('./tcpdrop/probe.ts').default
   tcpreset: typeof import('./tcpreset/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
+  tcptracer: typeof import('./tcptracer/probe.ts').default
 }

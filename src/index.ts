@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly netns?: readonly FilterValue[]
   /** `failed`: only what failed; `ok`: only what did not. */
   readonly outcome?: 'failed' | 'ok'
+  /** The probe's own switches that are on, such as `['stack']` of tcpdrop. */
+  readonly switches?: readonly string[]
   /** Force a way of doing it. */
   readonly variant?: string
   /** Only variants of this back-end. */
@@ -113,6 +115,7 @@ export function run<N extends ProbeName>(
       {
         filters,
         params: {},
+        switches: options.switches ?? [],
         variant: options.variant ?? null,
         backend: options.backend ?? null,
         bufferBytes: options.bufferBytes ?? null,

@@ -17,29 +17,51 @@ export async function loadDefinitions() {
   )
 }
 
-const cell = (name, probe, variant, aggregate) => ({
+const cell = (name, probe, variant, aggregate, switches = []) => ({
   name,
   probe,
   variant,
   bcc: false,
   events: aggregate !== undefined,
+  switches,
 })
 
+/** What a variant needs, with the probe's switches that are on. */
+function needsOf({ needs, switches = {} }, on) {
+  return [...needs, ...on.flatMap((name) => switches[name] ?? [])]
+}
+
+/** The switches that a variant is tried with: none, then each that it can do. */
+function switchesOf({ switches: own = {} }, { switches = {} }) {
+  return [
+    [],
+    ...Object.keys(switches).flatMap((name) => (typeof own[name] === 'string' ? [] : [[name]])),
+  ]
+}
+
 /** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
-function isNative({ backend, needs }) {
-  return backend === 'bpftrace' && needs.every((need) => !('function' in need) && !need.raw)
+function isNative(variant, on) {
+  return (
+    variant.backend === 'bpftrace' &&
+    needsOf(variant, on).every((need) => !('function' in need) && !need.raw)
+  )
 }
 
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
- * bcc runs) and compares with bcc's own tool (PROBE-beside).
+ * bcc runs, PROBE-VARIANT-SWITCH the one with a switch on) and compares with bcc's own tool (PROBE-beside).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
-    ...variants
-      .filter((variant) => place === 'boot' || isNative(variant))
-      .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
+  const cells = definitions.flatMap(({ name: probe, variants, aggregate, ...definition }) => [
+    ...variants.flatMap((variant) =>
+      switchesOf(variant, definition)
+        .filter((on) => place === 'boot' || isNative(variant, on))
+        .map((on) => {
+          const name = [probe, variant.name, ...on].join('-')
+          return cell(name, probe, variant.name, aggregate, on)
+        }),
+    ),
     ...(place === 'boot' && toolNames.includes(probe)
       ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
       : []),
@@ -88,12 +110,36 @@ export const impossible = [
     name: 'tcptop-tracepoint',
     says: 'the tracepoints came with 6.3',
   })),
+  ...['tcptracer-fexit', 'tcptracer-fexit-data'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'bpftrace 0.11 has no fentry',
+  })),
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['exitsnoop', 'retrans', 'tcpconnect', 'tcpreset', 'tcpstates', 'tcptop'].map((probe) => ({
+    ['tcptracer-kprobe-data', 'tcptracer-tracepoint-data'].map((name) => ({
       guest,
-      name: `${probe}-rawtracepoint`,
-      says: 'this bpftrace has no raw tracepoints',
+      name,
+      says: 'the tracepoints came with 6.3',
     })),
+  ),
+  ...['tcpdrop-tracepoint', 'tcpdrop-tracepoint-stack'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'kernels before 5.17 tell no reason, and bpftrace 0.11 limits a format to 64 bytes',
+  })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'tcpdrop-rawtracepoint-stack',
+    says: 'this bpftrace has no raw tracepoints',
+  })),
+  ...['debian11', 'debian12'].flatMap((guest) =>
+    ['exitsnoop', 'retrans', 'tcpconnect', 'tcpdrop', 'tcpreset', 'tcpstates', 'tcptop'].map(
+      (probe) => ({
+        guest,
+        name: `${probe}-rawtracepoint`,
+        says: 'this bpftrace has no raw tracepoints',
+      }),
+    ),
   ),
 ]
 

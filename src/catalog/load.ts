@@ -37,12 +37,12 @@ export async function loadProbe(typed: string): Promise<LoadedProbe> {
   return { spec, templates: Object.fromEntries(templates) }
 }
 
-/** A template with the files that it includes; those include nothing. */
+/** A template with the files that it includes, and those that they include. */
 async function readTemplate(file: URL): Promise<string> {
   const source = await readFile(file, 'utf8')
   const names = includesOf(source, file.pathname)
   const files = await Promise.all(
-    names.map(async (name) => [name, await readFile(new URL(name, file), 'utf8')] as const),
+    names.map(async (name) => [name, await readTemplate(new URL(name, file))] as const),
   )
   return withIncludes(source, Object.fromEntries(files))
 }

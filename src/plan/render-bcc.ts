@@ -1,5 +1,6 @@
 import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
 import type { EventSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { kernelCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
@@ -279,11 +280,14 @@ class Rendering {
     )
     const struct = this.structs[at]
     if (struct === undefined) throw this.broken(`{{emit ${emit.event}}} is no event of this probe`)
+    const fields = events[emit.event]?.fields ?? {}
     for (const name of emit.values.keys()) {
-      if (!struct.members.some((member) => member.name === name))
+      // What this run leaves out may stand in the template.
+      const spec = fields[name]
+      const isLeftOut = spec !== undefined && kinds[spec.kind].travel !== 'derived'
+      if (!isLeftOut && !struct.members.some((member) => member.name === name))
         throw this.broken(`${emit.event}.${name} is emitted, but is not on the wire`)
     }
-    const fields = events[emit.event]?.fields ?? {}
     const conditions = filters.flatMap((filter, index) => {
       const applied = kernelCondition(
         filter,

@@ -63,7 +63,12 @@ describe.each(specs)('probe %s', (name, spec) => {
 
   test('has a folder with its definition, page, workload, the templates of its variants, and nothing unknown', () => {
     const own = spec.variants.map((variant) => variant.template)
-    const included = own.flatMap((file) => includesOf(read(`probes/${name}/${file}`), file))
+    const includedBy = (file: string): readonly string[] =>
+      includesOf(read(`probes/${name}/${file}`), file).flatMap((each) => [
+        each,
+        ...includedBy(each),
+      ])
+    const included = own.flatMap(includedBy)
     const templates = [...own, ...included]
     const files = filesOf(`probes/${name}/`)
 
@@ -87,7 +92,9 @@ describe.each(specs)('probe %s', (name, spec) => {
   })
 
   test('lists every option of its own under OPTIONS', () => {
-    const shared = new Set(optionsOf({ ...spec, events: {}, params: {} }).map((each) => each.name))
+    const shared = new Set(
+      optionsOf({ ...spec, events: {}, params: {}, switches: {} }).map((each) => each.name),
+    )
     const missing = optionsOf(spec)
       .filter((option) => !shared.has(option.name))
       .filter((option) => !section('OPTIONS').includes(`\`--${option.name}`))

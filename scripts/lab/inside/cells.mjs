@@ -11,7 +11,7 @@ import { judge } from './judge.mjs'
 const inside = import.meta.dirname
 
 /** Runs a workload; its lines are the expectations. */
-async function runWorkload(probes, { probe, variant }) {
+async function runWorkload(probes, { probe, variant, switches }) {
   // In a mount namespace of its own: named network namespaces are mounts.
   const words = [
     '--mount',
@@ -23,7 +23,11 @@ async function runWorkload(probes, { probe, variant }) {
   ]
   const child = spawn('unshare', words, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, EBPF_RUN_VARIANT: variant ?? '' },
+    env: {
+      ...process.env,
+      EBPF_RUN_VARIANT: variant ?? '',
+      EBPF_RUN_SWITCHES: switches.join(' '),
+    },
   })
   const lines = []
   let errors = ''
@@ -36,7 +40,7 @@ async function runWorkload(probes, { probe, variant }) {
 }
 
 /** Starts ebpf-run and waits until it is attached, or has ended. */
-async function startRun({ cli, out }, { probe, variant, name, events }) {
+async function startRun({ cli, out }, { probe, variant, name, events, switches }) {
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
@@ -57,7 +61,11 @@ async function startRun({ cli, out }, { probe, variant, name, events }) {
     '20s',
   ]
   // Probes that show a summary unless asked are held to their events too.
-  const asked = [...(variant ? ['--variant', variant] : []), ...(events ? ['--events'] : [])]
+  const asked = [
+    ...(variant ? ['--variant', variant] : []),
+    ...(events ? ['--events'] : []),
+    ...switches.map((each) => `--${each}`),
+  ]
   const child = spawn(process.execPath, [...args, ...asked], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
