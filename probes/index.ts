@@ -68,6 +68,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcpconnlat/probe.ts')).default,
   },
+  tcpdrop: {
+    summary: 'TCP segments that the kernel drops: which connection, why, where in the kernel',
+    example: 'ebpf-run tcpdrop --stack',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpdrop/probe.ts')).default,
+  },
   tcplife: {
     summary: 'TCP connections when they end: who, how long, how many bytes, how it ended',
     example: 'ebpf-run tcplife --rport 443',
@@ -98,6 +104,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcptop/probe.ts')).default,
   },
+  tcptracer: {
+    summary: 'TCP connections from connect or accept to close, with each send and receive on request',
+    example: 'ebpf-run tcptracer --data --rport 443',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcptracer/probe.ts')).default,
+  },
 }
 
 /** Name to definition, for the types of the library. */
@@ -113,9 +125,11 @@ export interface Builtin {
   tcpcong: typeof import('./tcpcong/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpconnlat: typeof import('./tcpconnlat/probe.ts').default
+  tcpdrop: typeof import('./tcpdrop/probe.ts').default
   tcplife: typeof import('./tcplife/probe.ts').default
   tcpreset: typeof import('./tcpreset/probe.ts').default
   tcprtt: typeof import('./tcprtt/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
+  tcptracer: typeof import('./tcptracer/probe.ts').default
 }

@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly outcome?: 'failed' | 'ok'
   /** The probe's own options, as they are typed: `{ min: '10ms' }`. */
   readonly params?: Readonly<Record<string, FilterValue>>
+  /** The probe's own switches that are on, such as `['stack']` of tcpdrop. */
+  readonly switches?: readonly string[]
   /** Force a way of doing it. */
   readonly variant?: string
   /** Only variants of this back-end. */
@@ -116,6 +118,7 @@ export function run<N extends ProbeName>(
       {
         filters,
         params: parseParams(probe.spec, paramTexts(options.params ?? {})),
+        switches: options.switches ?? [],
         variant: options.variant ?? null,
         backend: options.backend ?? null,
         bufferBytes: options.bufferBytes ?? null,

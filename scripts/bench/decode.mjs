@@ -85,7 +85,7 @@ function counting(mode) {
   const decoder = createDecoder({
     token,
     events,
-    layouts: layoutsOfProbe(events, {}),
+    layouts: layoutsOfProbe(events),
     clock: { offsetNs: 1_790_000_000_123_456_789n },
     mode,
     handlers: {

@@ -17,7 +17,7 @@ export async function loadDefinitions() {
   )
 }
 
-const cell = (name, probe, variant, aggregate) => ({
+const cell = (name, probe, variant, aggregate, switches = []) => ({
   name,
   probe,
   variant,
@@ -27,6 +27,7 @@ const cell = (name, probe, variant, aggregate) => ({
   events: aggregate !== undefined,
   /** Fields to group by where it counts in the kernel. */
   by: null,
+  switches,
 })
 
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
@@ -37,6 +38,9 @@ const groupings = {
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
   tcptop: ['pid', 'comm', 'laddr', 'lport', 'raddr', 'rport'],
 }
+
+/** Probes that scripts/lab/inside/owners.py has traffic for. */
+const ownerProbes = ['retrans', 'tcpreset', 'tcpstates']
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
 const summaryCell = (probe, backend, grouping) => ({
@@ -55,28 +59,52 @@ function summaryCells({ name, variants }, place) {
     .map((backend) => summaryCell(name, backend, { by }))
 }
 
+/** What a variant needs, with the probe's switches that are on. */
+function needsOf({ needs, switches = {} }, on) {
+  return [...needs, ...on.flatMap((name) => switches[name] ?? [])]
+}
+
+/** The switches that a variant is tried with: none, then each that it can do. */
+function switchesOf({ switches: own = {} }, { switches = {} }) {
+  return [
+    [],
+    ...Object.keys(switches).flatMap((name) => (typeof own[name] === 'string' ? [] : [[name]])),
+  ]
+}
+
 /** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
-function isNative({ backend, needs }) {
-  return backend === 'bpftrace' && needs.every((need) => !('function' in need) && !need.raw)
+function isNative(variant, on) {
+  return (
+    variant.backend === 'bpftrace' &&
+    needsOf(variant, on).every((need) => !('function' in need) && !need.raw)
+  )
 }
 
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
- * bcc runs), compares with bcc's own tool (PROBE-beside), counts in the kernel (PROBE-bpftrace-summary, PROBE-bcc-summary), and
- * asks whose connections they are (PROBE-owners-VARIANT).
+ * bcc runs, PROBE-VARIANT-SWITCH the one with a switch on), compares with bcc's own tool (PROBE-beside), counts in the kernel
+ * (PROBE-bpftrace-summary, PROBE-bcc-summary), and asks whose connections they are (PROBE-owners-VARIANT).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, owner, variants, aggregate }) => [
+  const cells = definitions.flatMap(({ name: probe, variants, aggregate, ...definition }) => [
     ...summaryCells({ name: probe, variants }, place),
+    ...variants.flatMap((variant) =>
+      switchesOf(variant, definition)
+        .filter((on) => place === 'boot' || isNative(variant, on))
+        .map((on) => {
+          const name = [probe, variant.name, ...on].join('-')
+          return cell(name, probe, variant.name, aggregate, on)
+        }),
+    ),
     ...variants
-      .filter((variant) => place === 'boot' || isNative(variant))
-      .flatMap(({ name }) => [
-        cell(`${probe}-${name}`, probe, name, aggregate),
-        ...(owner === 'socket'
-          ? [{ ...cell(`${probe}-owners-${name}`, probe, name, aggregate), owners: true }]
-          : []),
-      ]),
+      .filter(
+        (variant) => ownerProbes.includes(probe) && (place === 'boot' || isNative(variant, [])),
+      )
+      .map(({ name }) => ({
+        ...cell(`${probe}-owners-${name}`, probe, name, aggregate),
+        owners: true,
+      })),
     ...(place === 'boot' && toolNames.includes(probe)
       ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
       : []),
@@ -147,6 +175,28 @@ export const impossible = [
     name,
     says: 'the tracepoint came with 5.19',
   })),
+  ...['tcptracer-fexit', 'tcptracer-fexit-data'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'bpftrace 0.11 has no fentry',
+  })),
+  ...['debian11', 'debian12'].flatMap((guest) =>
+    ['tcptracer-kprobe-data', 'tcptracer-tracepoint-data'].map((name) => ({
+      guest,
+      name,
+      says: 'the tracepoints came with 6.3',
+    })),
+  ),
+  ...['tcpdrop-tracepoint', 'tcpdrop-tracepoint-stack'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'kernels before 5.17 tell no reason, and bpftrace 0.11 limits a format to 64 bytes',
+  })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'tcpdrop-rawtracepoint-stack',
+    says: 'this bpftrace has no raw tracepoints',
+  })),
   ...['debian11', 'debian12'].flatMap((guest) =>
     [
       'exitsnoop',
@@ -154,6 +204,7 @@ export const impossible = [
       'tcpcong',
       'tcpconnect',
       'tcpconnlat',
+      'tcpdrop',
       'tcplife',
       'tcpreset',
       'tcprtt',

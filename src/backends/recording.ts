@@ -20,6 +20,8 @@ export interface RecordingHead {
   readonly format: 1
   readonly probe: string
   readonly variant: string
+  /** The probe's switches that were on; absent: none. */
+  readonly switches?: readonly string[]
   readonly token: string
   /** Of the events as they were defined: a recording of other fields cannot be decoded. */
   readonly layout: string

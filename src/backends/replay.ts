@@ -2,6 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import { withNames } from '../schema/names.ts'
+import { fieldsLeftOut, withSwitches } from '../schema/switches.ts'
 import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
@@ -12,7 +13,7 @@ import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './
 
 export interface Replay {
   readonly head: RecordingHead
-  /** With the names that its enums had on the host of the recording. */
+  /** With the names that its enums had on the host of the recording, without the event types that were switched off. */
   readonly probe: ProbeSpec
   /** Feeds the recorded bytes through the same decoder as a live run; returns the account as the bytes tell it. */
   play(onEvent: (event: AnyEvent) => boolean): {
@@ -32,13 +33,16 @@ export function headOf(file: Buffer): RecordingHead {
 /** A recording of this probe, ready to be played. Throws BAD_RECORDING when its events were defined otherwise. */
 export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
   const head = headOf(file)
-  const probe = withNames(spec, head.host.facts?.tracepoints ?? {})
+  const switches = head.switches ?? []
+  const probe = withNames(withSwitches(spec, switches), head.host.facts?.tracepoints ?? {})
   const variant = probe.variants.find((each) => each.name === head.variant)
   const layouts =
     variant === undefined
       ? undefined
-      : [variant.cannotTell, { ...variant.cannotTell, ...laterFields(probe) }]
-          .map((cannotTell) => layoutsOfProbe(probe.events, cannotTell))
+      : [{}, laterFields(probe)]
+          .map((later) =>
+            layoutsOfProbe(probe.events, { ...fieldsLeftOut(probe, variant, switches), ...later }),
+          )
           .find((each) => layoutDigest(probe, each) === head.layout)
   if (layouts === undefined) {
     throw new EbpfRunError({

@@ -170,6 +170,12 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
     default: paramText(param, param.default),
     live: true as const,
   }))
+  const switches = Object.entries(probe.switches ?? {}).map(([name, { doc }]) => ({
+    name,
+    boolean: true as const,
+    doc,
+    live: true as const,
+  }))
   const events =
     probe.aggregate === undefined
       ? []
@@ -181,5 +187,5 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
             group: summaryGroup,
           },
         ]
-  return [...filters, ...params, ...events, ...runOptions]
+  return [...filters, ...params, ...switches, ...events, ...runOptions]
 }

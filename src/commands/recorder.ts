@@ -44,6 +44,7 @@ export function openRecorder(
         format: 1,
         probe: plan.probe.name,
         variant: plan.variant.name,
+        ...(plan.switches.length > 0 ? { switches: plan.switches } : {}),
         token,
         layout: layoutDigest(plan.probe, plan.layouts),
         ...(Object.hasOwn(builtin, plan.probe.name) ? {} : { definition: plan.probe }),

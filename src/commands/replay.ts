@@ -51,7 +51,7 @@ export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io)
     request.out === null ? openStdout(io.env, events) : openFile(request.out, events)
   const resolver = request.resolve ? createResolver() : null
   const sink = sinks[request.output](out, {
-    probe: probe.spec,
+    probe: recording.probe,
     fields: request.fields,
     header: !isSet(parsed, 'no-header'),
     utc: isSet(parsed, 'utc'),

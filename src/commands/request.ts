@@ -66,6 +66,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
         ...(parsed.command === null || isSet(parsed, 'all') ? [] : [commandFilter]),
       ],
       params: paramsOf(probe.spec, text),
+      switches: Object.keys(probe.spec.switches ?? {}).filter((name) => isSet(parsed, name)),
       variant: text('variant'),
       backend: text('backend'),
       bufferBytes: when('buffer', parseSize),

@@ -3,6 +3,7 @@ import type { Fact, HostFacts } from '../host/facts.ts'
 import type { BackendName, ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
 import { withNames } from '../schema/names.ts'
+import { fieldsLeftOut, withSwitches } from '../schema/switches.ts'
 import { groupLayouts } from '../wire/groups.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { bccPlan } from './bcc-plan.ts'
@@ -31,6 +32,8 @@ export interface LoadedProbe {
 export interface PlanRequest {
   readonly filters: readonly AnyFilter[]
   readonly params: Readonly<Record<string, number>>
+  /** The probe's switches that are on; absent: none. */
+  readonly switches?: readonly string[]
   /** Force a variant by name; null lets the plan choose. */
   readonly variant: string | null
   /** Only variants of this back-end; null lets the plan choose. */
@@ -56,8 +59,10 @@ export interface Consideration {
 
 /** A probe, its parameters and this host's facts, ready to run. Pure data and one pure function. */
 export interface Plan {
-  /** With the names that its enums have on this host. */
+  /** With the names that its enums have on this host, without the event types that are switched off. */
   readonly probe: ProbeSpec
+  /** The switches that are on. */
+  readonly switches: readonly string[]
   readonly variant: VariantSpec
   /** Of bpftrace; null for another back-end. */
   readonly dialect: Dialect | null
@@ -156,21 +161,22 @@ function completePlan(
   facts: HostFacts,
   considered: readonly Consideration[],
 ): Plan {
-  const spec = withNames(probe.spec, facts.tracepoints)
+  const switches = request.switches ?? []
+  const spec = withNames(withSwitches(probe.spec, switches), facts.tracepoints)
   const dialect = dialectOf(variant, dialectOfHost(facts))
-  const layouts = layoutsOfProbe(spec.events, variant.cannotTell)
+  const layouts = layoutsOfProbe(spec.events, fieldsLeftOut(spec, variant, switches))
   const common = {
     where: `${spec.name}/${variant.template}`,
     nodes: nodesOf(probe, variant),
     events: spec.events,
     layouts,
     libraries: facts.libraries ?? {},
-    options: Object.fromEntries(
-      Object.entries(variant.options ?? {}).map(([name, need]) => [
-        name,
+    options: {
+      ...mapValues(variant.options ?? {}, (need) =>
         typeof need === 'boolean' ? need : checkNeed(need, facts, dialect).is === 'yes',
-      ]),
-    ),
+      ),
+      ...mapValues(spec.switches ?? {}, (_, name) => switches.includes(name)),
+    },
     params: { ...defaultParams(spec), ...request.params },
     filters: request.filters,
     summary: request.summary ? planSummary(request.summary, layouts) : null,
@@ -186,6 +192,7 @@ function completePlan(
   if (common.summary !== null) requireKernelFilters(applied, request.filters)
   return {
     probe: spec,
+    switches,
     variant,
     dialect,
     clock: way.clock,
@@ -297,10 +304,20 @@ function objections(
   const other = notAskedFor(variant, request)
   if (other !== null) return [other]
   if (variant.backend === 'bpftrace' && dialect === null) return [noBpftrace(facts).message]
-  const unmet = variant.needs
+  const asked = (request.switches ?? []).map((name) => ({
+    name,
+    need: variant.switches?.[name] ?? [],
+  }))
+  const unmet = [
+    ...variant.needs,
+    ...asked.flatMap(({ need }) => (typeof need === 'string' ? [] : need)),
+  ]
     .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
     .filter(({ fact }) => fact.is !== 'yes')
     .map(({ need, fact }) => `needs ${needText(need)}: ${factText(fact)}`)
+  const unable = asked.flatMap(({ name, need }) =>
+    typeof need === 'string' ? [`cannot do --${name}: ${need}`] : [],
+  )
   const blind = request.filters.flatMap((filter) =>
     filter.by !== 'outcome' && filter.field in variant.cannotTell
       ? [
@@ -308,7 +325,7 @@ function objections(
         ]
       : [],
   )
-  return [...unmet, ...blind]
+  return [...unmet, ...unable, ...blind]
 }
 
 /** That the request names another variant or back-end; null when it does not. */
@@ -367,4 +384,11 @@ function defaultParams(spec: ProbeSpec): Record<string, number> {
   return Object.fromEntries(
     Object.entries(spec.params ?? {}).map(([name, param]) => [name, param.default]),
   )
+}
+
+function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  of: (value: A, name: string) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, of(value, name)]))
 }

@@ -17,6 +17,9 @@ export function questionsOf(probe: LoadedProbe): Questions {
   const needs = probe.spec.variants.flatMap((variant) => [
     ...variant.needs,
     ...Object.values(variant.options ?? {}).filter((option) => typeof option !== 'boolean'),
+    ...Object.values(variant.switches ?? {}).flatMap((needs) =>
+      typeof needs === 'string' ? [] : needs,
+    ),
   ])
   const fields = Object.values(probe.spec.events).flatMap((event): readonly FieldSpec[] =>
     Object.values(event.fields),

@@ -2,6 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { LibraryFacts } from '../host/facts.ts'
 import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
 import type { EventSpec } from '../schema/define.ts'
+import { kinds } from '../schema/kinds.ts'
 import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { kernelCondition } from './conditions.ts'
@@ -365,11 +366,14 @@ ${body}`
     )
     const struct = this.structs[at]
     if (struct === undefined) throw this.broken(`{{emit ${emit.event}}} is no event of this probe`)
+    const fields = events[emit.event]?.fields ?? {}
     for (const name of emit.values.keys()) {
-      if (!struct.members.some((member) => member.name === name))
+      // What this run leaves out may stand in the template.
+      const spec = fields[name]
+      const isLeftOut = spec !== undefined && kinds[spec.kind].travel !== 'derived'
+      if (!isLeftOut && !struct.members.some((member) => member.name === name))
         throw this.broken(`${emit.event}.${name} is emitted, but is not on the wire`)
     }
-    const fields = events[emit.event]?.fields ?? {}
     const conditions = filters.flatMap((filter, index) => {
       const applied = kernelCondition(
         filter,

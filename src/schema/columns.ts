@@ -32,6 +32,7 @@ const shapes: Partial<Record<Kind, Shape>> = {
   u64: { heading: (name) => name.replace(/_ns$/, '_ms') },
   text: { min: 8 },
   texts: { min: 10 },
+  stack: { min: 10 },
 }
 
 /** The columns of a probe's table: its default ones, or those named. Error: BAD_VALUE for a field that is not there. */
@@ -111,14 +112,14 @@ function columnOf(name: string, field: FieldSpec, isDefault: boolean, utc: boole
   const heading = field.heading ?? (shape.heading?.(name, utc) ?? name).toUpperCase()
   const usual = shape.width ?? kinds[kind].width
   const width = Math.max(field.width ?? Math.min(usual, bytes), heading.length)
-  const widest = { text: bytes, texts: Infinity }
+  const widest: Partial<Record<Kind, number>> = { text: bytes, texts: Infinity, stack: Infinity }
   return {
     name,
     kind,
     heading,
     width,
     min: Math.max(heading.length, Math.min(width, shape.min ?? width)),
-    max: kind === 'text' || kind === 'texts' ? Math.max(width, widest[kind]) : width,
+    max: Math.max(width, widest[kind] ?? width),
     align: kinds[kind].align,
     isDefault,
   }

@@ -12,7 +12,7 @@ export interface CsvColumn {
 
 /**
  * The CSV columns of a probe: one a field under its own name, two (`_code`, `_name`) for a result, a JSON array for
- * a list of texts, then `escaped` and `cut` as field names between spaces. `event` comes first when there are several types.
+ * a list, then `escaped` and `cut` as field names between spaces. `event` comes first when there are several types.
  * Error: BAD_VALUE for a field that is not there.
  */
 export function csvColumns(
@@ -37,12 +37,15 @@ const columnsByKind: Partial<Record<Kind, (name: string) => readonly CsvColumn[]
     { header: `${name}_code`, cell: (event) => resultOf(event[name])?.code ?? null },
     { header: `${name}_name`, cell: (event) => resultOf(event[name])?.name ?? null },
   ],
-  texts: (name) => [
-    {
-      header: name,
-      cell: (event) => (Array.isArray(event[name]) ? JSON.stringify(event[name]) : null),
-    },
-  ],
+  texts: (name) => [listColumn(name)],
+  stack: (name) => [listColumn(name)],
+}
+
+function listColumn(header: string): CsvColumn {
+  return {
+    header,
+    cell: (event) => (Array.isArray(event[header]) ? JSON.stringify(event[header]) : null),
+  }
 }
 
 function columnsOfKind(name: string, kind: Kind): readonly CsvColumn[] {

@@ -64,6 +64,8 @@ export interface VariantSpec {
   readonly needs: readonly Need[]
   /** Conditions that a template may ask with `{{when NAME}}`: what the host must have, or true for this variant. */
   readonly options?: Readonly<Record<string, Need | boolean>>
+  /** What it needs beside `needs` where a switch of the probe is on; a text: why it cannot do that. */
+  readonly switches?: Readonly<Record<string, readonly Need[] | string>>
   /** Field to the reason why this variant leaves it null. */
   readonly cannotTell: Readonly<Record<string, string>>
   /** What the kernel may keep from this variant, for people. */
@@ -82,6 +84,15 @@ export interface ProbeParam {
   readonly max: number
 }
 
+/** What the user can switch on. A template asks for it with `{{when NAME}}`; what it brings costs nothing without it. */
+export interface ProbeSwitch {
+  readonly doc: string
+  /** Event types that there are only with it. */
+  readonly events?: readonly string[]
+  /** Fields that are null without it. */
+  readonly fields?: readonly string[]
+}
+
 export interface ProbeSpec {
   readonly name: string
   readonly aliases?: readonly string[]
@@ -98,6 +109,7 @@ export interface ProbeSpec {
     readonly max: number
   }[]
   readonly params?: Readonly<Record<string, ProbeParam>>
+  readonly switches?: Readonly<Record<string, ProbeSwitch>>
   /** What is shown unless `--events` asks for each one: there are too many of them. */
   readonly aggregate?: {
     readonly by: readonly string[]

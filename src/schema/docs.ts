@@ -28,6 +28,7 @@ const typeWords: Record<Kind, string> = {
   result: '{code, name}',
   text: 'text',
   texts: 'list of texts',
+  stack: 'list of `function+offset`',
   time: 'RFC 3339 time',
   family: 'integer',
   errno: 'errno name',
@@ -82,6 +83,16 @@ export function needText(need: Need): string {
   return 'bcc' in need ? `bcc ${need.bcc} for Python` : `bpftrace ${need.bpftrace}`
 }
 
+/** All that a variant needs, also for the probe's switches. */
+function needsText({ needs, switches = {} }: VariantSpec): string {
+  const more = Object.entries(switches).map(([name, each]) =>
+    typeof each === 'string'
+      ? `without --${name}: ${each}`
+      : `with --${name} ${each.map(needText).join('; ')}`,
+  )
+  return [...needs.map(needText), ...more].join('; ')
+}
+
 /** Fields that a variant cannot tell, those with one reason together. */
 export function cannotTellTexts(variant: VariantSpec): readonly string[] {
   const fieldsByReason = new Map<string, readonly string[]>()
@@ -111,7 +122,7 @@ export function fieldsMarkdown(probe: ProbeSpec): string {
     ['Variant', 'Needs', 'Cannot tell', 'Misses', 'Cost'],
     probe.variants.map((variant) => [
       `\`${variant.name}\``,
-      variant.needs.map(needText).join('; '),
+      needsText(variant),
       cannotTellTexts(variant).join('; '),
       variant.misses,
       variant.cost,
@@ -168,7 +179,7 @@ function variantRows(variant: VariantSpec): readonly (readonly [string, string])
     typeof option === 'boolean' ? [] : [needText(option)],
   )
   return [
-    ['needs', variant.needs.map(needText).join('; ')],
+    ['needs', needsText(variant)],
     ...(options.length === 0 ? [] : [['better with', options.join('; ')] as const]),
     ...cannotTellTexts(variant).map((text) => ['cannot tell', text] as const),
     ['misses', variant.misses],

@@ -107,6 +107,14 @@ export const kinds = {
     width: 24,
     align: 'left',
   },
+  /** The kernel's call stack, one function a line on the wire, the innermost first; as a list `function+offset`. */
+  stack: {
+    travel: 'text',
+    printf: '%s',
+    json: { type: 'array', items: { type: 'string' } },
+    width: 40,
+    align: 'left',
+  },
   /** Wall-clock time of `ktime_ns`, RFC 3339 with nanosecond digits, UTC. */
   time: {
     travel: 'derived',
@@ -165,6 +173,7 @@ export interface KindValue {
   result: Result
   text: string
   texts: readonly (string | null)[]
+  stack: readonly string[]
   time: string
   family: 4 | 6
   errno: string

@@ -30,6 +30,7 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   result: (value) => asIs(resultOf(value)?.name ?? value),
   text: (value) => (value === '' || value === '-' ? `'${value}'` : asIs(value)),
   texts: (value, context) => (Array.isArray(value) ? shellLine(value, context) : asIs(value)),
+  stack: (value) => asIs(Array.isArray(value) ? value.join(' < ') : value),
   time: (value, { utc }) => clockTime(String(value), utc),
   family: asIs,
   errno: asIs,

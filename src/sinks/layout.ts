@@ -109,5 +109,5 @@ function widestText(columns: readonly Column[], widths: readonly number[]): numb
 }
 
 function isText(column: Column | undefined): boolean {
-  return column?.kind === 'text' || column?.kind === 'texts'
+  return column?.kind === 'text' || column?.kind === 'texts' || column?.kind === 'stack'
 }

@@ -27,10 +27,11 @@ export interface FastDefinition {
   readonly token: string
 }
 
-/** Compiles one event's own record; null for events with lists, which are joined from parts. */
+/** Compiles one event's own record; null for events with lists, which are joined from parts, and for call stacks. */
 export function compileRecord(definition: FastDefinition, support: FastSupport): FastRecord | null {
   const fields = Object.entries(definition.spec.fields)
-  if (fields.some(([, field]) => field.kind === 'texts')) return null
+  const hasStack = definition.layout.texts.some(({ spec }) => spec.kind === 'stack')
+  if (hasStack || fields.some(([, field]) => field.kind === 'texts')) return null
   const named = fields.filter(([, field]) => field.kind === 'enum' || field.names !== undefined)
   const nameTables = {
     line: Object.fromEntries(named.map(([name, field]) => [name, jsonNames(field.names)])),

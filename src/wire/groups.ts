@@ -88,9 +88,12 @@ export function groupLayouts(
   })
 }
 
+/** Kinds of which no two values are the same, and lists. */
+const noKeys: ReadonlySet<string> = new Set(['ktime', 'texts', 'stack'])
+
 function keysOf(layout: RecordLayout): readonly GroupKey[] {
   return [...layout.closed, ...layout.texts]
-    .filter(({ spec }) => spec.kind !== 'ktime' && spec.kind !== 'texts' && !isMeasure(spec))
+    .filter(({ spec }) => !noKeys.has(spec.kind) && !isMeasure(spec))
     .map(({ name, spec }) => ({ name, spec, as: formOf(spec) }))
 }
 

@@ -1,4 +1,4 @@
-import type { EventSpec, FieldSpec, VariantSpec } from '../schema/define.ts'
+import type { EventSpec, FieldSpec } from '../schema/define.ts'
 import { kinds } from '../schema/kinds.ts'
 
 /*
@@ -29,15 +29,15 @@ export interface RecordLayout {
   readonly texts: readonly WireField[]
 }
 
-/** The layouts of one event in one variant: its own, then one for each `texts` field, codes from `firstCode` on. */
+/** The layouts of one event without the fields left out: its own, then one for each `texts` field, codes from `firstCode` on. */
 export function layoutsOf(
   name: string,
   event: EventSpec,
-  cannotTell: VariantSpec['cannotTell'],
+  leftOut: ReadonlySet<string>,
   firstCode: number,
 ): readonly RecordLayout[] {
   const fields = Object.entries(event.fields)
-    .filter(([field]) => !(field in cannotTell))
+    .filter(([field]) => !leftOut.has(field))
     .map(([field, spec]) => ({ name: field, spec }))
   const travelling = (how: 'closed' | 'text') =>
     fields.filter((field) => kinds[field.spec.kind].travel === how)
@@ -66,14 +66,14 @@ export function layoutsOf(
   ]
 }
 
-/** All layouts of a probe in one variant. */
+/** All layouts of a probe's events, without the fields left out. */
 export function layoutsOfProbe(
   events: Readonly<Record<string, EventSpec>>,
-  cannotTell: VariantSpec['cannotTell'],
+  leftOut: ReadonlySet<string> = new Set(),
 ): readonly RecordLayout[] {
   const layouts: RecordLayout[] = []
   for (const [name, event] of Object.entries(events)) {
-    layouts.push(...layoutsOf(name, event, cannotTell, '0'.charCodeAt(0) + layouts.length))
+    layouts.push(...layoutsOf(name, event, leftOut, '0'.charCodeAt(0) + layouts.length))
   }
   return layouts
 }

@@ -6,7 +6,7 @@ import { derive, isDerivedFrom } from './derived.ts'
 import type { RecordLayout, WireField } from './layout.ts'
 import { createListJoin, type ListItems } from './list-join.ts'
 import { variable } from './snippets.ts'
-import { readText, type TextValue } from './texts.ts'
+import { readStack, readText, type TextValue } from './texts.ts'
 import { Bad, createClosedReader, type Addresses } from './values.ts'
 
 /** What an event's reader shares with the other readers of its decoder. */
@@ -126,6 +126,7 @@ function createFieldReader({ name, field, own, context }: FieldPlace): ReadField
     const argcAt = positionOf(own.closed, 'argc')
     return (record) => showList(record, name, Number(record.values[argcAt] ?? 0))
   }
+  if (textAt >= 0 && field.kind === 'stack') return ({ texts }) => readStack(texts[textAt] ?? '')
   if (textAt >= 0) {
     return (record) => showText(record, name, readText(record.texts[textAt] ?? '', field))
   }

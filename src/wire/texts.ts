@@ -26,6 +26,15 @@ export function readText(latin1: string, rules: TextRules): TextValue {
     : { value: escapeBytes(shown), escaped: true, cut }
 }
 
+/** A call stack as bpftrace prints it, a line a function with blanks in front, to its lines; null for none. */
+export function readStack(latin1: string): readonly string[] | null {
+  const lines = latin1
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  return lines.length === 0 ? null : lines
+}
+
 /** Bytes of a shown text: the way back from `readText`. */
 export function textBytes(value: string, escaped: boolean): Buffer {
   if (!escaped) return Buffer.from(value, 'utf8')

@@ -87,7 +87,9 @@ describe.each(specs)('probe %s', (name, spec) => {
   })
 
   test('lists every option of its own under OPTIONS', () => {
-    const shared = new Set(optionsOf({ ...spec, events: {}, params: {} }).map((each) => each.name))
+    const shared = new Set(
+      optionsOf({ ...spec, events: {}, params: {}, switches: {} }).map((each) => each.name),
+    )
     const missing = optionsOf(spec)
       .filter((option) => !shared.has(option.name))
       .filter((option) => !section('OPTIONS').includes(`\`--${option.name}`))

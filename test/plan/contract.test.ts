@@ -124,6 +124,27 @@ describe('every variant of every probe', () => {
     expect(ungated).not.toContain('@stop_')
   })
 
+  it.each(
+    cells.flatMap((cell) =>
+      Object.keys(cell.probe.spec.switches ?? {}).map((flag) => ({ ...cell, flag })),
+    ),
+  )('renders for bpftrace $version with --$flag: $name', (cell) => {
+    const { probe, variant, version, flag } = cell
+    const facts = factsFor(probe, version)
+    const more = variant.switches?.[flag] ?? []
+    const needs = typeof more === 'string' ? variant.needs : [...variant.needs, ...more]
+    if (typeof more === 'string' || !canRender({ ...variant, needs }, facts)) {
+      expect(() => planned(probe, variant, facts, null, [flag])).toThrow(EbpfRunError)
+      return
+    }
+
+    const plan = planned(probe, variant, facts, null, [flag])
+    const program = plan.render(plan.placeholders)
+
+    checkProgram(plan, program)
+    expect(program).not.toBe(planned(probe, variant, facts).render(plan.placeholders))
+  })
+
   it.each(cells.filter(({ variant }) => !variant.needs.some((need) => 'btf' in need)))(
     'renders for bpftrace $version on a kernel without BTF: $name',
     ({ probe, variant, version }) => {
@@ -175,8 +196,9 @@ function planned(
   variant: VariantSpec,
   facts: HostFacts,
   summary: SummaryRequest | null = null,
+  switches: readonly string[] = [],
 ): Plan {
-  const base = { filters: [], params: {}, backend: null, bufferBytes: null, summary }
+  const base = { filters: [], params: {}, switches, backend: null, bufferBytes: null, summary }
   const request = { ...base, variant: variant.name }
   return makePlan(probe, request, facts)
 }

@@ -30,7 +30,10 @@ export function handmadeFacts(differences: Partial<HostFacts> = {}): HostFacts {
 /** The same, with everything that a probe asks for and one bpftrace version. */
 export function factsFor(probe: LoadedProbe, version: string): HostFacts {
   const { tracepoints, functions, members, libraryFunctions = [] } = questionsOf(probe)
-  const needed = probe.spec.variants.flatMap((variant) => variant.needs)
+  const needed = probe.spec.variants.flatMap(({ needs, switches = {} }) => [
+    ...needs,
+    ...Object.values(switches).flatMap((each) => (typeof each === 'string' ? [] : each)),
+  ])
   const fieldsOf = (name: string) =>
     needed.flatMap((need) =>
       'tracepoint' in need && need.tracepoint === name ? (need.fields ?? []) : [],

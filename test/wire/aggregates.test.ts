@@ -19,7 +19,7 @@ const events = {
     table: [],
   },
 } as const
-const layouts = layoutsOfProbe(events, {})
+const layouts = layoutsOfProbe(events)
 const groupsBy = (...by: string[]) => groupLayouts(layouts, by)
 
 /** Lines as bpftrace prints these maps. */
@@ -124,9 +124,7 @@ describe('a dump', () => {
   test('is ordered by bytes where there are bytes', () => {
     const bytes = { kind: 'u64', measure: true, doc: 'bytes' } as const
     const fields = { rport: socket.rport, sent: bytes, received: bytes }
-    const groups = groupLayouts(layoutsOfProbe({ move: { doc: '', fields, table: [] } }, {}), [
-      'rport',
-    ])
+    const groups = groupLayouts(layoutsOfProbe({ move: { doc: '', fields, table: [] } }), ['rport'])
     const aggregates = createAggregates(token, groups)
     const lines = [count('22', 9), count('443', 1), sum('22', 10), sum('443', 9)]
     for (const line of [...lines, `@a_${token}_0_1[443]: 2`]) aggregates.line(line)

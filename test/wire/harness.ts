@@ -66,7 +66,7 @@ export const short = {
 } as const satisfies EventSpec
 
 export const events = { kitchen, listing, short }
-export const layouts = layoutsOfProbe(events, {})
+export const layouts = layoutsOfProbe(events)
 
 /** The layout of an event's own record. */
 export function layoutOf(event: keyof typeof events): RecordLayout {

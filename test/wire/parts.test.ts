@@ -91,7 +91,7 @@ describe('a list that arrives in parts', () => {
     const decoder = createDecoder({
       token,
       events: spec,
-      layouts: layoutsOfProbe(spec, {}),
+      layouts: layoutsOfProbe(spec),
       clock: { offsetNs: 0n },
       mode: 'object',
       handlers: {

@@ -8,6 +8,7 @@ function fits(expected, value) {
     const [least, most] = expected.between
     return typeof value === 'number' && value >= least && value <= most
   }
+  if (Array.isArray(expected.contains)) return fitsStack(expected.contains, value)
   if (Array.isArray(expected.starts)) return fitsStart(expected, value)
   if (Array.isArray(expected.readable)) {
     return (
@@ -17,6 +18,16 @@ function fits(expected, value) {
     )
   }
   return JSON.stringify(expected) === JSON.stringify(value)
+}
+
+/** A call stack: several functions, one of these among them. */
+function fitsStack(names, value) {
+  return (
+    Array.isArray(value) &&
+    value.length > 1 &&
+    value.every((each) => /^[\w.]+\+\d+$/.test(each)) &&
+    value.some((each) => names.some((name) => each.startsWith(name)))
+  )
 }
 
 /** A list that may be cut: at least the first 20 items, or all. */
@@ -39,6 +50,15 @@ function breaches(lines, events) {
   return events.filter((event) =>
     rules.some(({ where, fields }) => hasAll(where, event) && !hasAll(fields, event)),
   )
+}
+
+function isBinding(expected) {
+  return typeof expected?.same === 'string'
+}
+
+/** Whether a value is the one that has this name already, or can get it: no two names have the same value. */
+function fitsBinding(bound, name, value) {
+  return bound.has(name) ? bound.get(name) === value : !new Set(bound.values()).has(value)
 }
 
 function isInScope(scope, event) {
@@ -97,10 +117,19 @@ export function judge(lines, all, summary) {
   const total = lines.find((line) => line.total !== undefined)?.total ?? null
   const events = all.filter((event) => isInScope(scope, event))
   const left = [...events]
+  const bound = new Map()
   const missing = expectations.filter((expected) => {
-    const at = left.findIndex((event) => hasAll(expected, event))
-    if (at >= 0) left.splice(at, 1)
-    return at < 0
+    const fields = Object.entries(expected)
+    const at = left.findIndex((event) =>
+      fields.every(([field, value]) =>
+        isBinding(value) ? fitsBinding(bound, value.same, event[field]) : fits(value, event[field]),
+      ),
+    )
+    if (at < 0) return true
+    for (const [field, value] of fields)
+      if (isBinding(value)) bound.set(value.same, left[at][field])
+    left.splice(at, 1)
+    return false
   })
   const expected = total ?? expectations.length
   const surplus = total === null ? left : []

@@ -16,7 +16,7 @@ def scope(*parts):
 
 
 def expect(**fields):
-    """One event that must come. {"any": [...]} is a choice, {"between": [least, most]} a range; a field that is not named is not looked at."""
+    """One event that must come. {"any": [...]} is a choice, {"between": [least, most]} a range, {"contains": [...]} a call stack with one of these functions, {"same": NAME} one value wherever that name stands, and another for each name; a field that is not named is not looked at."""
     print(json.dumps({"expect": fields}), flush=True)
 
 
@@ -79,6 +79,11 @@ lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def variant():
     """The variant that is tried, where the lab runs one: some see what others cannot."""
     return os.environ.get("EBPF_RUN_VARIANT", "")
+
+
+def switches():
+    """The probe's switches that are on, where the lab runs it."""
+    return os.environ.get("EBPF_RUN_SWITCHES", "").split()
 
 
 def tracepoint_fields(name):

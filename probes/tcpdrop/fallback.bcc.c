@@ -1,0 +1,127 @@
+#include <linux/skbuff.h>
+#include <linux/netdevice.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+#include <net/dst.h>
+#include <net/tcp_states.h>
+
+{{include ../owners.bcc.c}}
+
+{{tracepoint skb:kfree_skb}}
+{
+  if (ctx->protocol != 0x0800 && ctx->protocol != 0x86dd) return 0;
+  struct sk_buff *skb = (struct sk_buff *)ctx->skbaddr;
+  {{when reason}}
+  // Numbers below this one are no reasons: not dropped yet, consumed.
+  u64 reason = ctx->reason;
+  if (reason < SKB_DROP_REASON_NOT_SPECIFIED) return 0;
+  {{else}}
+  u64 reason = 4294967295U;
+  {{end}}
+  {{when rxsk}}
+  struct sock *sk = (struct sock *)ctx->rx_sk;
+  {{else}}
+  struct sock *sk = 0;
+  {{end}}
+  unsigned char *head = {{read skb->head}};
+  unsigned char *ip = head + {{read skb->network_header}};
+  u64 first = {{read *(u8 *)ip}};
+  unsigned char *tcp = 0;
+  // A fragment has a TCP header only if it is the first.
+  if (ctx->protocol == 0x0800 && first >> 4 == 4) {
+    u64 protocol = {{read *(u8 *)(ip + 9)}};
+    u64 fragment = {{port *(u16 *)(ip + 6)}};
+    if (protocol == IPPROTO_TCP && (fragment & 8191) == 0) tcp = ip + (first & 15) * 4;
+  }
+  if (ctx->protocol == 0x86dd && first >> 4 == 6) {
+    u64 protocol = {{read *(u8 *)(ip + 6)}};
+    if (protocol == IPPROTO_TCP) tcp = ip + 40;
+  }
+  if (tcp == 0) return 0;
+  u64 iif = {{read skb->skb_iif}};
+  u64 direction = iif != 0 ? 2 : 1;
+  // What is beyond the linear part of the packet cannot be read here.
+  u64 source = 0;
+  u64 dest = 0;
+  u64 flags = 65535;
+  if (tcp + 20 <= head + {{read skb->tail}}) {
+    source = {{port *(u16 *)tcp}};
+    dest = {{port *(u16 *)(tcp + 2)}};
+    flags = {{read *(u8 *)(tcp + 13)}};
+  }
+  if (sk == 0) sk = {{read skb->sk}};
+  // The socket may be one of another protocol, such as a raw one. Two states have small sockets, without a protocol of their own.
+  u64 state = 0;
+  u64 peer = 0;
+  struct net *net = 0;
+  if (sk != 0) {
+    net = {{read sk->__sk_common.skc_net.net}};
+    u64 family = {{read sk->__sk_common.skc_family}};
+    if (family == AF_INET || family == AF_INET6) {
+      state = {{read sk->__sk_common.skc_state}};
+      peer = {{port sk->__sk_common.skc_dport}};
+      if (state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV) {
+        u64 protocol = {{read sk->sk_protocol}};
+        u64 type = {{read sk->sk_type}};
+        if (type != SOCK_STREAM || (protocol != IPPROTO_TCP && protocol != 262)) state = 0;
+      }
+    }
+    // A copy that waited for a raw or packet socket is no segment of TCP.
+    if (state == 0 && direction == 2) return 0;
+    if (state == 0) sk = 0;
+  }
+  // A device pointer shares its place with others; it is one where the index is that of the device the packet came by.
+  if (net == 0) {
+    struct net_device *dev = {{read skb->dev}};
+    u64 index = iif;
+    if (dev != 0) index = {{read dev->ifindex}};
+    if (dev != 0 && (iif == 0 || index == iif)) net = {{read dev->nd_net.net}};
+    // TCP takes the device away while it works on a segment; the route is still there.
+    if (dev == 0 && iif != 0) {
+      struct dst_entry *dst = (struct dst_entry *)({{read skb->_skb_refdst}} & ~1UL);
+      if (dst != 0) {
+        dev = {{read dst->dev}};
+        net = {{read dev->nd_net.net}};
+      }
+    }
+  }
+  u64 lport = direction == 2 ? dest : source;
+  u64 rport = direction == 2 ? source : dest;
+  {{owner who (u64)sk peer}}
+  if (first >> 4 == 4) {
+    unsigned char *local = direction == 2 ? ip + 16 : ip + 12;
+    unsigned char *remote = direction == 2 ? ip + 12 : ip + 16;
+    {{emit drop
+      ktime_ns = bpf_ktime_get_ns()
+      owner who
+      direction = direction
+      netns = {read net->ns.inum}
+      laddr = in4 {read *(u32 *)local}
+      lport = lport
+      raddr = in4 {read *(u32 *)remote}
+      rport = rport
+      state = state
+      tcp_flags = flags
+      reason = reason
+    }}
+  } else {
+    unsigned char *local = direction == 2 ? ip + 24 : ip + 8;
+    unsigned char *remote = direction == 2 ? ip + 8 : ip + 24;
+    {{emit drop
+      ktime_ns = bpf_ktime_get_ns()
+      owner who
+      direction = direction
+      netns = {read net->ns.inum}
+      laddr = in6 local
+      lport = lport
+      raddr = in6 remote
+      rport = rport
+      state = state
+      tcp_flags = flags
+      reason = reason
+    }}
+  }
+  return 0;
+}

@@ -1,0 +1,147 @@
+"""23 events of connections on loopback, 53 with sends and receives: IPv4 and IPv6, refused, reset, a hostile name."""
+
+import os
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, sys.argv[1])
+from workload import HOSTILE, child, expect, own_network, rename, scope, shown, switches
+
+PORT, CLOSED = 36000, 36001
+SOME_TIME = {"between": [1, 60_000_000_000]}
+OK = {"code": 0, "name": "OK"}
+source = PORT + 100
+data = "data" in switches()
+
+
+def mine(comm, by):
+    return {"pid": os.getpid(), "uid": os.getuid(), "comm": comm, "owner_from": by}
+
+
+def refused(family, address, comm):
+    global source
+    source += 1
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.bind((address, source))
+    try:
+        sock.connect((address, CLOSED))
+    except ConnectionRefusedError:
+        pass
+    sock.close()
+    expect(event="connect", connection={"same": "refused %d" % source}, netns=netns, family=6 if ":" in address else 4, laddr=address,
+           lport=source, raddr=address, rport=CLOSED, result={"code": -111, "name": "ECONNREFUSED"}, duration_ns=SOME_TIME,
+           **mine(comm, "socket"))
+
+
+class Connection:
+    """Both ends of one, and what is expected of them."""
+
+    def __init__(self, server, family, address, comm):
+        global source
+        source += 1
+        self.comm, self.address, self.port = comm, address, source
+        self.moved = {}
+        self.client = socket.socket(family, socket.SOCK_STREAM)
+        self.client.bind((address, source))
+        self.client.connect((address, PORT))
+        self.event("client", "connect", "socket", result=OK, duration_ns=SOME_TIME)
+        time.sleep(0.01)
+        self.server, _ = server.accept()
+        self.event("server", "accept", "task", duration_ns=SOME_TIME)
+
+    def event(self, end, event, by, **more):
+        ports = (self.port, PORT) if end == "client" else (PORT, self.port)
+        expect(event=event, connection={"same": "%s %d" % (end, self.port)}, netns=netns, family=6 if ":" in self.address else 4,
+               laddr=self.address, lport=ports[0], raddr=self.address, rport=ports[1], **mine(self.comm, by), **more)
+
+    def transfer(self, end, event, size, result=OK):
+        if not data:
+            return
+        is_first = size > 0 and (end, event) not in self.moved
+        if is_first:
+            self.moved[end, event] = SOME_TIME
+        self.event(end, event, "task", bytes=str(size), result=result, first_ns=SOME_TIME if is_first else None)
+
+    def talk(self):
+        self.client.send(b"x" * 1000)
+        self.transfer("client", "send", 1000)
+        # A look takes nothing.
+        self.server.recv(1000, socket.MSG_PEEK | socket.MSG_WAITALL)
+        for size in (300, 700):
+            self.server.recv(size, socket.MSG_WAITALL)
+            self.transfer("server", "receive", size)
+        self.server.send(b"y" * 10)
+        self.transfer("server", "send", 10)
+        self.client.recv(10, socket.MSG_WAITALL)
+        self.transfer("client", "receive", 10)
+
+    def nothing_there(self):
+        try:
+            self.client.recv(10, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        self.transfer("client", "receive", 0, {"code": -11, "name": "EAGAIN"})
+
+    def closes(self, end, result):
+        self.event(end, "close", "socket", result=result, duration_ns=SOME_TIME,
+                   first_sent_ns=self.moved.get((end, "send")), first_received_ns=self.moved.get((end, "receive")))
+
+    def close(self):
+        self.client.close()
+        self.server.recv(10)
+        self.transfer("server", "receive", 0)
+        self.server.close()
+        time.sleep(0.02)
+        self.closes("client", OK)
+        self.closes("server", OK)
+
+    def reset(self):
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+        time.sleep(0.02)
+        self.server.close()
+        self.closes("client", OK)
+        self.closes("server", {"code": -104, "name": "ECONNRESET"})
+
+
+def listener(family, address):
+    server = socket.socket(family, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((address, PORT))
+    server.listen(8)
+    return server
+
+
+def hostile():
+    global source
+    source += 20
+    rename(HOSTILE)
+    comm = shown(HOSTILE, 15)
+    connection = Connection(four, socket.AF_INET, "127.0.0.1", comm)
+    connection.talk()
+    connection.reset()
+    refused(socket.AF_INET, "127.0.0.1", comm)
+
+
+netns = own_network()
+scope(("netns", [netns]))
+four, six = listener(socket.AF_INET, "127.0.0.1"), listener(socket.AF_INET6, "::1")
+me = open("/proc/self/comm").read().strip()
+refused(socket.AF_INET, "127.0.0.1", me)
+refused(socket.AF_INET6, "::1", me)
+# Two at the same time, then the others.
+pair = [Connection(four, socket.AF_INET, "127.0.0.1", me) for _ in range(2)]
+for each in pair:
+    each.talk()
+    each.nothing_there()
+for each in pair:
+    each.close()
+last = Connection(six, socket.AF_INET6, "::1", me)
+last.talk()
+last.close()
+aborted = Connection(four, socket.AF_INET, "127.0.0.1", me)
+aborted.talk()
+aborted.reset()
+child(hostile)

@@ -1,0 +1,23 @@
+import type { ProbeSpec, VariantSpec } from './define.ts'
+
+/** The probe without the event types that wait for a switch which is off. */
+export function withSwitches<P extends ProbeSpec>(probe: P, on: readonly string[]): P {
+  const off = offOf(probe, on).flatMap(({ events = [] }) => events)
+  if (off.length === 0) return probe
+  const events = Object.entries(probe.events).filter(([name]) => !off.includes(name))
+  return { ...probe, events: Object.fromEntries(events) }
+}
+
+/** The fields that are not on the wire: those the variant cannot tell, and those of switches which are off. */
+export function fieldsLeftOut(
+  probe: ProbeSpec,
+  variant: VariantSpec,
+  on: readonly string[],
+): ReadonlySet<string> {
+  const off = offOf(probe, on).flatMap(({ fields = [] }) => fields)
+  return new Set([...Object.keys(variant.cannotTell), ...off])
+}
+
+function offOf({ switches = {} }: ProbeSpec, on: readonly string[]) {
+  return Object.entries(switches).flatMap(([name, each]) => (on.includes(name) ? [] : [each]))
+}

@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest'
+import { optionsOf } from '../../src/commands/options.ts'
+import { makePlan, type Plan } from '../../src/plan/plan.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+import { factsFor } from './handmade-facts.ts'
+
+const pid = { kind: 'u32', doc: 'process id' } as const
+const spec = defineProbe({
+  name: 'switched',
+  summary: 'a probe with two switches',
+  example: 'ebpf-run switched',
+  owner: 'task',
+  switches: {
+    data: { doc: 'also each send', events: ['send'], fields: ['first'] },
+    stack: { doc: 'also the call stack', fields: ['stack'] },
+  },
+  events: {
+    close: {
+      doc: 'a close',
+      fields: {
+        pid,
+        first: { kind: 'u32', nullAs: 0, doc: 'with --data' },
+        stack: { kind: 'stack', emptyIsNull: true, doc: 'with --stack' },
+      },
+      table: ['pid'],
+    },
+    send: { doc: 'a send', fields: { pid }, table: ['pid'] },
+  },
+  variants: [
+    {
+      name: 'fexit',
+      backend: 'bpftrace',
+      template: 'fexit.bt',
+      needs: [{ tracepoint: 'tcp:close', fields: ['sk'] }],
+      switches: { data: [{ function: 'tcp_sendmsg', by: 'fentry' }] },
+      cannotTell: {},
+      misses: 'nothing',
+      cost: 'none',
+    },
+    {
+      name: 'plain',
+      backend: 'bpftrace',
+      template: 'plain.bt',
+      needs: [{ tracepoint: 'tcp:close', fields: ['sk'] }],
+      switches: { data: 'it sees no sends' },
+      cannotTell: {},
+      misses: 'nothing',
+      cost: 'none',
+    },
+  ],
+})
+
+const close = `tracepoint:tcp:close
+{
+  {{emit close
+    pid = pid
+    first = @first[pid]
+    stack = kstack
+  }}
+}
+`
+const probe = {
+  spec,
+  templates: {
+    plain: close,
+    fexit: `${close}{{when data}}
+{{exit tcp_sendmsg}}
+{
+  @first[pid] = 1;
+  {{emit send
+    pid = pid
+  }}
+}
+{{end}}
+`,
+  },
+}
+
+function plan(switches: readonly string[], variant: string | null = null, canFentry = true): Plan {
+  const facts = factsFor(probe, '0.17.0')
+  const fentry = canFentry ? facts.fentry : ({ is: 'no', evidence: 'no trampolines' } as const)
+  return makePlan(
+    probe,
+    { filters: [], params: {}, switches, variant, backend: null, bufferBytes: null },
+    { ...facts, fentry },
+  )
+}
+
+const program = (made: Plan): string => made.render(made.placeholders)
+const fieldsOf = (made: Plan) =>
+  made.layouts.map(({ event, closed, texts }) => [
+    event,
+    ...[...closed, ...texts].map((each) => each.name),
+  ])
+
+describe('a switch that is off', () => {
+  it('leaves its attach points, events and fields out, and asks nothing of the host', () => {
+    const made = plan([], null, false)
+
+    expect(made.variant.name).toBe('fexit')
+    expect(fieldsOf(made)).toEqual([['close', 'pid']])
+    expect(Object.keys(made.probe.events)).toEqual(['close'])
+    expect(program(made)).not.toMatch(/tcp_sendmsg|kstack|@first/)
+  })
+})
+
+describe('a switch that is on', () => {
+  it('brings its event types and fields', () => {
+    const made = plan(['data'])
+
+    expect(fieldsOf(made)).toEqual([
+      ['close', 'pid', 'first'],
+      ['send', 'pid'],
+    ])
+    expect(program(made)).toContain('kretfunc:tcp_sendmsg')
+    expect(made.switches).toEqual(['data'])
+  })
+
+  it('goes together with others', () => {
+    const made = plan(['stack', 'data'])
+
+    expect(fieldsOf(made)).toEqual([
+      ['close', 'pid', 'first', 'stack'],
+      ['send', 'pid'],
+    ])
+    expect(program(made)).toContain(', kstack')
+  })
+
+  it('is asked of the host, and the plan says what is missing', () => {
+    expect(() => plan(['data'], null, false)).toThrow(/cannot work on this host/)
+    expect(() => plan(['data'], 'plain')).toThrow(/cannot work as plain/)
+    try {
+      plan(['data'], null, false)
+    } catch (error) {
+      expect(error).toMatchObject({
+        code: 'NO_VARIANT',
+        found:
+          'fexit: needs fentry on tcp_sendmsg: no trampolines\nplain: cannot do --data: it sees no sends',
+      })
+    }
+  })
+})
+
+it('every switch is an option of its probe without a value', () => {
+  const options = optionsOf(spec).filter(({ name }) => name in spec.switches)
+
+  expect(options.map(({ name, boolean, live }) => [name, boolean, live])).toEqual([
+    ['data', true, true],
+    ['stack', true, true],
+  ])
+})
