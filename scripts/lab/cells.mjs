@@ -17,12 +17,22 @@ export async function loadDefinitions() {
   )
 }
 
+/** What a cell asks for beside its variant: without it, the workload's events would drown in those of the machine. */
+const asked = {
+  runqlat: ['--uid', '47110'],
+  syscount: [
+    '--syscall',
+    'pause,getpgid,getsid,clock_nanosleep,execveat,rt_sigreturn,exit_group,5000,i386_getpgid,i386_getsid,70536',
+  ],
+}
+
 const cell = (name, probe, variant, aggregate) => ({
   name,
   probe,
   variant,
   bcc: false,
   events: aggregate !== undefined,
+  asked: asked[probe] ?? [],
 })
 
 /** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
@@ -89,7 +99,16 @@ export const impossible = [
     says: 'the tracepoints came with 6.3',
   })),
   ...['debian11', 'debian12'].flatMap((guest) =>
-    ['exitsnoop', 'retrans', 'tcpconnect', 'tcpreset', 'tcpstates', 'tcptop'].map((probe) => ({
+    [
+      'exitsnoop',
+      'retrans',
+      'runqlat',
+      'syscount',
+      'tcpconnect',
+      'tcpreset',
+      'tcpstates',
+      'tcptop',
+    ].map((probe) => ({
       guest,
       name: `${probe}-rawtracepoint`,
       says: 'this bpftrace has no raw tracepoints',

@@ -23,6 +23,7 @@ const typeOfKind: Partial<Record<Kind, MemberType>> = {
   u64: 'u64',
   ktime: 'u64',
   duration: 'u64',
+  device: 'u32',
   enum: 'u32',
   result: 'i32',
   address: 'address',

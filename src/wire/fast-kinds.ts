@@ -36,6 +36,7 @@ const codes: Readonly<Record<string, KindCode>> = {
   count: (place) => integerCode(place, kinds.count.json),
   u64: digitsCode,
   ktime: digitsCode,
+  device: deviceCode,
   enum: enumCode,
   result: resultCode,
   address: addressCode,
@@ -57,6 +58,19 @@ function digitsCode(place: FieldPlace): FieldCode {
     if (i === ${name}$from || i > ${name}$from + 19) return ${refuse}
     if (b[${name}$from] === 48 && i > ${name}$from + 1) return ${refuse}`
   return orNull(place, { read, line: quoted(copyField(name)), value: fieldText(name) })
+}
+
+/** As `deviceText` says it. */
+function deviceCode(place: FieldPlace): FieldCode {
+  const { name } = place
+  const read = readInteger(place, kinds.u32.json)
+  const value = `((${name}$n >>> 20) + ':' + (${name}$n & 0xfffff))`
+  return orNull(place, {
+    read,
+    line: quoted(`
+    o = support.writeAscii(${value}, o)`),
+    value,
+  })
 }
 
 function enumCode(place: FieldPlace): FieldCode {

@@ -36,7 +36,7 @@ async function runWorkload(probes, { probe, variant }) {
 }
 
 /** Starts ebpf-run and waits until it is attached, or has ended. */
-async function startRun({ cli, out }, { probe, variant, name, events }) {
+async function startRun({ cli, out }, { probe, variant, name, events, asked: words = [] }) {
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
@@ -57,7 +57,11 @@ async function startRun({ cli, out }, { probe, variant, name, events }) {
     '20s',
   ]
   // Probes that show a summary unless asked are held to their events too.
-  const asked = [...(variant ? ['--variant', variant] : []), ...(events ? ['--events'] : [])]
+  const asked = [
+    ...words,
+    ...(variant ? ['--variant', variant] : []),
+    ...(events ? ['--events'] : []),
+  ]
   const child = spawn(process.execPath, [...args, ...asked], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
