@@ -2,6 +2,12 @@
 
 /** Every probe that comes with the package: what `list` shows, and how to load the rest. */
 export const builtin = {
+  biolatency: {
+    summary: 'block I/O: how long disks took for reads, writes, flushes and discards',
+    example: 'ebpf-run biolatency --duration 10',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./biolatency/probe.ts')).default,
+  },
   dns: {
     summary: 'name lookups by the C library: host, result, and how long it took',
     example: 'ebpf-run dns --failed',
@@ -43,6 +49,18 @@ export const builtin = {
     example: 'ebpf-run retrans --duration 60',
     aliases: ['tcpretrans'] as readonly string[],
     load: async () => (await import('./retrans/probe.ts')).default,
+  },
+  runqlat: {
+    summary: 'how long threads that could run waited for a CPU',
+    example: 'ebpf-run runqlat --duration 10',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./runqlat/probe.ts')).default,
+  },
+  syscount: {
+    summary: 'system calls: how many of each, how long they took, and how many failed',
+    example: 'ebpf-run syscount --duration 10',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./syscount/probe.ts')).default,
   },
   tcpaccept: {
     summary: 'passive TCP connections: who accepts from where, and how full the queue is',
@@ -114,6 +132,7 @@ export const builtin = {
 
 /** Name to definition, for the types of the library. */
 export interface Builtin {
+  biolatency: typeof import('./biolatency/probe.ts').default
   dns: typeof import('./dns/probe.ts').default
   execsnoop: typeof import('./execsnoop/probe.ts').default
   exitsnoop: typeof import('./exitsnoop/probe.ts').default
@@ -121,6 +140,8 @@ export interface Builtin {
   oomkill: typeof import('./oomkill/probe.ts').default
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
+  runqlat: typeof import('./runqlat/probe.ts').default
+  syscount: typeof import('./syscount/probe.ts').default
   tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpcong: typeof import('./tcpcong/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default

@@ -17,6 +17,15 @@ export async function loadDefinitions() {
   )
 }
 
+/** What a cell asks for beside its variant: without it, the workload's events would drown in those of the machine. */
+const asked = {
+  runqlat: ['--uid', '47110'],
+  syscount: [
+    '--syscall',
+    'pause,getpgid,getsid,clock_nanosleep,execveat,rt_sigreturn,exit_group,5000,i386_getpgid,i386_getsid,70536',
+  ],
+}
+
 const cell = (name, probe, variant, aggregate, switches = []) => ({
   name,
   probe,
@@ -28,6 +37,7 @@ const cell = (name, probe, variant, aggregate, switches = []) => ({
   /** Fields to group by where it counts in the kernel. */
   by: null,
   switches,
+  asked: asked[probe] ?? [],
 })
 
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
@@ -208,6 +218,8 @@ export const impossible = [
       'tcplife',
       'tcpreset',
       'tcprtt',
+      'runqlat',
+      'syscount',
       'tcpstates',
       'tcptop',
     ].map((probe) => ({

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { readHost } from './read.ts'
 import { findUser } from './users.ts'
 
 /** How a name that is no number becomes one. */
@@ -10,6 +11,8 @@ export interface Names {
   cgroup(path: string): bigint | null
   /** `ip netns` name, path or pid's namespace to its inode. */
   netns(name: string): number | null
+  /** Name of a block device below /dev to its `MAJOR:MINOR`. */
+  device(name: string): string | null
 }
 
 /** Users, cgroups and network namespaces of this host, read when a filter names one. */
@@ -22,6 +25,10 @@ export const hostNames: Names = {
     return inode === null ? null : BigInt(inode)
   },
   netns: (name) => inodeOf(isAbsolute(name) ? name : join('/run/netns', name)),
+  device: (name) => {
+    const file = readHost(`/sys/class/block/${name}/dev`)
+    return 'text' in file ? file.text.trim() : null
+  },
 }
 
 function inodeOf(path: string): number | null {

@@ -2,7 +2,9 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
+import { deviceNumber } from '../schema/kinds.ts'
 import { signals } from '../schema/signals.ts'
+import { syscallNames } from '../schema/syscall-names.ts'
 import type { Block, Range } from './filters.ts'
 
 function bad(flag: string, text: string, expected: string, remedy?: string): EbpfRunError {
@@ -60,6 +62,19 @@ export function parseSignal(flag: string, text: string): Range {
   return { min: number, max: number }
 }
 
+const syscallNumbers = new Map(
+  Object.entries(syscallNames).map(([number, name]) => [name, Number(number)]),
+)
+
+/** A system call by number or name, or a range of numbers. */
+export function parseSyscall(flag: string, text: string): Range {
+  if (/^\d/.test(text)) return parseRange(flag, text, 4_294_967_295, 'a system call')
+  const number = syscallNumbers.get(text)
+  if (number === undefined)
+    throw bad(flag, text, 'a system call, by name or number', `for example --${flag} openat`)
+  return { min: number, max: number }
+}
+
 export function parseUser(flag: string, text: string, names: Names): Range {
   if (/^\d/.test(text)) return parseRange(flag, text, 4_294_967_295, 'a user id')
   const id = names.user(text)
@@ -104,6 +119,21 @@ function parseNamed(
   const id = /^\d{1,20}$/.test(text) ? BigInt(text) : find(text)
   if (id === null || id >= below) throw bad(flag, text, what, remedy)
   return { min: id, max: id }
+}
+
+/** A block device: its name below /dev, or `MAJOR:MINOR`. A name that could leave its folder is none. */
+export function parseDisk(flag: string, text: string, names: Names): Range {
+  const name = text.replace(/^\/dev\//, '')
+  const isName = /^[A-Za-z][\w!.-]*$/.test(name)
+  const device = deviceNumber(isName ? (names.device(name) ?? '') : text)
+  if (device === null)
+    throw bad(
+      flag,
+      text,
+      'a block device, by name or MAJOR:MINOR',
+      'lsblk, or cat /proc/partitions',
+    )
+  return { min: device, max: device }
 }
 
 export function parseFamily(flag: string, text: string): Range {

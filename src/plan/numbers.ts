@@ -1,7 +1,8 @@
 import type { AnyEvent, ProbeSpec } from '../schema/define.ts'
+import { deviceNumber } from '../schema/kinds.ts'
 import type { NumberOf } from './filters.ts'
 
-/** How to get back the number that stands behind a decoded field of a probe: enums by name, results by code, ids as bigint. */
+/** How to get back the number that stands behind a decoded field of a probe: enums by name, results by code, devices by their two numbers, ids as bigint. */
 export function numberOfFields(probe: ProbeSpec): NumberOf {
   const byName = new Map<string, Map<string, number>>()
   for (const event of Object.values(probe.events)) {
@@ -22,7 +23,9 @@ function toNumber(
 ): number | bigint | null {
   if (typeof value === 'number') return value
   if (typeof value === 'string')
-    return names === undefined ? readDigits(value) : (names.get(value) ?? null)
+    return names === undefined
+      ? (readDigits(value) ?? deviceNumber(value))
+      : (names.get(value) ?? null)
   const hasCode = typeof value === 'object' && value !== null && 'code' in value
   return hasCode && typeof value.code === 'number' ? value.code : null
 }

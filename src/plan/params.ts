@@ -5,10 +5,12 @@ import {
   parseBlock,
   parseCgroup,
   parseComm,
+  parseDisk,
   parseFamily,
   parseNetns,
   parseRange,
   parseSignal,
+  parseSyscall,
   parseUser,
 } from './filter-values.ts'
 import type { AnyFilter, Choice, Filter } from './filters.ts'
@@ -99,11 +101,25 @@ export const filterFlags: readonly FlagSpec[] = [
     parse: (flag, text) => ({ by: 'number', value: parseSignal(flag, text) }),
   },
   {
+    flag: 'syscall',
+    field: 'syscall',
+    metavar: 'NAME',
+    doc: 'system calls, by name or number, ranges of numbers',
+    parse: (flag, text) => ({ by: 'number', value: parseSyscall(flag, text) }),
+  },
+  {
     flag: 'tpid',
     field: 'tpid',
     metavar: 'PID',
     doc: 'process ids of the target, ranges',
     parse: number(4_194_304, 'a process id'),
+  },
+  {
+    flag: 'dev',
+    field: 'dev',
+    metavar: 'DEVICE',
+    doc: 'block devices, by name or MAJOR:MINOR',
+    parse: (flag, text, names) => ({ by: 'number', value: parseDisk(flag, text, names) }),
   },
   {
     flag: 'cgroup',

@@ -24,6 +24,7 @@ const typeOfKind: Partial<Record<Kind, MemberType>> = {
   i64: 'i64',
   ktime: 'u64',
   duration: 'u64',
+  device: 'u32',
   enum: 'u32',
   result: 'i32',
   address: 'address',

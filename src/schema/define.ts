@@ -18,6 +18,8 @@ export interface FieldSpec {
   readonly emptyIsNull?: true
   /** Number to name, of kind `enum`; of kind `result` where the numbers are no errnos. */
   readonly names?: Readonly<Record<number, string>>
+  /** Of kind `enum`: what the names are, where they are too many to list. */
+  readonly namesText?: string
   /** Of kind `enum`: the names are the running kernel's, from a tracepoint's print format; see names.ts. */
   readonly namesFrom?: { readonly tracepoint: string; readonly field: string }
   /** Of kind `enum`: the number is a set of bits. Their names, the lowest first; shown joined by `|`, none as `NONE`. */

@@ -24,6 +24,7 @@ const typeWords: Record<Kind, string> = {
   ktime: 'decimal string',
   duration: 'integer',
   address: 'IP address',
+  device: 'MAJOR:MINOR',
   enum: 'name',
   result: '{code, name}',
   text: 'text',
@@ -54,7 +55,8 @@ export function whyNull(
 
 /** What a field's values are: type, limits, and the names of an enum. */
 export function typeText(field: FieldSpec): string {
-  const { kind, bytes, names, namesFrom, flags } = field
+  const { kind, bytes, names, namesFrom, namesText, flags } = field
+  if (namesText !== undefined) return namesText
   if (namesFrom !== undefined) return 'name, as the running kernel spells it'
   if (flags !== undefined) return `${flags.join(', ')}, joined by |, or NONE`
   if (names !== undefined && kind === 'enum') return `one of ${Object.values(names).join(', ')}`

@@ -82,6 +82,14 @@ export const kinds = {
     width: 15,
     align: 'left',
   },
+  /** A block device as `MAJOR:MINOR`; on the wire the kernel's number of it, MAJOR * 2^20 + MINOR. */
+  device: {
+    travel: 'closed',
+    printf: '%llu',
+    json: { type: 'string', pattern: '^[0-9]{1,4}:[0-9]{1,7}$' },
+    width: 7,
+    align: 'left',
+  },
   /** A number with names, from the field's `names`; one without a name shows as `UNKNOWN_<n>`. */
   enum: { travel: 'closed', printf: '%llu', json: { type: 'string' }, width: 12, align: 'left' },
   /** A return value: 0 or more is fine, -n is an errno. `{code, name}`. */
@@ -169,6 +177,7 @@ export interface KindValue {
   duration: number
   count: number
   address: string
+  device: string
   enum: string
   result: Result
   text: string
@@ -178,6 +187,18 @@ export interface KindValue {
   family: 4 | 6
   errno: string
   buckets: readonly { readonly ge: number; readonly lt: number; readonly count: number }[]
+}
+
+/** `MAJOR:MINOR` of the kernel's own number of a device (include/linux/kdev_t.h). */
+export function deviceText(device: number): string {
+  return `${device >>> 20}:${device & 0xfffff}`
+}
+
+/** `8:16` to the kernel's own number of the device; null for anything else. */
+export function deviceNumber(text: string): number | null {
+  const [, major, minor] = /^(\d{1,4}):(\d{1,7})$/.exec(text) ?? []
+  if (Number(major) >= 2 ** 12 || Number(minor) >= 2 ** 20) return null
+  return major === undefined ? null : Number(major) * 2 ** 20 + Number(minor)
 }
 
 /** Name of a kernel return value: `OK` for 0 and above, the errno's name below. */

@@ -26,6 +26,7 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   ktime: asIs,
   duration: (value) => (typeof value === 'number' ? milliseconds(value) : asIs(value)),
   address: asIs,
+  device: asIs,
   enum: asIs,
   result: (value) => asIs(resultOf(value)?.name ?? value),
   text: (value) => (value === '' || value === '-' ? `'${value}'` : asIs(value)),

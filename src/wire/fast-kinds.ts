@@ -38,6 +38,7 @@ const codes: Readonly<Record<string, KindCode>> = {
   i64: signedDigitsCode,
   pointer: pointerCode,
   ktime: digitsCode,
+  device: deviceCode,
   enum: enumCode,
   result: resultCode,
   address: addressCode,
@@ -82,6 +83,19 @@ function pointerCode(place: FieldPlace): FieldCode {
     if (b[${name}$from] === 48 && i > ${name}$from + 1) return ${refuse}`
   const line = [{ text: '"0x' }, { code: copyField(name) }, { text: '"' }]
   return orNull(place, { read, line, value: `'0x' + ${fieldText(name)}` })
+}
+
+/** As `deviceText` says it. */
+function deviceCode(place: FieldPlace): FieldCode {
+  const { name } = place
+  const read = readInteger(place, kinds.u32.json)
+  const value = `((${name}$n >>> 20) + ':' + (${name}$n & 0xfffff))`
+  return orNull(place, {
+    read,
+    line: quoted(`
+    o = support.writeAscii(${value}, o)`),
+    value,
+  })
 }
 
 function enumCode(place: FieldPlace): FieldCode {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { EbpfRunError } from '../errors.ts'
 import type { FieldSpec } from '../schema/define.ts'
-import { kinds, resultName } from '../schema/kinds.ts'
+import { deviceText, kinds, resultName } from '../schema/kinds.ts'
 import type { FaultReason } from './decoder.ts'
 
 /** A closed field that broke its kind's rules. */
@@ -45,6 +45,7 @@ const readers: Readonly<Record<string, ReadKind>> = {
   i64: readSignedDigits,
   pointer: (text) => (/^(?:0|[1-9a-f][0-9a-f]{0,15})$/.test(text) ? `0x${text}` : bad.number),
   ktime: readDigits,
+  device: (text) => deviceOf(readInteger(text, kinds.u32.json)),
   enum: (text, spec) => named(readDigits(text), spec.names ?? {}),
   result: (text, spec) => withName(readInteger(text, kinds.result.json.properties.code), spec),
   address: (text, _spec, addresses) => addresses.read(text) ?? bad.address,
@@ -129,6 +130,10 @@ function isCanonical(text: string, from: number): boolean {
 const minus = 0x2d
 const zero = 0x30
 const nine = 0x39
+
+function deviceOf(number: number | Bad): string | Bad {
+  return number instanceof Bad ? number : deviceText(number)
+}
 
 function named(digits: string | Bad, names: Readonly<Record<string, string>>): string | Bad {
   if (digits instanceof Bad) return digits

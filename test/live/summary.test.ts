@@ -11,7 +11,7 @@ import type { AnyEvent } from '../../src/schema/define.ts'
 import { startSession } from '../../src/session/session.ts'
 
 const filesFolder = fileURLToPath(new URL('../../src/backends/', import.meta.url))
-const noNames = { user: () => null, cgroup: () => null, netns: () => null }
+const noNames = { user: () => null, cgroup: () => null, netns: () => null, device: () => null }
 let server: Server
 let port = 0
 let probe: LoadedProbe

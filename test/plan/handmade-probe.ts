@@ -68,7 +68,12 @@ const cTemplate = `{{kprobe handmade_thing struct thing *thing}}
 }
 `
 
-export const noNames: Names = { user: () => null, cgroup: () => null, netns: () => null }
+export const noNames: Names = {
+  user: () => null,
+  cgroup: () => null,
+  netns: () => null,
+  device: () => null,
+}
 
 /** The probe with another template or definition, where a test needs one. */
 export function handmadeProbe(

@@ -25,6 +25,7 @@ typedef int pid_t;
 typedef unsigned int uid_t;
 typedef unsigned int gid_t;
 typedef unsigned int dev_t;
+typedef unsigned long long sector_t;
 typedef unsigned short umode_t;
 typedef unsigned long size_t;
 typedef long ssize_t;

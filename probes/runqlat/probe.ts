@@ -1,0 +1,67 @@
+import { common } from '../../src/schema/common.ts'
+import { defineProbe } from '../../src/schema/define.ts'
+
+export default defineProbe({
+  name: 'runqlat',
+  summary: 'how long threads that could run waited for a CPU',
+  example: 'ebpf-run runqlat --duration 10',
+  owner: 'task',
+  aggregate: { by: [], histogram: 'duration_ns' },
+  events: {
+    wait: {
+      doc: 'one wait of a thread on the run queue, when it gets the CPU',
+      fields: {
+        ...common,
+        pid: { ...common.pid, nullAs: 0 },
+        cpu: { ...common.cpu, doc: 'CPU that the thread got' },
+        uid: { ...common.uid, nullAs: 4_294_967_295 },
+        cgroup: { ...common.cgroup, nullAs: '0' },
+        duration_ns: {
+          kind: 'duration',
+          unit: 'ns',
+          doc: 'from the wake-up, or from when the CPU was taken away, until the thread runs',
+          heading: 'MS',
+        },
+      },
+      table: ['time', 'pid', 'tid', 'cpu', 'comm', 'duration_ns'],
+    },
+  },
+  variants: [
+    {
+      name: 'rawtracepoint',
+      backend: 'bpftrace',
+      template: 'switch.bt',
+      needs: [
+        { tracepoint: 'sched:sched_wakeup', raw: true },
+        { tracepoint: 'sched:sched_wakeup_new', raw: true },
+        { tracepoint: 'sched:sched_switch', raw: true },
+        { btf: 'task_struct.tgid' },
+        { btf: 'cred.uid.val' },
+        { btf: 'kernfs_node.id' },
+      ],
+      options: { raw: true, renamed: { btf: 'task_struct.__state' } },
+      cannotTell: {},
+      misses: 'nothing that the kernel reports: raw tracepoints run beside other tracing programs',
+      cost: 'a raw tracepoint program a wake-up and a change of threads',
+    },
+    {
+      name: 'tracepoint',
+      backend: 'bpftrace',
+      template: 'switch.bt',
+      needs: [
+        { tracepoint: 'sched:sched_wakeup', fields: ['pid'] },
+        { tracepoint: 'sched:sched_wakeup_new', fields: ['pid'] },
+        {
+          tracepoint: 'sched:sched_switch',
+          fields: ['prev_pid', 'prev_state', 'next_pid', 'next_comm'],
+        },
+        { tracepoint: 'task:task_newtask', fields: ['pid', 'clone_flags'] },
+      ],
+      options: { raw: false, renamed: false },
+      cannotTell: {},
+      misses:
+        'waits that begin or end while another tracing program runs on that CPU; pid, uid and cgroup of a thread that neither began nor slept since the start',
+      cost: 'a tracepoint program a wake-up and a change of threads',
+    },
+  ],
+})
