@@ -44,6 +44,18 @@ export const builtin = {
     aliases: ['tcpretrans'] as readonly string[],
     load: async () => (await import('./retrans/probe.ts')).default,
   },
+  sockfilter: {
+    summary: 'DNS queries and TCP handshakes on an interface, seen by a socket filter',
+    example: 'ebpf-run sockfilter --interface eth0',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./sockfilter/probe.ts')).default,
+  },
+  tccount: {
+    summary: 'packets received and sent, at tc: packets and bytes by protocol, source and interface',
+    example: 'ebpf-run tccount --interface eth0',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tccount/probe.ts')).default,
+  },
   tcpaccept: {
     summary: 'passive TCP connections: who accepts from where, and how full the queue is',
     example: 'ebpf-run tcpaccept --lport 443',
@@ -74,6 +86,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcptop/probe.ts')).default,
   },
+  xdpcount: {
+    summary: 'packets received, at XDP: packets and bytes by protocol, source and interface',
+    example: 'ebpf-run xdpcount --interface eth0',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./xdpcount/probe.ts')).default,
+  },
 }
 
 /** Name to definition, for the types of the library. */
@@ -85,9 +103,12 @@ export interface Builtin {
   oomkill: typeof import('./oomkill/probe.ts').default
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
+  sockfilter: typeof import('./sockfilter/probe.ts').default
+  tccount: typeof import('./tccount/probe.ts').default
   tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
   tcpreset: typeof import('./tcpreset/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
+  xdpcount: typeof import('./xdpcount/probe.ts').default
 }

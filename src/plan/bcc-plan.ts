@@ -1,14 +1,14 @@
 import type { HostFacts } from '../host/facts.ts'
 import { chooseBuffers } from './buffers.ts'
 import { heartbeatMs } from './footer.ts'
-import type { Way } from './plan.ts'
+import type { Place, Way } from './plan.ts'
 import { ringFunction } from './questions.ts'
 import { type BccInput, type BccProgram, renderBcc } from './render-bcc.ts'
 import type { Secrets } from './render.ts'
 
 /** What the bcc back-end adds to a plan. */
 export function bccPlan(
-  common: Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'>,
+  common: Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'> & { readonly place: Place | null },
   facts: HostFacts,
   bufferBytes: number | null,
 ): Way {
@@ -26,15 +26,25 @@ export function bccPlan(
     canGate: true,
     gate: "a flag in a map, set by the driver's handler of SIGURG",
     program,
-    input: (secrets) => requestOf(program(secrets), secrets, buffers),
+    input: (secrets) => requestOf(program(secrets), secrets, { ...input, buffers }),
   }
 }
 
 /** The line of JSON that src/backends/bcc/driver.py reads. */
-function requestOf(program: BccProgram, { token }: Secrets, buffers: Way['buffers']): string {
+function requestOf(
+  program: BccProgram,
+  { token }: Secrets,
+  {
+    buffers,
+    place,
+    hasHeaders,
+  }: Pick<BccInput, 'hasHeaders'> & Pick<Way, 'buffers'> & { readonly place: Place | null },
+): string {
   const request = {
     token,
     program: program.text,
+    headers: hasHeaders,
+    place,
     transport: buffers.transport,
     pages: buffers.pages,
     beat_ms: heartbeatMs,

@@ -19,6 +19,12 @@ import { broken, type Node } from './template.ts'
  *   uprobe PATH SYMBOL        head of one in a user-space program
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   port EXPR                 the same for a 16-bit number in network order
+ *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
+ *   tcx DIRECTION             head of one at tc, ingress or egress, by a BPF link
+ *   tc DIRECTION              the same by a filter of tc
+ *   socket                    head of a socket filter
+ *   interface VARIABLE INDEX  declares a pointer to an interface of those asked for: its name, and whether its packets begin
+ *                             with an Ethernet header
  *   keys                      how many keys a map may hold
  *   kept EXPR                 runs a map's update, and counts that the map was full
  *   learn KEY PORT            keeps the current task as the owner of a socket
@@ -27,7 +33,7 @@ import { broken, type Node } from './template.ts'
  *   part EVENT.LIST KEY INDEX TEXT
  *   emit EVENT + lines as in a .bt template
  *
- * A text in an emit is `comm`, `user EXPR` or `kernel EXPR`; an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
+ * A text in an emit is `comm`, `user EXPR`, `kernel EXPR` or `bytes EXPR` (as many as the member has room for); an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
  * kernel, or in ctx) or `in4 EXPR` (32 bits, network order). Names that begin with er_ are ours.
  */
 
@@ -43,11 +49,14 @@ export interface BccInput {
   /** Bytes of the whole ring buffer. */
   readonly ringBytes: number
   readonly mapKeys: number
+  /** The variant needs the kernel's headers; without them a program has what bcc itself declares. */
+  readonly hasHeaders: boolean
 }
 
 /** A program that the driver attaches; tracepoints attach themselves. */
 interface Attach {
-  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe'
+  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe' | 'xdp' | 'tcx' | 'tc' | 'socket'
+  /** The function or symbol; on an interface the modes or the direction. */
   readonly event: string
   /** Of a user-space program. */
   readonly path?: string
@@ -99,6 +108,15 @@ const prelude = `#include <uapi/linux/ptrace.h>
   er_value; \\
 })`
 
+/** The same for packets, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
+const preludeWithoutHeaders = '#include <linux/types.h>'
+
+const interfaceStruct = `struct er_interface {
+  char name[24];
+  u32 ethernet;
+};
+BPF_HASH(er_interfaces, u32, struct er_interface, 1024);`
+
 const ownerStruct = `struct er_owner {
   __u64 cgroup;
   __u32 pid;
@@ -113,6 +131,7 @@ class Rendering {
   readonly attach: Attach[] = []
   hasFull = false
   private hasOwners = false
+  private hasInterfaces = false
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: BccInput
@@ -145,10 +164,11 @@ class Rendering {
 
   /** What stands in front of the template: records, maps. */
   head(): string {
-    const { transport, ringBytes, mapKeys } = this.input
+    const { transport, ringBytes, mapKeys, hasHeaders } = this.input
     const pages = ringBytes / 4096
     return [
-      prelude,
+      hasHeaders ? prelude : preludeWithoutHeaders,
+      ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...this.structs.map(
         ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
@@ -219,6 +239,18 @@ class Rendering {
     const name = `er_${kind}_${this.attach.length}`
     this.attach.push({ kind, event, function: name, instances: 0, ...more })
     return `int ${name}(struct pt_regs *ctx${args === '' ? '' : `, ${args}`})`
+  }
+
+  onInterface(kind: 'xdp' | 'tcx' | 'tc' | 'socket', event: string): string {
+    const name = `er_${kind}_${this.attach.length}`
+    this.attach.push({ kind, event, function: name, instances: 0 })
+    return `int ${name}(struct ${kind === 'xdp' ? 'xdp_md' : '__sk_buff'} *ctx)`
+  }
+
+  interface(variable: string, index: string): string {
+    this.hasInterfaces = true
+    return `u32 er_key_${variable} = ${index};
+  struct er_interface *${variable} = er_interfaces.lookup(&er_key_${variable});`
   }
 
   keys(): string {
@@ -357,6 +389,12 @@ function split(rest: string): readonly [string, string] {
   return [first, others.join(' ')]
 }
 
+function direction(run: Rendering, rest: string): string {
+  if (rest !== 'ingress' && rest !== 'egress')
+    throw run.broken(`'${rest}' is neither ingress nor egress`)
+  return rest
+}
+
 const directives: Readonly<Record<string, Directive>> = {
   kprobe: (run, rest) => run.program('kprobe', ...split(rest)),
   kretprobe(run, rest) {
@@ -374,6 +412,14 @@ const directives: Readonly<Record<string, Directive>> = {
     return tracepointHead(category, name)
   },
   rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
+  xdp(run, rest) {
+    if (!/^(?:native,)?generic$/.test(rest)) throw run.broken(`{{xdp ${rest}}} is no list of modes`)
+    return run.onInterface('xdp', rest)
+  },
+  tcx: (run, rest) => run.onInterface('tcx', direction(run, rest)),
+  tc: (run, rest) => run.onInterface('tc', direction(run, rest)),
+  socket: (run) => run.onInterface('socket', ''),
+  interface: (run, rest) => run.interface(...split(rest)),
   read: (_, rest) => `ER_READ(${rest})`,
   port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,
   keys: (run) => run.keys(),
