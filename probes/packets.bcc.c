@@ -1,5 +1,5 @@
-// Reads the headers of a packet. What includes this has declared CONTEXT, the type of ctx, and load(ctx, offset, to, size), which
-// copies bytes that lie so far behind the beginning of the network header, and returns 0 when they are there.
+// Reads the headers of a packet. What includes this has declared CONTEXT, the type of ctx, and load(ctx, base, offset, to, size),
+// which copies bytes that lie so far behind the header that base names, and returns 0 when they are there.
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_VLAN 0x8100
@@ -12,7 +12,8 @@ struct packet {
   u32 daddr[4];
   u64 ethertype;
   u64 protocol;
-  // Of the header behind those of IP; 0 where that is not here.
+  // The header behind those of IP, where load finds it; 0 where that is not here.
+  u64 base;
   u64 offset;
   u64 sport;
   u64 dport;
@@ -40,10 +41,10 @@ struct ipv6 {
   u32 daddr[4];
 };
 
-static __always_inline void read_ipv4(CONTEXT *ctx, u64 offset, struct packet *packet)
+static __always_inline void read_ipv4(CONTEXT *ctx, u64 base, u64 offset, struct packet *packet)
 {
   struct ipv4 ip = {};
-  if (load(ctx, offset, &ip, sizeof(ip)) != 0)
+  if (load(ctx, base, offset, &ip, sizeof(ip)) != 0)
     return;
   packet->saddr[2] = bpf_htonl(0xffff);
   packet->saddr[3] = ip.saddr;
@@ -55,10 +56,10 @@ static __always_inline void read_ipv4(CONTEXT *ctx, u64 offset, struct packet *p
     packet->offset = offset + (ip.version & 15) * 4;
 }
 
-static __always_inline void read_ipv6(CONTEXT *ctx, u64 offset, struct packet *packet)
+static __always_inline void read_ipv6(CONTEXT *ctx, u64 base, u64 offset, struct packet *packet)
 {
   struct ipv6 ip = {};
-  if (load(ctx, offset, &ip, sizeof(ip)) != 0)
+  if (load(ctx, base, offset, &ip, sizeof(ip)) != 0)
     return;
   __builtin_memcpy(packet->saddr, ip.saddr, 16);
   __builtin_memcpy(packet->daddr, ip.daddr, 16);
@@ -71,7 +72,7 @@ static __always_inline void read_ipv6(CONTEXT *ctx, u64 offset, struct packet *p
     u8 start[4] = {};
     if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60)
       break;
-    if (load(ctx, offset, start, sizeof(start)) != 0) {
+    if (load(ctx, base, offset, start, sizeof(start)) != 0) {
       whole = 0;
       break;
     }
@@ -90,30 +91,41 @@ static __always_inline void read_ipv6(CONTEXT *ctx, u64 offset, struct packet *p
     packet->offset = offset;
 }
 
-static __always_inline void read_packet(CONTEXT *ctx, u64 offset, u64 ethertype, struct packet *packet)
+// A packet with an Ethernet header says what it carries; a bare one is of this type.
+static __always_inline void read_packet(CONTEXT *ctx, u64 has_ethernet, u64 bare, struct packet *packet)
 {
+  u64 base = has_ethernet ? BPF_HDR_START_MAC : BPF_HDR_START_NET;
+  u64 offset = 0;
+  u64 ethertype = bare;
+  if (has_ethernet) {
+    u16 type = 0;
+    load(ctx, base, 12, &type, sizeof(type));
+    ethertype = bpf_ntohs(type);
+    offset = 14;
+  }
+  packet->base = base;
   packet->protocol = NO_PROTOCOL;
 #pragma unroll
   for (int tag = 0; tag < 2; tag++) {
     u16 inner[2] = {};
     if (ethertype != ETHERTYPE_VLAN && ethertype != ETHERTYPE_QINQ)
       break;
-    if (load(ctx, offset, inner, sizeof(inner)) != 0)
+    if (load(ctx, base, offset, inner, sizeof(inner)) != 0)
       break;
     ethertype = bpf_ntohs(inner[1]);
     offset += 4;
   }
   packet->ethertype = ethertype;
   if (ethertype == ETHERTYPE_IPV4)
-    read_ipv4(ctx, offset, packet);
+    read_ipv4(ctx, base, offset, packet);
   else if (ethertype == ETHERTYPE_IPV6)
-    read_ipv6(ctx, offset, packet);
+    read_ipv6(ctx, base, offset, packet);
   u64 protocol = packet->protocol;
   u16 ports[2] = {};
   // TCP, UDP, DCCP, SCTP, UDP-Lite begin with the ports.
   if (packet->offset == 0 || (protocol != 6 && protocol != 17 && protocol != 33 && protocol != 132 && protocol != 136))
     return;
-  if (load(ctx, packet->offset, ports, sizeof(ports)) != 0)
+  if (load(ctx, base, packet->offset, ports, sizeof(ports)) != 0)
     return;
   packet->sport = bpf_ntohs(ports[0]);
   packet->dport = bpf_ntohs(ports[1]);

@@ -1,6 +1,6 @@
-// The kernel's own buffer knows what a frame carries and where the network header begins, whatever stands before it.
+// Also for what does not lie in one piece.
 #define CONTEXT struct __sk_buff
-#define load(ctx, offset, to, size) bpf_skb_load_bytes_relative(ctx, offset, to, size, BPF_HDR_START_NET)
+#define load(ctx, base, offset, to, size) bpf_skb_load_bytes_relative(ctx, offset, to, size, base)
 
 {{include ../packets.bcc.c}}
 
@@ -65,14 +65,14 @@ static __always_inline u64 read_name(u8 *bytes)
   if (place == 0)
     return 0;
   struct packet packet = {};
-  read_packet(ctx, 0, bpf_ntohs(ctx->protocol), &packet);
+  read_packet(ctx, place->ethernet, bpf_ntohs(ctx->protocol), &packet);
   u64 direction = ctx->pkt_type == OUTGOING ? EGRESS : INGRESS;
   u64 offset = packet.offset;
   if (offset == 0)
     return 0;
   if (packet.protocol == 6) {
     u8 flags = 0;
-    if (load(ctx, offset + 13, &flags, sizeof(flags)) != 0 || !(flags & SYN))
+    if (load(ctx, packet.base, offset + 13, &flags, sizeof(flags)) != 0 || !(flags & SYN))
       return 0;
     {{emit handshake
       ktime_ns = bpf_ktime_get_ns()
@@ -94,9 +94,9 @@ static __always_inline u64 read_name(u8 *bytes)
   u16 head[3] = {};
   int zero = 0;
   struct question *question = questions.lookup(&zero);
-  if (question == 0 || load(ctx, offset + 4, &length, sizeof(length)) != 0)
+  if (question == 0 || load(ctx, packet.base, offset + 4, &length, sizeof(length)) != 0)
     return 0;
-  if (load(ctx, offset + 8, head, sizeof(head)) != 0)
+  if (load(ctx, packet.base, offset + 8, head, sizeof(head)) != 0)
     return 0;
   // A query: neither an answer (QR) nor of another kind (OPCODE).
   if ((head[1] & bpf_htons(0xf800)) != 0 || head[2] == 0)
@@ -110,7 +110,7 @@ static __always_inline u64 read_name(u8 *bytes)
   __builtin_memset(question->bytes, 0, NAME_BYTES + REST_BYTES + 1);
   // For the verifier, which does not know the tests before it any more.
   asm volatile("%0 &= 511" : "+r"(size));
-  if (size == 0 || load(ctx, offset + 20, question->bytes, size) != 0)
+  if (size == 0 || load(ctx, packet.base, offset + 20, question->bytes, size) != 0)
     return 0;
   u64 type = read_name(question->bytes);
   {{emit dns

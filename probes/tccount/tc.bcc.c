@@ -1,6 +1,6 @@
-// The kernel's own buffer knows what a frame carries and where the network header begins, whatever stands before it.
+// Also for what does not lie in one piece.
 #define CONTEXT struct __sk_buff
-#define load(ctx, offset, to, size) bpf_skb_load_bytes_relative(ctx, offset, to, size, BPF_HDR_START_NET)
+#define load(ctx, base, offset, to, size) bpf_skb_load_bytes_relative(ctx, offset, to, size, base)
 
 {{include ../packets.bcc.c}}
 
@@ -15,7 +15,7 @@ static __always_inline int seen(struct __sk_buff *ctx, u64 direction)
   if (place == 0)
     return GO_ON;
   struct packet packet = {};
-  read_packet(ctx, 0, bpf_ntohs(ctx->protocol), &packet);
+  read_packet(ctx, place->ethernet, bpf_ntohs(ctx->protocol), &packet);
   {{emit packet
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
