@@ -53,7 +53,8 @@ export default defineProbe({
       template: 'socket.bcc.c',
       needs: [{ bcc: '>=0.18.0' }, { hook: 'socket filter' }],
       cannotTell: {},
-      misses: 'DNS over TCP, TLS or HTTPS and on other ports, and what XDP or tc keep of what comes in',
+      misses:
+        'DNS over TCP, TLS or HTTPS and on other ports, and what XDP or tc keep of what comes in',
       cost: 'a program a packet of the interface',
     },
   ],

@@ -1,4 +1,4 @@
-// What the lab runs: every probe in every variant, and each probe once more beside bcc's tool.
+// What the lab runs: every probe in every variant, each probe once more beside bcc's tool, and summaries with each back-end.
 import { readdirSync } from 'node:fs'
 import { toolNames } from './inside/bcc.mjs'
 
@@ -21,9 +21,37 @@ const cell = (name, probe, variant, aggregate) => ({
   name,
   probe,
   variant,
+  backend: null,
   bcc: false,
   events: aggregate !== undefined,
+  /** Fields to group by where it counts in the kernel. */
+  by: null,
 })
+
+/** What summaries group by: fields of the workload's scope, and others that its expectations name. */
+const groupings = {
+  execsnoop: ['ppid', 'filename', 'ret'],
+  retrans: ['netns', 'lport', 'raddr', 'comm'],
+  tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
+  tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
+}
+
+/** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
+const summaryCell = (probe, backend, grouping) => ({
+  ...cell(`${probe}-${backend}-summary`, probe, backend === 'bcc' ? 'bcc' : null),
+  backend,
+  ...grouping,
+})
+
+function summaryCells({ name, variants }, place) {
+  const backends = place === 'boot' ? ['bpftrace', 'bcc'] : ['bpftrace']
+  const by = groupings[name]
+  return backends
+    .filter(
+      (backend) => by !== undefined && variants.some((variant) => variant.backend === backend),
+    )
+    .map((backend) => summaryCell(name, backend, { by }))
+}
 
 /** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
 function isNative({ backend, needs }) {
@@ -32,11 +60,12 @@ function isNative({ backend, needs }) {
 
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
- * bcc runs) and compares with bcc's own tool (PROBE-beside).
+ * bcc runs), compares with bcc's own tool (PROBE-beside), and counts in the kernel (PROBE-bpftrace-summary, PROBE-bcc-summary).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
+    ...summaryCells({ name: probe, variants }, place),
     ...variants
       .filter((variant) => place === 'boot' || isNative(variant))
       .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),

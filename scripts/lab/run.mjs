@@ -169,7 +169,7 @@ function keepRecordings(guest, place, folder, rows) {
   if (place !== 'boot') return
   const target = join(root, 'fixtures/recordings')
   mkdirSync(target, { recursive: true })
-  for (const row of rows.filter((each) => isGood(each) && !each.bcc)) {
+  for (const row of rows.filter((each) => isGood(each) && !each.bcc && !each.by)) {
     for (const [from, to] of [
       [`${row.name}.ebpfrun`, 'ebpfrun'],
       [`${row.name}.ndjson`, 'ndjson'],

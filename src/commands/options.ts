@@ -151,7 +151,12 @@ export const runOptions: readonly RunOption[] = [
 
 /** Where a probe goes that is attached to network interfaces. */
 const placeOptions: readonly RunOption[] = [
-  { name: 'interface', metavar: 'NAME', doc: 'network interfaces to look at: eth0,eth1', live: true },
+  {
+    name: 'interface',
+    metavar: 'NAME',
+    doc: 'network interfaces to look at: eth0,eth1',
+    live: true,
+  },
   {
     name: 'netns',
     metavar: 'NS',

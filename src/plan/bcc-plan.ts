@@ -1,4 +1,5 @@
 import type { HostFacts } from '../host/facts.ts'
+import { dumpCode } from '../wire/groups.ts'
 import { chooseBuffers } from './buffers.ts'
 import { heartbeatMs } from './footer.ts'
 import type { Place, Way } from './plan.ts'
@@ -6,12 +7,13 @@ import { ringFunction } from './questions.ts'
 import { type BccInput, type BccProgram, renderBcc } from './render-bcc.ts'
 import type { Secrets } from './render.ts'
 
+/** What a program is made from, without what this back-end adds, and where it goes. */
+type Asked = Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'> & {
+  readonly place: Place | null
+}
+
 /** What the bcc back-end adds to a plan. */
-export function bccPlan(
-  common: Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'> & { readonly place: Place | null },
-  facts: HostFacts,
-  bufferBytes: number | null,
-): Way {
+export function bccPlan(common: Asked, facts: HostFacts, bufferBytes: number | null): Way {
   const transport: BccInput['transport'] =
     facts.functions[ringFunction]?.is === 'yes' ? 'ring buffer' : 'perf buffer'
   const chosen = chooseBuffers(facts, { transport }, bufferBytes)
@@ -34,11 +36,7 @@ export function bccPlan(
 function requestOf(
   program: BccProgram,
   { token }: Secrets,
-  {
-    buffers,
-    place,
-    hasHeaders,
-  }: Pick<BccInput, 'hasHeaders'> & Pick<Way, 'buffers'> & { readonly place: Place | null },
+  { buffers, summary, place, hasHeaders }: Asked & Pick<Way, 'buffers'>,
 ): string {
   const request = {
     token,
@@ -55,6 +53,9 @@ function requestOf(
       closed: layout.closed.map(({ name }) => name),
       texts: layout.texts.map(({ name }) => name),
     })),
+    groups: program.groups,
+    interval_ms: summary?.intervalMs ?? null,
+    dump_code: dumpCode,
     counts: program.counts,
     full_at: program.fullAt,
     attach: program.attach,

@@ -13,16 +13,18 @@ export function parsePlace(
   netns: readonly string[],
   names: Pick<Names, 'netns'>,
 ): Place {
-  const interfaces = lists.flatMap((list) => splitList(list, false)).map(({ negated, text }) => {
-    if (negated || !interfaceName.test(text) || Buffer.byteLength(text) > 15)
-      throw new EbpfRunError({
-        code: 'BAD_VALUE',
-        message: '--interface: the name of a network interface was expected',
-        found: JSON.stringify(negated ? `!${text}` : text),
-        remedy: 'ip link',
-      })
-    return text
-  })
+  const interfaces = lists
+    .flatMap((list) => splitList(list, false))
+    .map(({ negated, text }) => {
+      if (negated || !interfaceName.test(text) || Buffer.byteLength(text) > 15)
+        throw new EbpfRunError({
+          code: 'BAD_VALUE',
+          message: '--interface: the name of a network interface was expected',
+          found: JSON.stringify(negated ? `!${text}` : text),
+          remedy: 'ip link',
+        })
+      return text
+    })
   const namespaces = [...new Set(netns)]
   if (namespaces.length > 1)
     throw new EbpfRunError({

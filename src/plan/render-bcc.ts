@@ -1,11 +1,20 @@
 import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
 import type { EventSpec } from '../schema/define.ts'
+import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import { kernelCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
 import { parseEmit } from './emit.ts'
 import type { AnyFilter } from './filters.ts'
 import type { Applied, Program, Secrets } from './render.ts'
+import type { SummaryPlan } from './summary.ts'
+import {
+  addToGroup,
+  bucketFunction,
+  groupMap,
+  groupRequest,
+  type GroupRequest,
+} from './summary-bcc.ts'
 import { broken, type Node } from './template.ts'
 
 /*
@@ -51,6 +60,8 @@ export interface BccInput {
   readonly mapKeys: number
   /** The variant needs the kernel's headers; without them a program has what bcc itself declares. */
   readonly hasHeaders: boolean
+  /** Events are aggregated and not sent. */
+  readonly summary: SummaryPlan | null
 }
 
 /** A program that the driver attaches; tracepoints attach themselves. */
@@ -67,7 +78,9 @@ interface Attach {
 
 /** What the driver must know beside the text. */
 export interface BccProgram extends Program {
+  /** Of the records that are sent. */
   readonly structs: readonly (CStruct & { readonly layout: RecordLayout })[]
+  readonly groups: readonly GroupRequest[]
   /** The place in the array of counts of each emit. */
   readonly counts: readonly { readonly code: string; readonly site: number; readonly at: number }[]
   /** The place of the count of what did not fit into a map, null when nothing counts that. */
@@ -88,7 +101,8 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
   return {
     text: `${text}\n`,
     applied: input.filters.map((_, index) => run.applied(index)),
-    structs: run.structs,
+    structs: input.summary === null ? run.structs : [],
+    groups: run.groups.map(groupRequest),
     counts: run.counts,
     fullAt: run.hasFull ? fullAt : null,
     attach: run.attach,
@@ -129,9 +143,11 @@ class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
   readonly counts: { code: string; site: number; at: number }[] = []
   readonly attach: Attach[] = []
+  readonly groups: readonly GroupLayout[]
   hasFull = false
   private hasOwners = false
   private hasInterfaces = false
+  private readonly seen = new Set<string>()
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: BccInput
@@ -144,6 +160,7 @@ class Rendering {
       ...cStruct(`er_record_${index}`, [...layout.closed, ...layout.texts]),
       layout,
     }))
+    this.groups = input.summary?.groups ?? []
   }
 
   render(nodes: readonly Node[]): string {
@@ -157,7 +174,7 @@ class Rendering {
 
   checkComplete(): void {
     for (const { layout } of this.structs) {
-      if (!this.counts.some(({ code }) => code === layout.code))
+      if (!this.seen.has(layout.code))
         throw this.broken(`nothing emits ${layout.event}${layout.part ? `.${layout.part}` : ''}`)
     }
   }
@@ -166,6 +183,10 @@ class Rendering {
   head(): string {
     const { transport, ringBytes, mapKeys, hasHeaders } = this.input
     const pages = ringBytes / 4096
+    const out =
+      transport === 'perf buffer'
+        ? 'BPF_PERF_OUTPUT(er_out);'
+        : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       hasHeaders ? prelude : preludeWithoutHeaders,
       ...(this.hasInterfaces ? [interfaceStruct] : []),
@@ -173,9 +194,9 @@ class Rendering {
       ...this.structs.map(
         ({ name }, index) => `BPF_PERCPU_ARRAY(er_scratch_${index}, struct ${name}, 1);`,
       ),
-      transport === 'perf buffer'
-        ? 'BPF_PERF_OUTPUT(er_out);'
-        : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`,
+      ...(this.input.summary === null
+        ? [out]
+        : [bucketFunction, ...this.groups.map((group, at) => groupMap(group, at, mapKeys))]),
       `BPF_ARRAY(er_gate, u32, 1);`,
       `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + 1});`,
       ...(this.hasOwners
@@ -320,7 +341,7 @@ class Rendering {
       const applied = kernelCondition(
         filter,
         (name) => memberExpression(name, emit, fields, struct.members),
-        { ...this.secrets, passUnknown: true },
+        { ...this.secrets, passUnknown: this.input.summary === null },
         cSpelling,
       )
       if (applied === null || applied.passesUnknown) this.passedOn.add(index)
@@ -339,6 +360,10 @@ class Rendering {
     const struct = this.structs[at]
     if (struct === undefined) throw this.broken(`no record ${at}`)
     const { layout, members, name } = struct
+    this.seen.add(layout.code)
+    const group = this.groups.findIndex(({ code }) => code === layout.code)
+    // Where events are aggregated, parts of them and types outside the grouping are not sent.
+    if (this.input.summary !== null && group < 0) return '{ }'
     const specs = new Map([...layout.closed, ...layout.texts].map((each) => [each.name, each.spec]))
     const fills = members.map((member) => {
       const value = values.get(member.name)
@@ -353,11 +378,7 @@ class Rendering {
     const site = this.counts.filter(({ code }) => code === layout.code).length
     const place = this.counts.length + 1
     this.counts.push({ code: layout.code, site, at: place })
-    const submit =
-      this.input.transport === 'perf buffer'
-        ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
-        : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
-    const passed = `${count(place)} ${submit}`
+    const passed = `${count(place)} ${this.handOver(group)}`
     return `{
     int er_zero = 0;
     u32 *er_open = er_gate.lookup(&er_zero);
@@ -368,6 +389,15 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
       ${conditions.length === 0 ? passed : `if (${conditions.join(' && ')}) { ${passed} }`}
     }
   }`
+  }
+
+  /** What becomes of a record that passed the filters: it is added to its group, or sent. */
+  private handOver(group: number): string {
+    const found = this.groups[group]
+    if (found !== undefined) return addToGroup(found, group)
+    return this.input.transport === 'perf buffer'
+      ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
+      : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
   }
 }
 

@@ -11,6 +11,12 @@ export type BccStep =
   | { readonly do: 'late'; readonly records: readonly string[] }
   /** Emits without end until the gate is closed, and does not return from polling. */
   | { readonly do: 'flood'; readonly records: readonly string[] }
+  /** At the next dump the map of groups is this, key and value in hexadecimal, and so many were counted. */
+  | {
+      readonly do: 'groups'
+      readonly entries: readonly (readonly [string, string])[]
+      readonly counted: number
+    }
   /** Fails to compile, load or attach, as bcc words it. */
   | { readonly do: 'raise'; readonly text: string; readonly stderr?: string }
   | { readonly do: 'die' }

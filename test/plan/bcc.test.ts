@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { placeholderToken } from '../../src/plan/plan.ts'
+import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
+import { factsFor } from './handmade-facts.ts'
 import { handmadeBcc, planFor } from './handmade-probe.ts'
 
 const secrets = { token: placeholderToken, gatePid: null, commandPid: null }
@@ -88,6 +89,61 @@ describe('a template for bcc', () => {
     )
   })
 
+  it('adds to a group in place of a record, under a key that holds nothing of the text before', () => {
+    const program = renderSummary(['comm', 'laddr', 'rport'])
+
+    expect(program).not.toContain('er_out')
+    expect(program).toContain('BPF_HASH(er_groups_0, struct er_key_0, struct er_group_0, ')
+    expect(program).toMatch(
+      /struct er_key_0 \{\s+__u8 comm\[24\];\s+__u32 laddr\[4\];\s+__u64 rport;/,
+    )
+    expect(program).toContain(
+      '__builtin_memset(er_key->comm, 0, sizeof(er_key->comm)); bpf_probe_read_kernel_str(er_key->comm, 17, er->comm);',
+    )
+    expect(program.indexOf('*er_count += 1')).toBeLessThan(
+      program.indexOf('er_groups_0.lookup_or_try_init(er_key, er_new)'),
+    )
+  })
+
+  it('tells the driver how to print the map of a group', () => {
+    const input: unknown = JSON.parse(summaryPlan(['comm', 'laddr', 'rport'], 500).input(secrets))
+
+    expect(input).toMatchObject({
+      records: [],
+      interval_ms: 500,
+      dump_code: '7',
+      groups: [
+        {
+          code: '0',
+          map: 'er_groups_0',
+          keys: [
+            { as: 'text', bytes: 24, text: '0' },
+            { as: 'address', bytes: 16 },
+            { as: 'number', bytes: 8 },
+          ],
+          measures: 0,
+        },
+      ],
+    })
+  })
+
+  it('refuses a key that no map can have', () => {
+    const wide = { kind: 'text', bytes: 510, doc: 'too much' } as const
+    const probe = handmadeBcc(render1('', 'wide = kernel x'))
+    const { fields, ...thing } = probe.spec.events['thing'] ?? failed()
+    const events = { thing: { ...thing, fields: { ...fields, wide } } }
+
+    expect(() =>
+      summaryPlan(['pid', 'wide'], null, { ...probe, spec: { ...probe.spec, events } }),
+    ).toThrow(
+      expect.objectContaining({
+        code: 'BAD_VALUE',
+        message: expect.stringContaining('--by'),
+        found: '520 bytes: pid, wide',
+      }),
+    )
+  })
+
   it.each([
     ['an unknown directive', '{{nonsense 1}}', undefined, 'unknown directive {{nonsense}}'],
     ['a directive named like a method', '{{constructor x}}', undefined, 'unknown directive'],
@@ -100,7 +156,12 @@ describe('a template for bcc', () => {
     ['a field emitted twice', '', 'result = 0\n result = 1', 'emitted twice'],
     ['a field left out', '', '', 'thing.result is not emitted'],
     ['a field that is not there', '', 'result = 0\n moon = 1', 'not on the wire'],
-    ['a text of nowhere', '', 'result = 0\n comm = x', 'a text is comm, user, kernel, bytes or owner'],
+    [
+      'a text of nowhere',
+      '',
+      'result = 0\n comm = x',
+      'a text is comm, user, kernel, bytes or owner',
+    ],
     ['null where null cannot be', '', 'result = 0\n pid = null', 'cannot be null'],
   ])('is refused for %s', (_, piece, line, message) => {
     expect(() => render(piece, line)).toThrow(
@@ -112,8 +173,26 @@ describe('a template for bcc', () => {
   })
 })
 
+function summaryPlan(
+  by: readonly string[],
+  intervalMs: number | null = null,
+  probe: LoadedProbe = handmadeBcc(render1('')),
+): Plan {
+  const summary = { by, histogram: null, intervalMs }
+  const asked = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
+  return makePlan(probe, { ...asked, summary }, factsFor(probe, '0.17.0'))
+}
+
+function renderSummary(by: readonly string[]): string {
+  return summaryPlan(by).render(secrets)
+}
+
+function failed(): never {
+  throw new Error('no event type thing')
+}
+
 /** The same template, unrendered. */
-function render1(piece: string): string {
+function render1(piece: string, line = ''): string {
   return `{{kprobe f}}
 {
   ${piece}
@@ -125,6 +204,7 @@ function render1(piece: string): string {
     raddr = raw x
     rport = 1
     result = 0
+    ${line}
   }}
   return 0;
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, vi } from 'vitest'
 import { makePlan } from '../../src/plan/plan.ts'
-import type { LoadedProbe } from '../../src/plan/plan.ts'
+import type { LoadedProbe, SummaryRequest } from '../../src/plan/plan.ts'
 import { cStruct } from '../../src/schema/c-struct.ts'
 import { common, socket } from '../../src/schema/common.ts'
 import { type AnyEvent, defineProbe } from '../../src/schema/define.ts'
@@ -35,6 +35,7 @@ const probe: LoadedProbe = {
           rport: socket.rport,
           result: { kind: 'result', nullAs: 1, doc: 'what came of it' },
           cgroup: common.cgroup,
+          took_ns: { kind: 'duration', unit: 'ns', nullAs: 0, doc: 'how long it took' },
         },
         table: ['time', 'pid', 'comm'],
       },
@@ -59,6 +60,7 @@ const probe: LoadedProbe = {
     raddr = in6 &sk->__sk_common.skc_v6_daddr
     rport = {port sk->__sk_common.skc_dport}
     result = 0
+    took_ns = 0
   }}
   return 0;
 }
@@ -94,6 +96,7 @@ function record({ comm = 'curl', pid = 7n, raddr = mapped, result = 0 }: Tick = 
   const at = (name: string) => members.find((member) => member.name === name)?.offset ?? -1
   buffer.writeBigUInt64LE(process.hrtime.bigint(), at('ktime_ns'))
   buffer.writeBigInt64LE(pid, at('pid'))
+  buffer.writeBigUInt64LE(0n, at('took_ns'))
   buffer.writeBigUInt64LE(2n ** 64n - 1n, at('cgroup'))
   Buffer.from(raddr).copy(buffer, at('raddr'))
   buffer.writeUInt16LE(443, at('rport'))
@@ -102,18 +105,40 @@ function record({ comm = 'curl', pid = 7n, raddr = mapped, result = 0 }: Tick = 
   return buffer.toString('hex')
 }
 
+const grouping = ['raddr', 'comm', 'pid']
+
+/** A group as it lies in the kernel's map: its key, and how many of them had which time. `at` numbers the buckets. */
+function group(
+  { comm = 'curl', pid = 7n, raddr = mapped }: Tick,
+  count: number,
+  { sum = 0n, at = {} }: { readonly sum?: bigint; readonly at?: Record<number, number> } = {},
+): readonly [string, string] {
+  const key = Buffer.alloc(48)
+  Buffer.from(raddr).copy(key, 0)
+  key.write(comm, 16, 'latin1')
+  key.writeBigInt64LE(pid, 40)
+  const words = Array.from({ length: 65 }, (_, bucket) => BigInt(at[bucket] ?? 0))
+  const value = Buffer.alloc(67 * 8)
+  for (const [place, word] of [BigInt(count), sum, ...words].entries())
+    value.writeBigInt64LE(word, place * 8)
+  return [key.toString('hex'), value.toString('hex')]
+}
+
 function run(
   steps: readonly BccStep[],
-  differences: Partial<SessionOptions> & { readonly ring?: false } = {},
+  differences: Partial<SessionOptions> & {
+    readonly ring?: false
+    readonly summary?: SummaryRequest
+  } = {},
 ) {
-  const { ring = true, ...options } = differences
+  const { ring = true, summary = null, ...options } = differences
   const fake: FakeBcc = makeFakeBcc(steps)
   const facts = {
     ...factsFor(probe, '0.17.0'),
     bcc: { found: { is: 'yes', evidence: 'fake' }, python: fake.python, version: '0.26.0' },
     ...(ring ? {} : { functions: {} }),
   } as const
-  const plan = makePlan(probe, anything, facts)
+  const plan = makePlan(probe, { ...anything, summary }, facts)
   const events: AnyEvent[] = []
   const log: string[] = []
   const session = startSession({
@@ -271,5 +296,69 @@ describe.skipIf(!existsSync(realPython))('the driver of bcc', () => {
       message: 'bcc died while running (exit code 3)',
     })
     expect(result.account.account).toBe('open')
+  })
+
+  it('counts in the kernel, and says for each dump what came since the one before', async () => {
+    const hostile = 'a\n1\t2"\\\x1f\xff\x01z'
+    const { session, events } = run(
+      [
+        { do: 'groups', counted: 2, entries: [group({}, 2, { sum: 9n, at: { 4: 2 } })] },
+        {
+          do: 'groups',
+          counted: 9,
+          entries: [
+            group({}, 5, { sum: 1009n, at: { 4: 2, 11: 3 } }),
+            group({ comm: hostile, pid: -1n, raddr: [...Array<number>(15).fill(0), 1] }, 3),
+            group({ comm: 'nothing yet' }, 0),
+          ],
+        },
+      ],
+      { summary: { by: grouping, histogram: null, intervalMs: 700 } },
+    )
+
+    await until(() => events.length === 1)
+    session.stop('stop')
+    const { account } = await session.ended
+
+    expect(events).toMatchObject([
+      { raddr: '192.0.2.7', comm: 'curl', pid: 7, count: 2, took_sum_ns: '9', took_p99_ns: 8 },
+      { comm: 'curl', count: 3, took_sum_ns: '1000', took_avg_ns: 333, took_p50_ns: 1024 },
+      {
+        raddr: '::1',
+        comm: 'a\n1\t2"\\x5c\x1f\\xff\x01z',
+        pid: null,
+        count: 3,
+        took_sum_ns: null,
+        took_p50_ns: null,
+        escaped: ['comm'],
+      },
+    ])
+    expect(account).toMatchObject({
+      account: 'exact',
+      events: { tick: { emitted: 9, received: 8, delivered: 8, lost: 1, faults: 0 } },
+    })
+  })
+
+  it('has the bounds of histograms that bpftrace has', async () => {
+    const at = { 0: 1, 1: 2, 2: 3, 3: 4, 4: 5, 13: 6, 64: 7 }
+    const { session, events } = run(
+      [{ do: 'groups', counted: 28, entries: [group({}, 28, { at })] }],
+      { summary: { by: grouping, histogram: 'took_ns', intervalMs: null } },
+    )
+
+    await session.attached
+    session.stop('stop')
+    await session.ended
+
+    // As bpftrace prints -1, 0, 1, 2, 4, 2048 and 2^62: test/wire/aggregates.test.ts.
+    expect(events[0]?.['buckets']).toEqual([
+      { ge: -(2 ** 63), lt: 0, count: 1 },
+      { ge: 0, lt: 1, count: 2 },
+      { ge: 1, lt: 2, count: 3 },
+      { ge: 2, lt: 4, count: 4 },
+      { ge: 4, lt: 8, count: 5 },
+      { ge: 2 ** 11, lt: 2 ** 12, count: 6 },
+      { ge: 2 ** 62, lt: 2 ** 63, count: 7 },
+    ])
   })
 })

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { compareWithBcc } from './bcc.mjs'
-import { judge } from './judge.mjs'
+import { judge, spread } from './judge.mjs'
 
 const inside = import.meta.dirname
 
@@ -36,7 +36,7 @@ async function runWorkload(probes, { probe, variant }) {
 }
 
 /** Starts ebpf-run and waits until it is attached, or has ended. */
-async function startRun({ cli, out }, { probe, variant, name, events }) {
+async function startRun({ cli, out }, { probe, variant, backend, name, events, by }) {
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
@@ -49,15 +49,20 @@ async function startRun({ cli, out }, { probe, variant, name, events }) {
     '--lifecycle',
     '--summary-json',
     files.summary,
-    '--record',
-    files.recording,
     '--attach-timeout',
     '180s',
     '--drain',
     '20s',
   ]
-  // Probes that show a summary unless asked are held to their events too.
-  const asked = [...(variant ? ['--variant', variant] : []), ...(events ? ['--events'] : [])]
+  // Probes that show a summary unless asked are held to their events too. Dumps in between must add up to the whole.
+  const asked = [
+    ...(variant ? ['--variant', variant] : []),
+    ...(backend ? ['--backend', backend] : []),
+    ...(events ? ['--events'] : []),
+    ...(by
+      ? ['--summary', '--by', by.join(','), '--interval', '1s']
+      : ['--record', files.recording]),
+  ]
   const child = spawn(process.execPath, [...args, ...asked], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -94,7 +99,9 @@ async function runCell(request, cell) {
     const summary = existsSync(run.files.summary)
       ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
       : null
-    const verdict = judge(lines, run.events, summary)
+    const verdict = cell.by
+      ? judge(...spread(lines, run.events, cell.by), summary)
+      : judge(lines, run.events, summary)
     writeFileSync(
       join(request.out, `${cell.name}.ndjson`),
       run.events.map((event) => `${JSON.stringify(event)}\n`).join(''),

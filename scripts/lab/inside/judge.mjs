@@ -33,6 +33,16 @@ function isInScope(scope, event) {
   return scope.some(({ field, values }) => values.includes(event[field]))
 }
 
+/** The rows of a summary as the events that they stand for, and the expectations as far as their fields go. */
+export function spread(lines, rows, by) {
+  const known = (each) =>
+    Object.fromEntries(Object.entries(each).filter(([field]) => by.includes(field)))
+  return [
+    lines.map((line) => (line.expect ? { expect: known(line.expect) } : line)),
+    rows.flatMap((row) => Array.from({ length: row.count }, () => known(row))),
+  ]
+}
+
 /** Counts and complaints of one cell. `wrong` is what was expected and did not come, and what came and was not expected. */
 export function judge(lines, all, summary) {
   const scope = lines.find((line) => line.scope)?.scope ?? []

@@ -108,6 +108,75 @@ def writer(token, record):
     return write
 
 
+def bounds(at):
+    """A bucket of a histogram as bpftrace writes it: below 0, 0, 1, then powers of two."""
+    if at == 0:
+        return b"(..., 0)"
+    if at < 3:
+        return b"[%d]" % (at - 1)
+    return b"[%d, %d)" % (1 << (at - 2), 1 << (at - 1))
+
+
+class Texts:
+    """Numbers for texts that are keys: a record announces each before the map that its number stands in."""
+
+    def __init__(self, token):
+        self.mark = token.encode()
+        self.numbers = {}
+
+    def number(self, code, raw, announce):
+        key = code, text(raw)
+        if key not in self.numbers:
+            self.numbers[key] = len(self.numbers) + 1
+            announce(b"%s%s\t%d%s\t%s%s\n" % (self.mark, code, self.numbers[key], self.mark, key[1], self.mark))
+        return self.numbers[key]
+
+
+class Group:
+    """The map of one event type that is aggregated in the kernel, printed as bpftrace prints it."""
+
+    def __init__(self, token, group, table, texts):
+        self.table = table
+        self.texts = texts
+        self.buckets = group["buckets"]
+        self.measures = group["measures"]
+        self.keys = [(each["as"], each["text"].encode()) for each in group["keys"]]
+        forms = {"number": "q", "address": "16s", "text": "%ds"}
+        codes = [forms[each["as"]].replace("%d", str(each["bytes"])) for each in group["keys"]]
+        self.unpack_key = struct.Struct("=" + "".join(codes)).unpack_from
+        self.unpack = struct.Struct("=%dq" % (1 + self.measures * (1 + self.buckets))).unpack
+        self.name = b"_%s_%s" % (token.encode(), group["code"].encode())
+
+    def key(self, raw, announce):
+        numbers = []
+        for (form, code), value in zip(self.keys, self.unpack_key(raw)):
+            if form == "address":
+                numbers += struct.unpack("=4I", value)
+            else:
+                numbers.append(self.texts.number(code, value, announce) if form == "text" else value)
+        return b"[%s]" % b",".join(b"%d" % each for each in numbers) if numbers else b""
+
+    def dump(self, add):
+        for raw, value in self.table.items():
+            key = self.key(bytes(raw), add)
+            count, *words = self.unpack(bytes(value))
+            # A group is made before anything is added to it.
+            if count == 0:
+                continue
+            add(b"@s%s%s: %d\n" % (self.name, key, count))
+            for measure in range(self.measures):
+                total, *buckets = words[measure * (1 + self.buckets) :][: 1 + self.buckets]
+                if any(buckets):
+                    self.dump_measure(measure, key, total, buckets, add)
+
+    def dump_measure(self, measure, key, total, buckets, add):
+        add(b"@a%s_%d%s: %d\n" % (self.name, measure, key, total))
+        add(b"@h%s_%d%s: \n" % (self.name, measure, key))
+        for at, count in enumerate(buckets):
+            if count:
+                add(b"%-16s %d ||\n" % (bounds(at), count))
+
+
 class Run:
     def __init__(self, request, bpf):
         self.bpf = bpf
@@ -118,12 +187,21 @@ class Run:
         self.is_ring = request["transport"] == "ring buffer"
         self.writers = [writer(self.token, record) for record in request["records"]]
         self.sizes = [record["bytes"] for record in request["records"]]
+        # Without records events are aggregated, and stay in their maps.
+        self.sends = bool(self.writers)
+        texts = Texts(self.token)
+        self.groups = [Group(self.token, each, bpf[each["map"]], texts) for each in request["groups"]]
+        self.interval_ns = (request["interval_ms"] or 0) * 1000000
+        self.dump_code = request["dump_code"]
+        self.next_dump = 0
         self.out = Output()
         self.received = 0
         self.marks = 0
         self.next_beat = 0
         self.is_closing = False
         self.is_ending = False
+        if not self.sends:
+            return
         out = bpf["er_out"]
         if self.is_ring:
             out.open_ring_buffer(self.take)
@@ -161,6 +239,13 @@ class Run:
         lines.append("@z_%s: %d" % (self.token, self.marks))
         self.out.add(("\n".join(lines) + "\n").encode())
 
+    def dump(self):
+        """The maps of groups as they are, and the record that says that these were all."""
+        if not self.sends:
+            for group in self.groups:
+                group.dump(self.out.add)
+            self.control(self.dump_code)
+
     def beat(self):
         self.next_beat = time.monotonic_ns() + self.beat_ns
         self.control("8")
@@ -173,13 +258,17 @@ class Run:
         self.bpf["er_gate"][ctypes.c_int(0)] = ctypes.c_uint(value)
 
     def poll(self, milliseconds):
-        if self.is_ring:
+        if not self.sends:
+            time.sleep(milliseconds / 1000)
+        elif self.is_ring:
             self.bpf.ring_buffer_poll(milliseconds)
         else:
             self.bpf.perf_buffer_poll(milliseconds)
 
     def drain(self):
         """Until all that was emitted is here, or nothing moves for 300 ms."""
+        if not self.sends:
+            return
         quiet_since = time.monotonic()
         while not self.out.broken and time.monotonic() - quiet_since < 0.3:
             before = self.received
@@ -201,6 +290,7 @@ class Run:
         self.finish_emitting()
         self.drain()
         self.control("9")
+        self.dump()
         self.print_counts()
         self.out.flush()
 
@@ -218,6 +308,7 @@ class Run:
         self.set_gate(1)
         # Everything is attached: the first record says so.
         self.beat()
+        self.next_dump = time.monotonic_ns() + self.interval_ns
         while not self.is_ending and not self.out.broken:
             if self.is_closing:
                 self.is_closing = False
@@ -226,6 +317,9 @@ class Run:
             self.poll(max(0, min(50, left)))
             if time.monotonic_ns() >= self.next_beat:
                 self.beat()
+            if self.interval_ns and time.monotonic_ns() >= self.next_dump:
+                self.next_dump += self.interval_ns
+                self.dump()
             self.out.flush()
         self.finish_emitting()
         self.drain()

@@ -34,6 +34,22 @@ class Counts:
         return Value(self.bpf.counts.get(at, 0))
 
 
+class Groups:
+    """A map of groups, keys and values as C has them: each look at it plays a step."""
+
+    def __init__(self, bpf):
+        self.bpf = bpf
+        self.entries = []
+
+    def items(self):
+        if self.bpf.steps:
+            step = self.bpf.steps.pop(0)
+            self.bpf.counts[1] = step["counted"]
+            self.entries = [tuple(bytes.fromhex(each) for each in entry) for entry in step["entries"]]
+        for key, value in self.entries:
+            yield ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+
+
 class Out:
     def __init__(self, bpf):
         self.bpf = bpf
@@ -63,6 +79,8 @@ class BPF:
         self.said.flush()
 
     def __getitem__(self, name):
+        if name.startswith("er_groups_"):
+            self.tables.setdefault(name, Groups(self))
         return self.tables[name]
 
     def attach_kprobe(self, event, fn_name):
