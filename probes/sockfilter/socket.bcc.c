@@ -15,41 +15,50 @@
 #define NAME_BYTES 255
 #define REST_BYTES 4
 
-// A question of DNS as it lies in the packet, with room for what the verifier cannot rule out.
+// A question of DNS as it lies in the packet, with room for what the verifier cannot rule out. What reading the name keeps stands in
+// memory as well: of that the verifier knows no values, and so does not follow the loop once for each of them.
 struct question {
   u8 bytes[1024];
+  volatile u64 left;
+  volatile u64 is_plain;
+  volatile u64 has_end;
+  volatile u64 end;
 };
 BPF_PERCPU_ARRAY(questions, struct question, 1);
 
 // Turns a name into text where it lies, behind its first byte: the length before each label becomes a dot. The text is empty where
 // no plain one can say the name: it does not end, is compressed, or has a dot or a NUL within a label. Returns the type.
-static __always_inline u64 read_name(u8 *bytes)
+static __always_inline u64 read_name(struct question *question, u64 size)
 {
-  u64 left = 0;
-  u64 is_plain = 1;
-  u64 has_end = 0;
-  u64 end = 0;
+  u8 *bytes = question->bytes;
+  question->left = 0;
+  question->is_plain = 1;
+  question->has_end = 0;
+  question->end = 0;
 #pragma clang loop unroll(disable)
   for (u64 at = 0; at < NAME_BYTES; at++) {
     u64 byte = bytes[at];
+    u64 left = question->left;
     if (left > 0) {
-      left--;
+      question->left = left - 1;
       if (byte == 0 || byte == '.')
-        is_plain = 0;
+        question->is_plain = 0;
     } else if (byte == 0) {
-      has_end = 1;
+      question->has_end = 1;
+      question->end = at;
       break;
     } else if (byte > 63)
       break;
     else {
-      left = byte;
+      question->left = byte;
       bytes[at] = '.';
     }
-    end++;
   }
-  end &= 255;
+  u64 end = question->end & 255;
+  // Behind the packet's end there are zeros of ours.
+  u64 has_end = question->has_end && end + REST_BYTES < size;
   u64 type = (u64)bytes[end + 1] << 8 | bytes[end + 2];
-  if (!has_end || !is_plain)
+  if (!has_end || !question->is_plain)
     bytes[1] = 0;
   else if (end == 0) {
     // The root.
@@ -112,7 +121,7 @@ static __always_inline u64 read_name(u8 *bytes)
   asm volatile("%0 &= 511" : "+r"(size));
   if (size == 0 || load(ctx, packet.base, offset + 20, question->bytes, size) != 0)
     return 0;
-  u64 type = read_name(question->bytes);
+  u64 type = read_name(question, size);
   {{emit dns
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()

@@ -27,9 +27,9 @@ def labels(*parts):
 
 def peer():
     """A process in a namespace of its own, until this one ends: the other end of the interface."""
-    text = "import socket,sys\n"
+    text = "import socket,sys\nkept=[]\n"
     for family, address in zip(("AF_INET", "AF_INET6"), THERE):
-        text += "s=socket.socket(socket.%s);s.bind(('%s',%d));s.listen(9);print(1,flush=True);k%s=s\n" % (family, address, PORT, family)
+        text += "s=socket.socket(socket.%s);s.bind(('%s',%d));s.listen(9);kept.append(s);print(1,flush=True)\n" % (family, address, PORT)
     held = subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while os.stat("/proc/%d/ns/net" % held.pid).st_ino == os.stat("/proc/self/ns/net").st_ino:
         pass

@@ -17,13 +17,15 @@ export async function loadDefinitions() {
   )
 }
 
-const cell = (name, probe, variant, aggregate) => ({
+const cell = (name, { name: probe, aggregate, onInterfaces = false }, variant) => ({
   name,
   probe,
   variant,
   backend: null,
   bcc: false,
   events: aggregate !== undefined,
+  /** The workload makes interfaces first, and says which. */
+  onInterfaces,
   /** Fields to group by where it counts in the kernel. */
   by: null,
 })
@@ -32,30 +34,42 @@ const cell = (name, probe, variant, aggregate) => ({
 const groupings = {
   execsnoop: ['ppid', 'filename', 'ret'],
   retrans: ['netns', 'lport', 'raddr', 'comm'],
+  sockfilter: ['interface', 'direction', 'saddr', 'sport'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
+  tccount: ['interface', 'direction', 'protocol', 'saddr', 'dport'],
+  xdpcount: ['interface', 'ethertype', 'protocol', 'saddr', 'dport'],
 }
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
-const summaryCell = (probe, backend, grouping) => ({
-  ...cell(`${probe}-${backend}-summary`, probe, backend === 'bcc' ? 'bcc' : null),
+const summaryCell = (definition, backend, grouping) => ({
+  ...cell(`${definition.name}-${backend}-summary`, definition, ownOfBcc(definition, backend)),
+  events: false,
   backend,
   ...grouping,
 })
 
-function summaryCells({ name, variants }, place) {
-  const backends = place === 'boot' ? ['bpftrace', 'bcc'] : ['bpftrace']
+function ownOfBcc({ variants }, backend) {
+  return backend === 'bcc' && variants.some(({ name }) => name === 'bcc') ? 'bcc' : null
+}
+
+function summaryCells(definition, place) {
+  const { name, variants } = definition
+  const backends = ['bpftrace', 'bcc']
   const by = groupings[name]
   return backends
     .filter(
-      (backend) => by !== undefined && variants.some((variant) => variant.backend === backend),
+      (backend) =>
+        by !== undefined &&
+        variants.some((each) => each.backend === backend && (place === 'boot' || isNative(each))),
     )
-    .map((backend) => summaryCell(name, backend, { by }))
+    .map((backend) => summaryCell(definition, backend, { by }))
 }
 
-/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
+/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and of bcc's none that needs headers. */
 function isNative({ backend, needs }) {
-  return backend === 'bpftrace' && needs.every((need) => !('function' in need) && !need.raw)
+  if (backend === 'bcc') return needs.some((need) => 'hook' in need)
+  return needs.every((need) => !('function' in need) && !need.raw)
 }
 
 /**
@@ -64,13 +78,13 @@ function isNative({ backend, needs }) {
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, variants, aggregate }) => [
-    ...summaryCells({ name: probe, variants }, place),
-    ...variants
+  const cells = definitions.flatMap((definition) => [
+    ...summaryCells(definition, place),
+    ...definition.variants
       .filter((variant) => place === 'boot' || isNative(variant))
-      .map(({ name }) => cell(`${probe}-${name}`, probe, name, aggregate)),
-    ...(place === 'boot' && toolNames.includes(probe)
-      ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
+      .map(({ name }) => cell(`${definition.name}-${name}`, definition, name)),
+    ...(place === 'boot' && toolNames.includes(definition.name)
+      ? [{ ...cell(`${definition.name}-beside`, definition, null), bcc: true }]
       : []),
   ])
   return cells.filter(wanted)

@@ -10,8 +10,11 @@ import { judge, spread } from './judge.mjs'
 
 const inside = import.meta.dirname
 
-/** Runs a workload; its lines are the expectations. */
-async function runWorkload(probes, { probe, variant }) {
+/**
+ * Starts a workload; its lines are the expectations. One that makes interfaces says first where on them the run must be attached
+ * (`place`, words for ebpf-run), and waits until it is.
+ */
+function startWorkload(probes, { probe, variant }) {
   // In a mount namespace of its own: named network namespaces are mounts.
   const words = [
     '--mount',
@@ -22,21 +25,38 @@ async function runWorkload(probes, { probe, variant }) {
     inside,
   ]
   const child = spawn('unshare', words, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, EBPF_RUN_VARIANT: variant ?? '' },
   })
   const lines = []
   let errors = ''
-  createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line)))
   child.stderr.on('data', (data) => (errors += data))
-  const [status] = await once(child, 'close')
-  if (status !== 0)
-    throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
-  return lines
+  const ended = once(child, 'close').then(([status]) => status)
+  const place = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      const line = JSON.parse(text)
+      if (line.place === undefined) lines.push(line)
+      else resolve(line.place)
+    })
+    void ended.then(() => resolve([]))
+  })
+  return {
+    place,
+    stop: () => child.kill(),
+    async lines() {
+      child.stdin.on('error', () => {}).end('\n')
+      const status = await ended
+      if (status !== 0)
+        throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
+      return lines
+    },
+  }
 }
 
+const runWorkload = (probes, cell) => startWorkload(probes, cell).lines()
+
 /** Starts ebpf-run and waits until it is attached, or has ended. */
-async function startRun({ cli, out }, { probe, variant, backend, name, events, by }) {
+async function startRun({ cli, out }, { probe, variant, backend, name, events, by }, place) {
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
@@ -44,6 +64,7 @@ async function startRun({ cli, out }, { probe, variant, backend, name, events, b
   const args = [
     cli,
     probe,
+    ...place,
     '-o',
     'ndjson',
     '--lifecycle',
@@ -83,14 +104,16 @@ async function startRun({ cli, out }, { probe, variant, backend, name, events, b
 
 async function runCell(request, cell) {
   const started = Date.now()
-  const run = await startRun(request, cell)
+  const ahead = cell.onInterfaces ? startWorkload(request.probes, cell) : null
+  const run = await startRun(request, cell, ahead === null ? [] : await ahead.place)
   const row = { ...cell, expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
   try {
     if (!run.isAttached) throw new Error(run.errors().trim().split('\n').slice(0, 3).join(' | '))
     const bcc = cell.bcc
       ? await compareWithBcc(cell.probe, () => runWorkload(request.probes, cell))
       : null
-    const lines = bcc === null ? await runWorkload(request.probes, cell) : bcc.lines
+    const lines =
+      bcc === null ? await (ahead?.lines() ?? runWorkload(request.probes, cell)) : bcc.lines
     await new Promise((resolve) => setTimeout(resolve, 500))
     run.child.kill('SIGINT')
     const status = await run.ended
@@ -115,6 +138,7 @@ async function runCell(request, cell) {
       seconds: (Date.now() - started) / 1000,
     }
   } catch (error) {
+    ahead?.stop()
     run.child.kill('SIGINT')
     await Promise.race([run.ended, new Promise((resolve) => setTimeout(resolve, 20_000))])
     run.child.kill('SIGKILL')

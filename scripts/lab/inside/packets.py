@@ -1,5 +1,6 @@
 """Frames for the workloads of probes on network interfaces, and what such a probe must say of each."""
 
+import json
 import os
 import socket
 import struct
@@ -15,8 +16,6 @@ HOSTILE_NAME = 'e"\\\x1b\x01é'
 
 def place(*interfaces):
     """Says where the run must be attached, and waits until it is."""
-    import json
-
     words = ["--netns", "/proc/%d/ns/net" % os.getpid(), "--interface", ",".join(interfaces)]
     print(json.dumps({"place": words}), flush=True)
     sys.stdin.readline()
