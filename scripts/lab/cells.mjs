@@ -131,6 +131,11 @@ export const impossible = [
     name: 'tcptop-tracepoint',
     says: 'the tracepoints came with 6.3',
   })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'tccount-tcx',
+    says: 'BPF links at tc came with 6.6',
+  })),
   ...['debian11', 'debian12'].flatMap((guest) =>
     ['exitsnoop', 'retrans', 'tcpconnect', 'tcpreset', 'tcpstates', 'tcptop'].map((probe) => ({
       guest,

@@ -37,6 +37,8 @@ export function parsePlace(
 }
 
 function parseNamespace(text: string, names: Pick<Names, 'netns'>): string {
+  // What is no path is looked for here, what is one where it is entered.
+  if (text.startsWith('/')) return text
   if (text === '' || names.netns(text) === null)
     throw new EbpfRunError({
       code: 'BAD_VALUE',
@@ -44,7 +46,7 @@ function parseNamespace(text: string, names: Pick<Names, 'netns'>): string {
       found: JSON.stringify(text),
       remedy: 'ip netns list; /proc/PID/ns/net is that of a process',
     })
-  return text.startsWith('/') ? text : `/run/netns/${text}`
+  return `/run/netns/${text}`
 }
 
 /** Nobody can say which interfaces are meant but the user. Throws BAD_VALUE. */

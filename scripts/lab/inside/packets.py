@@ -16,9 +16,12 @@ HOSTILE_NAME = 'e"\\\x1b\x01é'
 
 def place(*interfaces):
     """Says where the run must be attached, and waits until it is."""
-    words = ["--netns", "/proc/%d/ns/net" % os.getpid(), "--interface", ",".join(interfaces)]
-    print(json.dumps({"place": words}), flush=True)
+    print(json.dumps({"place": place_words(*interfaces)}), flush=True)
     sys.stdin.readline()
+
+
+def place_words(*interfaces):
+    return ["--netns", "/proc/%d/ns/net" % os.getpid(), "--interface", ",".join(interfaces)]
 
 
 def network(*pairs):
