@@ -56,11 +56,23 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./runqlat/probe.ts')).default,
   },
+  sockfilter: {
+    summary: 'DNS queries and TCP handshakes on an interface, seen by a socket filter',
+    example: 'ebpf-run sockfilter --interface eth0',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./sockfilter/probe.ts')).default,
+  },
   syscount: {
     summary: 'system calls: how many of each, how long they took, and how many failed',
     example: 'ebpf-run syscount --duration 10',
     aliases: [] as readonly string[],
     load: async () => (await import('./syscount/probe.ts')).default,
+  },
+  tccount: {
+    summary: 'packets received and sent, at tc: packets and bytes by protocol, source and interface',
+    example: 'ebpf-run tccount --interface eth0',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tccount/probe.ts')).default,
   },
   tcpaccept: {
     summary: 'passive TCP connections: who accepts from where, and how full the queue is',
@@ -128,6 +140,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async () => (await import('./tcptracer/probe.ts')).default,
   },
+  xdpcount: {
+    summary: 'packets received, at XDP: packets and bytes by protocol, source and interface',
+    example: 'ebpf-run xdpcount --interface eth0',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./xdpcount/probe.ts')).default,
+  },
 }
 
 /** Name to definition, for the types of the library. */
@@ -141,7 +159,9 @@ export interface Builtin {
   opensnoop: typeof import('./opensnoop/probe.ts').default
   retrans: typeof import('./retrans/probe.ts').default
   runqlat: typeof import('./runqlat/probe.ts').default
+  sockfilter: typeof import('./sockfilter/probe.ts').default
   syscount: typeof import('./syscount/probe.ts').default
+  tccount: typeof import('./tccount/probe.ts').default
   tcpaccept: typeof import('./tcpaccept/probe.ts').default
   tcpcong: typeof import('./tcpcong/probe.ts').default
   tcpconnect: typeof import('./tcpconnect/probe.ts').default
@@ -153,4 +173,5 @@ export interface Builtin {
   tcpstates: typeof import('./tcpstates/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
   tcptracer: typeof import('./tcptracer/probe.ts').default
+  xdpcount: typeof import('./xdpcount/probe.ts').default
 }

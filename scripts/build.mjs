@@ -19,7 +19,8 @@ for (const { name } of probes) {
   }
 }
 cpSync('src/backends/include', 'dist/src/backends/include', { recursive: true })
-cpSync('src/backends/bcc/driver.py', 'dist/src/backends/bcc/driver.py')
+for (const file of ['driver.py', 'interfaces.py', 'kernel'])
+  cpSync(`src/backends/bcc/${file}`, `dist/src/backends/bcc/${file}`, { recursive: true })
 chmodSync('dist/src/cli.js', 0o755)
 
 const { jsonSchema } = await import('../dist/src/schema/json-schema.js')

@@ -5,8 +5,10 @@ import { planOnHost } from './commands/plan-on-host.ts'
 import { hostNames } from './host/names.ts'
 import { parseFilters } from './plan/params.ts'
 import { parseParams } from './plan/probe-params.ts'
+import { parsePlace, requirePlace } from './plan/place.ts'
 import type { EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
+import type { Place } from './plan/plan.ts'
 import { startSession } from './session/session.ts'
 import type { Session } from './session/types.ts'
 import { type RunSummary, summaryOf } from './session/summary.ts'
@@ -32,9 +34,17 @@ export interface RunOptions {
   readonly rport?: readonly FilterValue[]
   readonly laddr?: readonly string[]
   readonly raddr?: readonly string[]
+  readonly saddr?: readonly string[]
+  readonly daddr?: readonly string[]
+  readonly sport?: readonly FilterValue[]
+  readonly dport?: readonly FilterValue[]
+  readonly protocol?: readonly FilterValue[]
   readonly family?: readonly FilterValue[]
   readonly cgroup?: readonly FilterValue[]
+  /** For a probe that is attached to interfaces: the one namespace that has them, by path or name. */
   readonly netns?: readonly FilterValue[]
+  /** The network interfaces that such a probe is attached to. */
+  readonly interface?: readonly string[]
   /** `failed`: only what failed; `ok`: only what did not. */
   readonly outcome?: 'failed' | 'ok'
   /** The probe's own options, as they are typed: `{ min: '10ms' }`. */
@@ -113,6 +123,8 @@ export function run<N extends ProbeName>(
   async function begin() {
     const probe = await loadProbe(name)
     const filters = parseFilters(probe.spec, textsOf(options), options.outcome ?? null, hostNames)
+    const place = placeOf(options)
+    requirePlace(probe.spec, place)
     const { facts, plan } = await planOnHost(
       probe,
       {
@@ -122,6 +134,7 @@ export function run<N extends ProbeName>(
         variant: options.variant ?? null,
         backend: options.backend ?? null,
         bufferBytes: options.bufferBytes ?? null,
+        place,
       },
       process.env,
     )
@@ -142,6 +155,10 @@ export function run<N extends ProbeName>(
   }
 }
 
+function placeOf({ interface: names, netns = [] }: RunOptions): Place | null {
+  return names === undefined ? null : parsePlace(names, netns.map(String), hostNames)
+}
+
 const filterNames = [
   'pid',
   'comm',
@@ -150,6 +167,11 @@ const filterNames = [
   'rport',
   'laddr',
   'raddr',
+  'saddr',
+  'daddr',
+  'sport',
+  'dport',
+  'protocol',
   'family',
   'cgroup',
   'netns',

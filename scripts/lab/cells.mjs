@@ -26,7 +26,7 @@ const asked = {
   ],
 }
 
-const cell = (name, probe, variant, aggregate, switches = []) => ({
+const cell = (name, { name: probe, aggregate, onInterfaces = false }, variant, switches = []) => ({
   name,
   probe,
   variant,
@@ -34,6 +34,8 @@ const cell = (name, probe, variant, aggregate, switches = []) => ({
   bcc: false,
   owners: false,
   events: aggregate !== undefined,
+  /** The workload makes interfaces first, and says which. */
+  onInterfaces,
   /** Fields to group by where it counts in the kernel. */
   by: null,
   switches,
@@ -44,29 +46,40 @@ const cell = (name, probe, variant, aggregate, switches = []) => ({
 const groupings = {
   execsnoop: ['ppid', 'filename', 'ret'],
   retrans: ['netns', 'lport', 'rport', 'comm'],
+  sockfilter: ['interface', 'direction', 'saddr', 'sport'],
+  tccount: ['interface', 'direction', 'protocol', 'saddr', 'dport'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
   tcptop: ['pid', 'comm', 'laddr', 'lport', 'raddr', 'rport'],
+  xdpcount: ['interface', 'ethertype', 'protocol', 'saddr', 'dport'],
 }
 
 /** Probes that scripts/lab/inside/owners.py has traffic for. */
 const ownerProbes = ['retrans', 'tcpreset', 'tcpstates']
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
-const summaryCell = (probe, backend, grouping) => ({
-  ...cell(`${probe}-${backend}-summary`, probe, backend === 'bcc' ? 'bcc' : null),
+const summaryCell = (definition, backend, grouping) => ({
+  ...cell(`${definition.name}-${backend}-summary`, definition, ownOfBcc(definition, backend)),
+  events: false,
   backend,
   ...grouping,
 })
 
-function summaryCells({ name, variants }, place) {
-  const backends = place === 'boot' ? ['bpftrace', 'bcc'] : ['bpftrace']
+function ownOfBcc({ variants }, backend) {
+  return backend === 'bcc' && variants.some(({ name }) => name === 'bcc') ? 'bcc' : null
+}
+
+function summaryCells(definition, place) {
+  const { name, variants } = definition
+  const backends = ['bpftrace', 'bcc']
   const by = groupings[name]
   return backends
     .filter(
-      (backend) => by !== undefined && variants.some((variant) => variant.backend === backend),
+      (backend) =>
+        by !== undefined &&
+        variants.some((each) => each.backend === backend && (place === 'boot' || isNative(each))),
     )
-    .map((backend) => summaryCell(name, backend, { by }))
+    .map((backend) => summaryCell(definition, backend, { by }))
 }
 
 /** What a variant needs, with the probe's switches that are on. */
@@ -82,12 +95,33 @@ function switchesOf({ switches: own = {} }, { switches = {} }) {
   ]
 }
 
-/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and is not bcc's. */
-function isNative(variant, on) {
-  return (
-    variant.backend === 'bpftrace' &&
-    needsOf(variant, on).every((need) => !('function' in need) && !need.raw)
+/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and of bcc's none that needs headers. */
+function isNative(variant, on = []) {
+  const needs = needsOf(variant, on)
+  if (variant.backend === 'bcc') return needs.some((need) => 'hook' in need)
+  return needs.every((need) => !('function' in need) && !need.raw)
+}
+
+/** Each variant, and with each switch that it can do. */
+function variantCells(definition, place) {
+  return definition.variants.flatMap((variant) =>
+    switchesOf(variant, definition)
+      .filter((on) => place === 'boot' || isNative(variant, on))
+      .map((on) =>
+        cell([definition.name, variant.name, ...on].join('-'), definition, variant.name, on),
+      ),
   )
+}
+
+/** Whose connections they are, in each variant of the probes that there is traffic for. */
+function ownerCells(definition, place) {
+  if (!ownerProbes.includes(definition.name)) return []
+  return definition.variants
+    .filter((variant) => place === 'boot' || isNative(variant))
+    .map(({ name }) => ({
+      ...cell(`${definition.name}-owners-${name}`, definition, name),
+      owners: true,
+    }))
 }
 
 /**
@@ -97,26 +131,12 @@ function isNative(variant, on) {
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
-  const cells = definitions.flatMap(({ name: probe, variants, aggregate, ...definition }) => [
-    ...summaryCells({ name: probe, variants }, place),
-    ...variants.flatMap((variant) =>
-      switchesOf(variant, definition)
-        .filter((on) => place === 'boot' || isNative(variant, on))
-        .map((on) => {
-          const name = [probe, variant.name, ...on].join('-')
-          return cell(name, probe, variant.name, aggregate, on)
-        }),
-    ),
-    ...variants
-      .filter(
-        (variant) => ownerProbes.includes(probe) && (place === 'boot' || isNative(variant, [])),
-      )
-      .map(({ name }) => ({
-        ...cell(`${probe}-owners-${name}`, probe, name, aggregate),
-        owners: true,
-      })),
-    ...(place === 'boot' && toolNames.includes(probe)
-      ? [{ ...cell(`${probe}-beside`, probe, null, aggregate), bcc: true }]
+  const cells = definitions.flatMap((definition) => [
+    ...summaryCells(definition, place),
+    ...variantCells(definition, place),
+    ...ownerCells(definition, place),
+    ...(place === 'boot' && toolNames.includes(definition.name)
+      ? [{ ...cell(`${definition.name}-beside`, definition, null), bcc: true }]
       : []),
   ])
   return cells.filter(wanted)
@@ -174,6 +194,11 @@ export const impossible = [
     guest,
     name: 'tcptop-tracepoint',
     says: 'the tracepoints came with 6.3',
+  })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'tccount-tcx',
+    says: 'BPF links at tc came with 6.6',
   })),
   ...['debian11', 'debian12'].map((guest) => ({
     guest,

@@ -150,6 +150,22 @@ export const runOptions: readonly RunOption[] = [
   { name: 'verbose', short: 'v', boolean: true, doc: 'also what the back-end says', live: true },
 ]
 
+/** Where a probe goes that is attached to network interfaces. */
+const placeOptions: readonly RunOption[] = [
+  {
+    name: 'interface',
+    metavar: 'NAME',
+    doc: 'network interfaces to look at: eth0,eth1',
+    live: true,
+  },
+  {
+    name: 'netns',
+    metavar: 'NS',
+    doc: 'network namespace that has them: path or `ip netns` name',
+    live: true,
+  },
+]
+
 /** Filters, options of the probe's own, and those of every run. */
 export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
   const outcome: readonly RunOption[] =
@@ -187,5 +203,6 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
             group: summaryGroup,
           },
         ]
-  return [...filters, ...params, ...switches, ...events, ...runOptions]
+  const place = probe.onInterfaces ? placeOptions : []
+  return [...place, ...filters, ...params, ...switches, ...events, ...runOptions]
 }

@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
 import { parseFilters } from '../plan/params.ts'
-import type { LoadedProbe, PlanRequest, SummaryRequest } from '../plan/plan.ts'
+import { parsePlace } from '../plan/place.ts'
+import type { LoadedProbe, Place, PlanRequest, SummaryRequest } from '../plan/plan.ts'
 import { parseParams } from '../plan/probe-params.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
@@ -53,7 +54,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
   const output = (text('output') ?? 'table') as SinkName
   const fields = when('fields', (_, value) => namesIn(value))
   const isSummary = isAggregated(parsed, probe.spec)
-  refuseConflicts(parsed, output, isSummary)
+  refuseConflicts(parsed, output, isSummary, probe.spec)
   // Those of a summary are known when the plan is.
   if (!isSummary) selectFields(probe.spec, fields)
   refuseSameFile(['out', 'record', 'summary-json'], text)
@@ -71,6 +72,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
       backend: text('backend'),
       bufferBytes: when('buffer', parseSize),
       summary: isSummary ? summaryOf(probe.spec, parsed, when) : null,
+      place: placeOf(parsed),
     },
     output,
     fields,
@@ -91,6 +93,12 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
   }
 }
 
+/** Where a probe goes that is attached to interfaces; null where none was named, as in a replay. */
+function placeOf({ texts }: Parsed): Place | null {
+  const lists = texts['interface']
+  return lists === undefined ? null : parsePlace(lists, texts['netns'] ?? [], hostNames)
+}
+
 function namesIn(list: string): readonly string[] {
   return [...new Set(list.split(',').map((name) => name.trim()))]
 }
@@ -105,7 +113,7 @@ export function isSet({ flags }: Parsed, name: string): boolean {
 interface Conflict {
   readonly message: string
   readonly remedy: string
-  holds(parsed: Parsed, output: SinkName, isSummary: boolean): boolean
+  holds(parsed: Parsed, output: SinkName, isSummary: boolean, spec: ProbeSpec): boolean
 }
 
 const conflicts: readonly Conflict[] = [
@@ -128,6 +136,12 @@ const conflicts: readonly Conflict[] = [
     message: '--as goes with a command',
     remedy: 'add -- COMMAND, or leave out --as',
     holds: ({ texts, command }) => texts['as'] !== undefined && command === null,
+  },
+  {
+    message: 'packets belong to no process, so a command cannot be followed',
+    remedy: '--all looks at all packets while the command runs',
+    holds: (parsed, _, __, { onInterfaces }) =>
+      onInterfaces === true && parsed.command !== null && !isSet(parsed, 'all'),
   },
   {
     message: '--all goes with a command',
@@ -184,9 +198,14 @@ function summaryOf(
   }
 }
 
-function refuseConflicts(parsed: Parsed, output: SinkName, isSummary: boolean): void {
+function refuseConflicts(
+  parsed: Parsed,
+  output: SinkName,
+  isSummary: boolean,
+  spec: ProbeSpec,
+): void {
   const conflict = [...conflicts, ...summaryConflicts].find(({ holds }) =>
-    holds(parsed, output, isSummary),
+    holds(parsed, output, isSummary, spec),
   )
   if (conflict === undefined) return
   const { message, remedy } = conflict

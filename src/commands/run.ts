@@ -1,3 +1,4 @@
+import { requirePlace } from '../plan/place.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import { follow } from './follow.ts'
 import type { Io } from './io.ts'
@@ -9,6 +10,7 @@ import type { Parsed } from './target.ts'
 /** `ebpf-run PROBE …`: returns the exit status. Throws EbpfRunError for everything that keeps it from running. */
 export async function runProbe(probe: LoadedProbe, parsed: Parsed, io: Io): Promise<number> {
   const request = readRequest(probe, parsed)
+  requirePlace(probe.spec, request.plan.place)
   const release = exitOnSignals()
   try {
     const [{ facts, plan }, { startSession }] = await Promise.all([

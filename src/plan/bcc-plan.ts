@@ -2,17 +2,18 @@ import type { HostFacts } from '../host/facts.ts'
 import { dumpCode } from '../wire/groups.ts'
 import { chooseBuffers } from './buffers.ts'
 import { heartbeatMs } from './footer.ts'
-import type { Way } from './plan.ts'
+import type { Place, Way } from './plan.ts'
 import { ringFunction } from './questions.ts'
 import { type BccInput, type BccProgram, renderBcc } from './render-bcc.ts'
 import type { Secrets } from './render.ts'
 
+/** What a program is made from, without what this back-end adds, and where it goes. */
+type Asked = Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'> & {
+  readonly place: Place | null
+}
+
 /** What the bcc back-end adds to a plan. */
-export function bccPlan(
-  common: Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'>,
-  facts: HostFacts,
-  bufferBytes: number | null,
-): Way {
+export function bccPlan(common: Asked, facts: HostFacts, bufferBytes: number | null): Way {
   const transport: BccInput['transport'] =
     facts.functions[ringFunction]?.is === 'yes' ? 'ring buffer' : 'perf buffer'
   const chosen = chooseBuffers(facts, { transport }, bufferBytes)
@@ -27,7 +28,7 @@ export function bccPlan(
     canGate: true,
     gate: "a flag in a map, set by the driver's handler of SIGURG",
     program,
-    input: (secrets) => requestOf(program(secrets), secrets, { buffers, summary: input.summary }),
+    input: (secrets) => requestOf(program(secrets), secrets, { ...input, buffers }),
   }
 }
 
@@ -35,11 +36,13 @@ export function bccPlan(
 function requestOf(
   program: BccProgram,
   { token }: Secrets,
-  { buffers, summary }: Pick<BccInput, 'summary'> & Pick<Way, 'buffers'>,
+  { buffers, summary, place, hasHeaders }: Asked & Pick<Way, 'buffers'>,
 ): string {
   const request = {
     token,
     program: program.text,
+    headers: hasHeaders,
+    place,
     transport: buffers.transport,
     pages: buffers.pages,
     beat_ms: heartbeatMs,

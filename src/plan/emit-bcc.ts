@@ -73,10 +73,11 @@ function fillText(
   if (value === 'comm') return `bpf_get_current_comm(${place}, sizeof(${place}));`
   if (form === 'user') return from('bpf_probe_read_user_str')
   if (form === 'kernel') return from('bpf_probe_read_kernel_str')
+  if (form === 'bytes') return `__builtin_memcpy(${place}, ${rest()}, sizeof(${place}));`
   if (form === 'owner')
     return `${place}[0] = 0; if (${rest()} != 0) __builtin_memcpy(${place}, ${rest()}->comm, 16);`
   if (value === 'null' && spec.emptyIsNull) return `${place}[0] = 0;`
-  throw broken(where, `${name}: a text is comm, user, kernel or owner`)
+  throw broken(where, `${name}: a text is comm, user, kernel, bytes or owner`)
 }
 
 /** What a filter on a field looks at: the record's own member, which is filled before. Null when this record has none. */

@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
 import { deviceNumber } from '../schema/kinds.ts'
+import { ipProtocols } from '../schema/packets.ts'
 import { signals } from '../schema/signals.ts'
 import { syscallNames } from '../schema/syscall-names.ts'
 import type { Block, Range } from './filters.ts'
@@ -74,6 +75,24 @@ export function parseSyscall(flag: string, text: string): Range {
     throw bad(flag, text, 'a system call, by name or number', `for example --${flag} openat`)
   return { min: number, max: number }
 }
+
+/** An IP protocol by number or by the name that events show, in any case, or a range of numbers. */
+export function parseProtocol(flag: string, text: string): Range {
+  if (/^\d/.test(text)) return parseRange(flag, text, 255, 'a protocol')
+  const number = protocolNumbers.get(text.toUpperCase())
+  if (number === undefined)
+    throw bad(
+      flag,
+      text,
+      'an IP protocol, by name or number',
+      `for example --${flag} TCP or --${flag} 6`,
+    )
+  return { min: number, max: number }
+}
+
+const protocolNumbers = new Map(
+  Object.entries(ipProtocols).map(([number, name]) => [name.toUpperCase(), Number(number)]),
+)
 
 export function parseUser(flag: string, text: string, names: Names): Range {
   if (/^\d/.test(text)) return parseRange(flag, text, 4_294_967_295, 'a user id')

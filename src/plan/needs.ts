@@ -1,6 +1,6 @@
 import semver from 'semver'
 import type { Fact, HostFacts, LibraryFacts } from '../host/facts.ts'
-import type { Need } from '../schema/define.ts'
+import type { Hook, Need } from '../schema/define.ts'
 import type { Dialect } from './dialect.ts'
 import { broken } from './template.ts'
 
@@ -13,6 +13,7 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
   if ('function' in need) return checkFunction(need.function, need.by, facts, dialect)
   if ('uprobe' in need) return checkUprobe(need.uprobe, need.library, facts)
   if ('btf' in need) return checkMember(need.btf, facts)
+  if ('hook' in need) return checkHook(need.hook, facts)
   if ('headers' in need) return facts.headers ?? notLooked('headers')
   if ('bcc' in need) return checkBcc(need.bcc, facts)
   return checkVersion(need.bpftrace, facts)
@@ -93,6 +94,25 @@ function checkMember(path: string, facts: HostFacts): Fact {
   return member
     ? { is: 'yes', evidence: `${path} at ${member.offset}` }
     : { is: 'no', evidence: `BTF has no ${path}` }
+}
+
+/** A kernel function that is there when the hook is, and since when. */
+export const hookFunctions: Readonly<Record<Hook, string>> = {
+  // 5.9: XDP programs by BPF links.
+  xdp: 'bpf_xdp_link_attach',
+  // 6.6: tc programs by BPF links.
+  tcx: 'tcx_link_attach',
+  // What calls filters of tc; cls_bpf and sch_ingress may be modules that are loaded when they are asked for.
+  clsact: 'tcf_classify',
+  'socket filter': 'sk_attach_bpf',
+}
+
+function checkHook(hook: Hook, facts: HostFacts): Fact {
+  const name = hookFunctions[hook]
+  const found = facts.functions[name] ?? notLooked(name)
+  return found.is === 'no'
+    ? { is: 'no', evidence: `this kernel has no ${hook}: ${found.evidence}` }
+    : found
 }
 
 function notLooked(what: string): Fact {

@@ -41,6 +41,15 @@ export interface PlanRequest {
   readonly bufferBytes: number | null
   /** Aggregate in the kernel; absent: send every event. */
   readonly summary?: SummaryRequest | null
+  /** Where a probe goes that is attached to network interfaces. */
+  readonly place?: Place | null
+}
+
+/** Interfaces, and the network namespace that has them. */
+export interface Place {
+  /** Path of the namespace; null: our own. */
+  readonly netns: string | null
+  readonly interfaces: readonly string[]
 }
 
 /** `--summary`, `--hist`. */
@@ -76,6 +85,8 @@ export interface Plan {
   readonly privateTracefs: boolean
   readonly canGate: boolean
   readonly summary: SummaryPlan | null
+  /** Null for a probe that is not attached to interfaces. */
+  readonly place: Place | null
   /** What closes the gate, or why there is none; for people. */
   readonly gate: string
   /** What stands for the secrets of a run where the program is only shown. */
@@ -183,10 +194,11 @@ function completePlan(
   }
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
+  const hasHeaders = variant.needs.some((need) => 'headers' in need)
   const placeholders = { token: placeholderToken, gatePid: 1, commandPid: follows ? 1 : null }
   const way =
     dialect === null
-      ? bccPlan(common, facts, request.bufferBytes)
+      ? bccPlan({ ...common, place: request.place ?? null, hasHeaders }, facts, request.bufferBytes)
       : bpftracePlan({ ...common, dialect }, facts, request.bufferBytes)
   const { applied } = way.program(placeholders)
   if (common.summary !== null) requireKernelFilters(applied, request.filters)
@@ -205,6 +217,7 @@ function completePlan(
     buffers: way.buffers,
     privateTracefs: facts.tracefs.is !== 'yes',
     summary: common.summary,
+    place: request.place ?? null,
     canGate: way.canGate,
     gate: way.gate,
     placeholders,

@@ -1,5 +1,6 @@
 import type { Questions } from '../host/facts.ts'
 import type { FieldSpec, VariantSpec } from '../schema/define.ts'
+import { hookFunctions } from './needs.ts'
 import type { LoadedProbe } from './plan.ts'
 import { membersRead, type Node, parseTemplate } from './template.ts'
 
@@ -37,6 +38,7 @@ export function questionsOf(probe: LoadedProbe): Questions {
     ]),
     functions: unique([
       ...needs.flatMap((need) => ('function' in need ? [need.function] : [])),
+      ...needs.flatMap((need) => ('hook' in need ? [hookFunctions[need.hook]] : [])),
       ...(probe.spec.variants.some(({ backend }) => backend === 'bcc') ? [ringFunction] : []),
     ]),
     libraryFunctions: needs.flatMap((need) =>

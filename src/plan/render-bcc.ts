@@ -34,6 +34,12 @@ import { broken, hasDirective, type Node } from './template.ts'
  *   uprobe LIB FUNC           head of one at a function of a shared library, uretprobe at its return
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   port EXPR                 the same for a 16-bit number in network order
+ *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
+ *   tcx DIRECTION             head of one at tc, ingress or egress, by a BPF link
+ *   tc DIRECTION              the same by a filter of tc
+ *   socket                    head of a socket filter
+ *   interface VARIABLE INDEX  declares a pointer to an interface of those asked for: its name, and whether its packets begin
+ *                             with an Ethernet header
  *   keys                      how many keys a map may hold
  *   kept EXPR                 runs a map's update, and counts that the map was full
  *   learn KEY PORT            keeps the current task as the owner of a socket
@@ -42,7 +48,7 @@ import { broken, hasDirective, type Node } from './template.ts'
  *   part EVENT.LIST KEY INDEX TEXT
  *   emit EVENT + lines as in a .bt template
  *
- * A text in an emit is `comm`, `user EXPR` or `kernel EXPR`; an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
+ * A text in an emit is `comm`, `user EXPR`, `kernel EXPR` or `bytes EXPR` (as many as the member has room for); an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
  * kernel, or in ctx) or `in4 EXPR` (32 bits, network order). Names that begin with er_ are ours.
  */
 
@@ -59,13 +65,16 @@ export interface BccInput {
   /** Bytes of the whole ring buffer. */
   readonly ringBytes: number
   readonly mapKeys: number
+  /** The variant needs the kernel's headers; without them a program has what bcc itself declares. */
+  readonly hasHeaders: boolean
   /** Events are aggregated and not sent. */
   readonly summary: SummaryPlan | null
 }
 
 /** A program that the driver attaches; tracepoints attach themselves. */
 interface Attach {
-  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe' | 'uretprobe'
+  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe' | 'uretprobe' | 'xdp' | 'tcx' | 'tc' | 'socket'
+  /** The function or symbol; on an interface the modes or the direction. */
   readonly event: string
   /** Of a shared library. */
   readonly path?: string
@@ -123,6 +132,15 @@ const prelude = `#include <uapi/linux/ptrace.h>
   er_value; \\
 })`
 
+/** The same for packets, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
+const preludeWithoutHeaders = '#include <linux/types.h>'
+
+const interfaceStruct = `struct er_interface {
+  char name[24];
+  u32 ethernet;
+};
+BPF_HASH(er_interfaces, u32, struct er_interface, 1024);`
+
 const ownerStruct = `#include <net/sock.h>
 #include <net/inet_sock.h>
 
@@ -143,6 +161,7 @@ class Rendering {
   readonly groups: readonly GroupLayout[]
   hasFull = false
   private hasOwners = false
+  private hasInterfaces = false
   private readonly seen = new Set<string>()
   /** Programs at functions of user space, which other programs of the same CPU may preempt. */
   private readonly hasUprobes: boolean
@@ -197,14 +216,15 @@ class Rendering {
 
   /** What stands in front of the template: records, maps. */
   head(): string {
-    const { transport, ringBytes, mapKeys } = this.input
+    const { transport, ringBytes, mapKeys, hasHeaders } = this.input
     const pages = ringBytes / 4096
     const out =
       transport === 'perf buffer'
         ? 'BPF_PERF_OUTPUT(er_out);'
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
-      prelude,
+      hasHeaders ? prelude : preludeWithoutHeaders,
+      ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
         ? ['BPF_PROG_ARRAY(er_nowhere, 1);']
@@ -298,6 +318,18 @@ ${this.program(kind, symbol, '', { path })}
   return ${call};
 }
 ${body}`
+  }
+
+  onInterface(kind: 'xdp' | 'tcx' | 'tc' | 'socket', event: string): string {
+    const name = `er_${kind}_${this.attach.length}`
+    this.attach.push({ kind, event, function: name, instances: 0 })
+    return `int ${name}(struct ${kind === 'xdp' ? 'xdp_md' : '__sk_buff'} *ctx)`
+  }
+
+  interface(variable: string, index: string): string {
+    this.hasInterfaces = true
+    return `u32 er_key_${variable} = ${index};
+  struct er_interface *${variable} = er_interfaces.lookup(&er_key_${variable});`
   }
 
   keys(): string {
@@ -472,6 +504,12 @@ function split(rest: string): readonly [string, string] {
   return [first, others.join(' ')]
 }
 
+function direction(run: Rendering, rest: string): string {
+  if (rest !== 'ingress' && rest !== 'egress')
+    throw run.broken(`'${rest}' is neither ingress nor egress`)
+  return rest
+}
+
 const directives: Readonly<Record<string, Directive>> = {
   kprobe: (run, rest) => run.program('kprobe', ...split(rest)),
   kretprobe(run, rest) {
@@ -488,6 +526,14 @@ const directives: Readonly<Record<string, Directive>> = {
   },
   exit: (_, rest) => `int kretfunc__${rest}(unsigned long long *ctx)`,
   rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
+  xdp(run, rest) {
+    if (!/^(?:native,)?generic$/.test(rest)) throw run.broken(`{{xdp ${rest}}} is no list of modes`)
+    return run.onInterface('xdp', rest)
+  },
+  tcx: (run, rest) => run.onInterface('tcx', direction(run, rest)),
+  tc: (run, rest) => run.onInterface('tc', direction(run, rest)),
+  socket: (run) => run.onInterface('socket', ''),
+  interface: (run, rest) => run.interface(...split(rest)),
   read: (_, rest) => `ER_READ(${rest})`,
   port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,
   keys: (run) => run.keys(),

@@ -53,6 +53,10 @@ export type Need =
   | { readonly bpftrace: string }
   | { readonly bcc: string }
   | { readonly headers: true }
+  | { readonly hook: Hook }
+
+/** Where a program is attached to a network interface. */
+export type Hook = 'xdp' | 'tcx' | 'clsact' | 'socket filter'
 
 /** What runs a program. */
 export type BackendName = 'bpftrace' | 'bcc'
@@ -102,6 +106,8 @@ export interface ProbeSpec {
   readonly summary: string
   readonly example: string
   readonly events: Readonly<Record<string, EventSpec>>
+  /** Its programs are attached to network interfaces, which the user names. */
+  readonly onInterfaces?: true
   /** Whose pid, comm, uid and cgroup the events carry. */
   readonly owner: 'task' | 'socket'
   /** What --failed and --ok look at: an event failed when any of these fields' numbers lies in its range. */

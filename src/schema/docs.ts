@@ -1,6 +1,7 @@
 import {
   isNullable,
   type FieldSpec,
+  type Hook,
   type Need,
   type ProbeSpec,
   type VariantSpec,
@@ -81,6 +82,7 @@ export function needText(need: Need): string {
   if ('function' in need) return `${need.by} on ${need.function}`
   if ('uprobe' in need) return `uprobe on ${need.uprobe} of ${need.library}`
   if ('btf' in need) return `BTF of ${need.btf}`
+  if ('hook' in need) return hookTexts[need.hook]
   if ('headers' in need) return "the kernel's headers"
   return 'bcc' in need ? `bcc ${need.bcc} for Python` : `bpftrace ${need.bpftrace}`
 }
@@ -93,6 +95,13 @@ function needsText({ needs, switches = {} }: VariantSpec): string {
       : `with --${name} ${each.map(needText).join('; ')}`,
   )
   return [...needs.map(needText), ...more].join('; ')
+}
+
+const hookTexts: Readonly<Record<Hook, string>> = {
+  xdp: 'XDP by BPF links (Linux 5.9)',
+  tcx: 'tc programs by BPF links (Linux 6.6)',
+  clsact: 'filters of tc (CONFIG_NET_CLS_BPF, CONFIG_NET_SCH_INGRESS)',
+  'socket filter': 'BPF on packet sockets',
 }
 
 /** Fields that a variant cannot tell, those with one reason together. */

@@ -30,7 +30,8 @@ describe.each(Object.keys(builtin))('%s on this host', (name) => {
     const request = join(folder, `${name}.json`)
     const { spec } = await loadProbe(name)
     const events = spec.aggregate !== undefined
-    const cells = [{ name, probe: name, variant: null, bcc: false, events }]
+    const onInterfaces = spec.onInterfaces === true
+    const cells = [{ name, probe: name, variant: null, bcc: false, events, onInterfaces }]
     writeFileSync(
       request,
       JSON.stringify({

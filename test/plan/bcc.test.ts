@@ -234,7 +234,12 @@ describe('a template for bcc', () => {
     ['a field emitted twice', '', 'result = 0\n result = 1', 'emitted twice'],
     ['a field left out', '', '', 'thing.result is not emitted'],
     ['a field that is not there', '', 'result = 0\n moon = 1', 'not on the wire'],
-    ['a text of nowhere', '', 'result = 0\n comm = x', 'a text is comm, user, kernel or owner'],
+    [
+      'a text of nowhere',
+      '',
+      'result = 0\n comm = x',
+      'a text is comm, user, kernel, bytes or owner',
+    ],
     ['null where null cannot be', '', 'result = 0\n pid = null', 'cannot be null'],
   ])('is refused for %s', (_, piece, line, message) => {
     expect(() => render(piece, line)).toThrow(

@@ -5,7 +5,7 @@ import { EbpfRunError } from '../../src/errors.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
 import { ringFunction } from '../../src/plan/questions.ts'
-import { checkNeed } from '../../src/plan/needs.ts'
+import { checkNeed, hookFunctions } from '../../src/plan/needs.ts'
 import {
   type LoadedProbe,
   makePlan,
@@ -31,11 +31,23 @@ const cells = probes.flatMap((probe) =>
     ),
 )
 
-const fallbacks = probes.flatMap((probe) =>
+const ofBcc = probes.flatMap((probe) =>
   probe.spec.variants
     .filter(({ backend }) => backend === 'bcc')
     .map((variant) => ({ probe, variant, name: probe.spec.name })),
 )
+
+/** What stands in for bpftrace; it has no programs on network interfaces. */
+const fallbacks = ofBcc.filter(({ probe }) => probe.spec.onInterfaces !== true)
+const onInterfaces = ofBcc.filter(({ probe }) => probe.spec.onInterfaces === true)
+
+describe('every variant on network interfaces', () => {
+  it.each(onInterfaces)('needs a hook, and no headers: $name', ({ probe, variant }) => {
+    expect(probe.spec.variants.every(({ backend }) => backend === 'bcc')).toBe(true)
+    expect(variant.needs.filter((need) => 'hook' in need)).toHaveLength(1)
+    expect(variant.needs).not.toEqual(expect.arrayContaining([{ headers: true }]))
+  })
+})
 
 describe('every fallback for bcc', () => {
   it.each(fallbacks)('stands last, after what bpftrace can do: $name', ({ probe, variant }) => {
@@ -45,13 +57,16 @@ describe('every fallback for bcc', () => {
   })
 
   it.each(
-    fallbacks.flatMap((each) =>
+    ofBcc.flatMap((each) =>
       [true, false].flatMap((ring) => [true, false].map((rich) => ({ ...each, ring, rich }))),
     ),
   )('renders, ring buffer $ring, with all options $rich: $name', (cell) => {
     const { probe, variant, ring, rich } = cell
     const full = factsFor(probe, '0.17.0')
-    const needed = variant.needs.flatMap((need) => ('function' in need ? [need.function] : []))
+    const needed = variant.needs.flatMap((need) => [
+      ...('function' in need ? [need.function] : []),
+      ...('hook' in need ? [hookFunctions[need.hook]] : []),
+    ])
     const functions = Object.fromEntries(
       Object.entries(full.functions).filter(
         ([name]) => (rich && name !== ringFunction) || needed.includes(name),

@@ -18,10 +18,13 @@ import struct
 import sys
 import time
 
+sys.dont_write_bytecode = True
+
 PR_SET_PDEATHSIG = 1
 MEMBARRIER_GLOBAL = 1
 MEMBARRIER = {"x86_64": 324, "aarch64": 283}
 FLUSH_BYTES = 65536
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -324,7 +327,37 @@ class Run:
         self.out.flush()
 
 
+ON_INTERFACES = {"xdp": "XDP", "tcx": "SCHED_CLS", "tc": "SCHED_CLS", "socket": "SOCKET_FILTER"}
+"""The kinds of programs that are attached to network interfaces, and what bcc calls their types."""
+
+
+def attach_to_interfaces(bpf, request):
+    """Attaches what belongs on interfaces, and tells the program their names. Returns what holds it all."""
+    here = [each for each in request["attach"] if each["kind"] in ON_INTERFACES]
+    if not here:
+        return None
+    sys.path.insert(0, FOLDER)
+    import interfaces
+
+    place = request["place"]
+    if place["netns"] is not None:
+        interfaces.enter(place["netns"])
+    found = [interfaces.Interface(name) for name in place["interfaces"]]
+    names = bpf["er_interfaces"]
+    for each in found:
+        leaf = names.Leaf()
+        leaf.name, leaf.ethernet = os.fsencode(each.name), each.has_ethernet
+        names[ctypes.c_uint(each.index)] = leaf
+    types = [getattr(type(bpf), ON_INTERFACES[each["kind"]]) for each in here]
+    programs = [bpf.load_func(each["function"].encode(), kind).fd for each, kind in zip(here, types)]
+    attached = interfaces.Attached()
+    attached.attach(list(zip(programs, here)), found)
+    return attached
+
+
 def attach(bpf, each):
+    if each["kind"] in ON_INTERFACES:
+        return
     event, function = each["event"].encode(), each["function"].encode()
     if each["kind"] == "kprobe":
         bpf.attach_kprobe(event=event, fn_name=function)
@@ -345,6 +378,9 @@ def main():
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     except (ValueError, OSError):
         pass
+    if not request["headers"]:
+        # In place of the kernel's headers, for programs that need none: what bcc itself includes.
+        os.environ["BCC_KERNEL_SOURCE"] = os.path.join(FOLDER, "kernel")
     try:
         from bcc import BPF
     except ImportError as error:
@@ -356,15 +392,19 @@ def main():
         give_up(step_of(error), error)
     # From here on there is something to clean up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    attached = None
     try:
         try:
             for each in request["attach"]:
                 attach(bpf, each)
+            attached = attach_to_interfaces(bpf, request)
             run = Run(request, bpf)
         except Exception as error:
             give_up(step_of(error), error)
         run.serve()
     finally:
+        if attached is not None:
+            attached.detach()
         # A kretprobe with instances of its own has a name in tracefs, which would outlive us.
         bpf.cleanup()
     # bcc cleans up once more at exit; there is nothing left to do.
