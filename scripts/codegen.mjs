@@ -22,7 +22,7 @@ const entries = names.map((name) => {
     summary: ${summary},
     example: ${example},
     aliases: ${plain(source, 'aliases') ?? '[]'} as readonly string[],
-    load: async () => (await import('./${name}/probe.ts')).default,
+    load: async (): Promise<Builtin['${name}']> => (await import('./${name}/probe.ts')).default,
   },`
 })
 

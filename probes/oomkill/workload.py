@@ -30,6 +30,15 @@ def mount(kind, options, at):
     return subprocess.run(["mount", "-t", kind, "-o", options, "none", at], stderr=subprocess.DEVNULL).returncode == 0
 
 
+def unmount(at):
+    """Busy for as long as somebody looks at the mounts of this namespace."""
+    for _ in range(50):
+        if subprocess.run(["umount", at], stderr=subprocess.DEVNULL).returncode == 0:
+            return
+        time.sleep(0.1)
+    raise SystemExit("%s cannot be unmounted" % at)
+
+
 class Group:
     """A cgroup with a limit, of the version that has the memory controller. The mount is in this process's own namespace."""
 
@@ -42,7 +51,7 @@ class Group:
                 write(self.root + "/cgroup.subtree_control", "+memory")
                 self.make("memory.max", ("memory.swap.max", 0))
                 return
-            subprocess.run(["umount", self.root], check=True)
+            unmount(self.root)
         if not mount("cgroup", "memory", self.root):
             raise SystemExit("no memory controller can be mounted here")
         self.was_on = True
@@ -69,7 +78,7 @@ class Group:
                 time.sleep(0.1)
         if not self.was_on:
             write(self.root + "/cgroup.subtree_control", "-memory")
-        subprocess.run(["umount", self.root], check=True)
+        unmount(self.root)
         os.rmdir(self.root)
 
 

@@ -26,6 +26,12 @@ static __always_inline int sent(void *ctx, struct sock *sk, struct sk_buff *skb,
     peer = {{port sk->__sk_common.skc_dport}};
     net = {{read sk->__sk_common.skc_net.net}};
   }
+  // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+  u64 inode = 0;
+  if (sk != 0) {
+    struct socket *held = {{read sk->sk_socket}};
+    if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
+  }
   {{owner who (u64)sk peer}}
   if (skb != 0) {
     // The packet that is answered has the addresses the other way round.
@@ -71,6 +77,7 @@ static __always_inline int sent(void *ctx, struct sock *sk, struct sk_buff *skb,
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     direction = 1
     netns = {read net->ns.inum}
     laddr = raw local
@@ -115,11 +122,15 @@ static __always_inline int sent(void *ctx, struct sock *sk, struct sk_buff *skb,
   struct inet_sock *inet = (struct inet_sock *)sk;
   struct net *net = {{read sk->__sk_common.skc_net.net}};
   u64 rport = {{port sk->__sk_common.skc_dport}};
+  struct socket *held = {{read sk->sk_socket}};
+  u64 inode = 0;
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who (u64)sk rport}}
   {{emit reset
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     direction = 2
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr

@@ -26,7 +26,12 @@ const asked = {
   ],
 }
 
-const cell = (name, { name: probe, aggregate, onInterfaces = false }, variant, switches = []) => ({
+export const cell = (
+  name,
+  { name: probe, aggregate, onInterfaces = false },
+  variant,
+  switches = [],
+) => ({
   name,
   probe,
   variant,

@@ -39,10 +39,9 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
   const layouts =
     variant === undefined
       ? undefined
-      : [{}, laterFields(probe)]
-          .map((later) =>
-            layoutsOfProbe(probe.events, { ...fieldsLeftOut(probe, variant, switches), ...later }),
-          )
+      : [[], laterFields(probe)]
+          .map((later) => new Set([...fieldsLeftOut(probe, variant, switches), ...later]))
+          .map((leftOut) => layoutsOfProbe(probe.events, leftOut))
           .find((each) => layoutDigest(probe, each) === head.layout)
   if (layouts === undefined) {
     throw new EbpfRunError({
@@ -99,14 +98,10 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
   }
 }
 
-/** Fields that an older recording does not have, as a variant says what it cannot tell. */
-function laterFields({ events }: ProbeSpec): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    Object.values(events).flatMap(({ fields }) =>
-      Object.entries(fields).flatMap(([name, { later }]) =>
-        later === true ? [[name, 'the recording is older'] as const] : [],
-      ),
-    ),
+/** Fields that an older recording does not have. */
+function laterFields({ events }: ProbeSpec): readonly string[] {
+  return Object.values(events).flatMap(({ fields }) =>
+    Object.entries(fields).flatMap(([name, { later }]) => (later === true ? [name] : [])),
   )
 }
 

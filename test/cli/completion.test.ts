@@ -19,7 +19,7 @@ describe('completion', () => {
     ['ebpf-run tcp', Object.keys(builtin).filter((name) => name.startsWith('tcp'))],
     ['/usr/bin/ebpf-run re', ['replay', 'retrans']],
     ['doc', ['doctor']],
-    ['ebpf-run plan tcpc', ['tcpconnect']],
+    ['ebpf-run plan tcpco', ['tcpcong', 'tcpconnect', 'tcpconnlat']],
     ['ebpf-run help sch', ['schema']],
     ['ebpf-run tcpconnect --rp', ['--rport']],
     ['ebpf-run plan tcpconnect --rp', ['--rport']],

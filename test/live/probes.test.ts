@@ -6,8 +6,11 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { builtin } from '../../probes/index.ts'
 import { planOnHost } from '../../src/commands/plan-on-host.ts'
 import { loadProbe } from '../../src/catalog/load.ts'
+import type { ProbeSpec } from '../../src/schema/define.ts'
 
 const root = new URL('../../', import.meta.url).pathname
+const { cell }: { cell: (name: string, probe: ProbeSpec, variant: string | null) => object } =
+  await import(`${root}scripts/lab/cells.mjs`)
 const folder = mkdtempSync(join(tmpdir(), 'er-live-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -29,9 +32,7 @@ describe.each(Object.keys(builtin))('%s on this host', (name) => {
     if (reason !== null) return context.skip(reason)
     const request = join(folder, `${name}.json`)
     const { spec } = await loadProbe(name)
-    const events = spec.aggregate !== undefined
-    const onInterfaces = spec.onInterfaces === true
-    const cells = [{ name, probe: name, variant: null, bcc: false, events, onInterfaces }]
+    const cells = [cell(name, spec, null)]
     writeFileSync(
       request,
       JSON.stringify({
