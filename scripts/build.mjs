@@ -1,5 +1,15 @@
 // Builds dist/: TypeScript, the templates and the header that stand beside it, and a JSON Schema for each probe.
-import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import ts from 'typescript'
 import { $ } from 'zx'
 
 process.chdir(new URL('..', import.meta.url).pathname)
@@ -8,6 +18,34 @@ $.verbose = false
 rmSync('dist', { recursive: true, force: true })
 await $`node scripts/codegen.mjs`
 await $`node_modules/.bin/tsc -p tsconfig.build.json`
+
+/** Every file below a folder that ends so. */
+const filesBelow = (folder, ending) =>
+  readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith(ending))
+    .map((file) => join(folder, file))
+
+// What runs needs no comments: they are half of the package. Those of the declarations stay, for editors.
+for (const file of filesBelow('dist', '.js')) {
+  const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), {
+    compilerOptions: { target: 'es2023', module: 'esnext', removeComments: true },
+  })
+  writeFileSync(file, outputText)
+}
+
+/** The declarations that one leads to, itself among them. */
+function declarationsOf(file, found = new Set()) {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const [, name] of readFileSync(file, 'utf8').matchAll(
+    /["'](\.{1,2}\/[^"']+)\.(?:ts|js)["']/g,
+  ))
+    declarationsOf(join(dirname(file), `${name}.d.ts`), found)
+  return found
+}
+
+const wanted = declarationsOf('dist/src/index.d.ts')
+for (const file of filesBelow('dist', '.d.ts')) if (!wanted.has(file)) rmSync(file)
 
 const isTemplate = (file) => file.endsWith('.bt') || file.endsWith('.bcc.c')
 for (const file of readdirSync('probes').filter(isTemplate))

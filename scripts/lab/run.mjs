@@ -21,7 +21,7 @@ import { readHistory, shareOf } from './share.mjs'
 
 const root = new URL('../../', import.meta.url).pathname
 const bootTimeoutMs = 60 * 60_000
-const nativeTimeoutMs = 5 * 60_000
+const nativeTimeoutMs = 15 * 60_000
 
 /** Packs the project and installs the tarball with its dependencies, as a user would. */
 async function installPacked(folder) {
