@@ -128,6 +128,12 @@ export async function withPacked(task) {
   }
 }
 
+/** The same in another order: two guests that run natively at once are not at the same cell, whose ports they would share. */
+function turned(cells, share) {
+  const at = Math.round(cells.length * share)
+  return [...cells.slice(at), ...cells.slice(0, at)]
+}
+
 /** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
 export async function runLab(words) {
   const keep = words.includes('--keep-recordings')
@@ -149,7 +155,11 @@ export async function runLab(words) {
         const { ok, reason, kernel, versions } = image
         const all = cellsOf(definitions, place, only)
         const cells =
-          place === 'boot' && history !== null ? shareOf(all, image.guest, history) : all
+          place === 'native'
+            ? turned(all, images.indexOf(image) / images.length)
+            : history === null
+              ? all
+              : shareOf(all, image.guest, history)
         if (!ok) return { guest: image.guest, place, unavailable: reason, rows: [] }
         const guest = findGuest(image.guest)
         const folder = join(work, `${place}-${guest.name}`)
