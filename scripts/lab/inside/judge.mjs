@@ -61,8 +61,9 @@ function fitsBinding(bound, name, value) {
   return bound.has(name) ? bound.get(name) === value : !new Set(bound.values()).has(value)
 }
 
-function isInScope(scope, event) {
-  return scope.some(({ field, values }) => values.includes(event[field]))
+/** Whether an event is the workload's: one of its values, and not from before it was there (as RFC 3339 texts order). */
+function isInScope({ scope = [], since = '' }, event) {
+  return event.time >= since && scope.some(({ field, values }) => values.includes(event[field]))
 }
 
 /** The rows of a summary as the events that they stand for, and the expectations as far as their fields go. */
@@ -79,7 +80,7 @@ const digits = (value) => typeof value === 'string' && /^\d+$/.test(value)
 
 /** Quantities whose sum, or whose largest bucket (a power of two), is not what the expectations make. */
 export function wrongSums(lines, rows) {
-  const scope = lines.find((line) => line.scope)?.scope ?? []
+  const scope = lines.find((line) => line.scope) ?? {}
   const expectations = lines.filter((line) => line.expect).map((line) => line.expect)
   const own = rows.filter((row) => isInScope(scope, row))
   const quantities = Object.keys(expectations[0] ?? {}).filter((field) =>
@@ -112,7 +113,7 @@ export function wrongSums(lines, rows) {
 
 /** Counts and complaints of one cell. `wrong` is what was expected and did not come, and what came and was not expected. */
 export function judge(lines, all, summary) {
-  const scope = lines.find((line) => line.scope)?.scope ?? []
+  const scope = lines.find((line) => line.scope) ?? {}
   const expectations = lines.filter((line) => line.expect).map((line) => line.expect)
   const total = lines.find((line) => line.total !== undefined)?.total ?? null
   const events = all.filter((event) => isInScope(scope, event))

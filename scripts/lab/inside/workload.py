@@ -6,13 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 HOSTILE = b'a\n1\t2"\\\x1f\xff\x01z'
 
 
 def scope(*parts):
     """Events with one of these values in one of these fields are the workload's."""
-    print(json.dumps({"scope": [{"field": field, "values": values} for field, values in parts]}), flush=True)
+    line = {"scope": [{"field": field, "values": values} for field, values in parts]}
+    print(json.dumps({**line, **({"since": born} if born is not None else {})}), flush=True)
 
 
 def expect(**fields):
@@ -141,10 +143,17 @@ def retransmitted():
     return int(values[names.index("RetransSegs")])
 
 
+# When this process got a network namespace: one that is gone may have had the same inode before.
+born = None
+
+
 def own_network():
     """A network namespace with nothing but a loopback device, for this process and its children; returns its inode."""
+    global born
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    born = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%09dZ" % rest
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     return os.stat("/proc/self/ns/net").st_ino
 
