@@ -50,7 +50,7 @@ export const cell = (
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
 const groupings = {
   execsnoop: ['ppid', 'filename', 'ret'],
-  retrans: ['netns', 'lport', 'rport', 'pid'],
+  retrans: ['netns', 'lport', 'rport'],
   sockfilter: ['interface', 'direction', 'saddr', 'sport'],
   tccount: ['interface', 'direction', 'protocol', 'saddr', 'dport'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
