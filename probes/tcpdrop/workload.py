@@ -10,16 +10,18 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, child, expect, own_network, rename, scope, shown, switches, tracepoint_fields, variant
+from workload import HOSTILE, child, expect, own_network, own_ports, rename, scope, shown, switches, tracepoint_fields, variant
 
-PORT, CLOSED, FILTERED = 37000, 37001, 37002
+# Ports of this run's own: another one's namespace may get the inode that this one's has.
+BASE = own_ports(37000, size=100, ranges=9)
+PORT, CLOSED, FILTERED, FORGED = BASE, BASE + 1, BASE + 2, BASE + 3
 SYN, PSH_ACK = 2, 24
 OUT_OF_WINDOW = ["TCP_INVALID_SEQUENCE", "TCP_OVERWINDOW", "TCP_OLD_SEQUENCE", "TCP_OLD_DATA", "TCP_INVALID_ACK_SEQUENCE",
                  "TCP_TOO_OLD_ACK", "TCP_ACK_UNSENT_DATA", "TCP_INVALID_END_SEQUENCE"]
 fields = tracepoint_fields("skb:kfree_skb")
 has_reason = "reason" in fields
 has_socket = "rx_sk" in fields
-source = PORT + 100
+source = BASE + 10
 
 
 def drop(reasons, state, owner, **more):
@@ -137,7 +139,8 @@ def sh(*words):
 
 
 netns = own_network()
-scope(("netns", [netns]))
+ports = list(range(BASE, BASE + 100))
+scope(("lport", ports), ("rport", ports))
 sh("ip", "link", "add", "erv", "type", "veth", "peer", "name", "erw")
 sh("ip", "addr", "add", "10.98.0.1/24", "dev", "erv")
 for link in ("erv", "erw"):
@@ -154,9 +157,9 @@ for _ in range(3):
 for _ in range(2):
     filtered(deaf)
 for _ in range(3):
-    send(segment(PORT, 37900, SYN, good=False))
+    send(segment(PORT, FORGED, SYN, good=False))
     drop(["TCP_CSUM"], None, nobody, direction="received", family=4, laddr="127.0.0.1", raddr="127.0.0.1", lport=PORT,
-         rport=37900, tcp_flags="SYN")
+         rport=FORGED, tcp_flags="SYN")
 time.sleep(0.3)
 unanswered(2, me)
 child(hostile)
