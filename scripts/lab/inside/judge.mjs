@@ -61,9 +61,12 @@ function fitsBinding(bound, name, value) {
   return bound.has(name) ? bound.get(name) === value : !new Set(bound.values()).has(value)
 }
 
-/** Whether an event is the workload's: one of its values, and not from before it was there (as RFC 3339 texts order). */
+/** Whether an event is the workload's: one of its values, and not from before it was there (as RFC 3339 texts order); groups have no time. */
 function isInScope({ scope = [], since = '' }, event) {
-  return event.time >= since && scope.some(({ field, values }) => values.includes(event[field]))
+  return (
+    (event.time ?? since) >= since &&
+    scope.some(({ field, values }) => values.includes(event[field]))
+  )
 }
 
 /** The rows of a summary as the events that they stand for, and the expectations as far as their fields go. */
