@@ -75,9 +75,11 @@ function lossNotes({ account }: SessionResult, isSummary: boolean): readonly str
     ...(lost === 0
       ? []
       : [
-          isSummary
-            ? `${lost} events are in no group: the kernel's map of groups was full; fewer fields in --by, or more filters, help`
-            : 'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
+          isSummary && account.account === 'open'
+            ? `${lost} events are in no group: the last groups could not be read`
+            : isSummary
+              ? `${lost} events are in no group: the kernel's map of groups was full; fewer fields in --by, or more filters, help`
+              : 'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
         ]),
     ...(full === 0
       ? []

@@ -66,8 +66,11 @@ export function accountText(account: Account, options: AccountTextOptions): stri
   const [only] = types
   const lines =
     types.length === 1 && only !== undefined
-      ? [`${total}; ${figures(only[1])} — ${state}`]
-      : [`${total} — ${state}`, ...types.map(([name, type]) => `  ${name}: ${figures(type)}`)]
+      ? [`${total}; ${figures(only[1], account.account)} — ${state}`]
+      : [
+          `${total} — ${state}`,
+          ...types.map(([name, type]) => `  ${name}: ${figures(type, account.account)}`),
+        ]
   const notes = [...strayNotes(account.stray_faults), ...options.notes]
   return [...lines, ...notes.map((note) => `note: ${safeText(note)}`)].join('\n')
 }
@@ -78,11 +81,11 @@ function strayNotes(faults: number): readonly string[] {
   return [`${counted(faults, 'damaged record')} could not be put to any event type`]
 }
 
-function figures(type: EventAccount): string {
+function figures(type: EventAccount, state: Account['account']): string {
   const counts = [
     `kernel counted ${type.emitted ?? 'unknown'}`,
     `delivered ${type.delivered}`,
-    `lost ${type.lost ?? 'unknown'}${lostRemark(type.lost)}`,
+    `lost ${type.lost ?? 'unknown'}${lostRemark(type.lost, state)}`,
     `filtered ${type.filtered}`,
     ...(type.after_end === 0 ? [] : [`after the end ${type.after_end}`]),
     `faults ${type.faults}`,
@@ -90,10 +93,11 @@ function figures(type: EventAccount): string {
   return `${counts.join(', ')}; missed: ${type.missed ?? 'unknown (the kernel has no counter for it here)'}`
 }
 
-function lostRemark(lost: number | null): string {
-  return lost !== null && lost < 0
+function lostRemark(lost: number | null, state: Account['account']): string {
+  if (lost === null || lost >= 0) return ''
+  return state === 'exact'
     ? ' (more arrived than the kernel counted: a bug of ebpf-run, please report it)'
-    : ''
+    : ' (more arrived after the last count)'
 }
 
 function lostText(lost: number | null): string {

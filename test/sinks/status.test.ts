@@ -122,6 +122,14 @@ describe('the account text', () => {
     )
   })
 
+  test('of an open account says no more of it than that records came after the last count', () => {
+    const account = { ...exact({ lost: -3 }), account: 'open' as const }
+    const text = accountText(account, { durationMs: 1000, notes: [] })
+
+    expect(text).toContain('lost -3 (more arrived after the last count)')
+    expect(text).not.toContain('bug')
+  })
+
   test('has a line for each of several event types', () => {
     const account: Account = {
       account: 'exact',
