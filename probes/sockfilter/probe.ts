@@ -20,7 +20,7 @@ export default defineProbe({
           bytes: 253,
           emptyIsNull: true,
           doc: 'name that is asked for, `.` for the root; null where no plain text can say it: it has no end, is compressed, or has a dot or a NUL within a label',
-          width: 24,
+          width: 16,
         },
         type: {
           kind: 'enum',
@@ -30,7 +30,7 @@ export default defineProbe({
           width: 5,
         },
       },
-      table: ['time', 'direction', 'saddr', 'daddr', 'type', 'name'],
+      table: ['time', 'saddr', 'name'],
     },
     handshake: {
       doc: 'one SYN or SYN-ACK of TCP',
@@ -43,7 +43,7 @@ export default defineProbe({
           width: 7,
         },
       },
-      table: ['time', 'direction', 'saddr', 'daddr', 'sport', 'dport', 'kind'],
+      table: ['time', 'saddr', 'daddr', 'kind'],
     },
   },
   variants: [

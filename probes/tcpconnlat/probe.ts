@@ -36,6 +36,7 @@ export default defineProbe({
           unit: 'ns',
           doc: 'from the SYN to the outcome',
           heading: 'MS',
+          width: 8,
         },
       },
       table: ['time', 'pid', 'comm', 'raddr', 'rport', 'outcome', 'duration_ns'],
