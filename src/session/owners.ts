@@ -2,7 +2,13 @@ import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import type { Owner } from '../wire/owner.ts'
-import { type HeldSockets, readHeldSockets, readOwner, socketAt } from './proc-sockets.ts'
+import {
+  type HeldSockets,
+  type Holder,
+  readHeldSockets,
+  readOwner,
+  socketAt,
+} from './proc-sockets.ts'
 
 /** What a run found out about owners by /proc, for its account. */
 export interface OwnerFigures {
@@ -60,8 +66,10 @@ export function followOwners(
   kernelNow: () => bigint,
 ): OwnersByProc | null {
   if (isUnfit(plan, facts)) return null
-  let held: HeldSockets = { holders: new Map(), leftOut: 0, forbidden: 0, tookMs: 0 }
-  let since = 0n
+  const nothing: HeldSockets = { holders: new Map(), leftOut: 0, forbidden: 0, tookMs: 0 }
+  let latest: Look = { held: nothing, since: 0n }
+  // What happened before the latest look and is read after it has the one before.
+  let earlier: Look | null = null
   /** Who the holders are, read when one is first named after a look. */
   let named = new Map<number, Owner>()
   let joined = 0
@@ -71,14 +79,15 @@ export function followOwners(
 
   const look = async (): Promise<void> => {
     isLooking = true
-    held = await readHeldSockets(mostSockets, () => !isClosed)
-    since = kernelNow()
+    const held = await readHeldSockets(mostSockets, () => !isClosed)
+    earlier = latest.held === nothing ? null : latest
+    latest = { held, since: kernelNow() }
     named = new Map()
     lookedAt = performance.now()
     isLooking = false
   }
   const lookAgain = (): void => {
-    const pauseMs = Math.max(leastPauseMs, held.tookMs / share)
+    const pauseMs = Math.max(leastPauseMs, latest.held.tookMs / share)
     if (!isLooking && !isClosed && performance.now() - lookedAt >= pauseMs) void look()
   }
   const nameOf = (pid: number): Owner => {
@@ -98,8 +107,8 @@ export function followOwners(
       if (typeof inode !== 'number' || typeof ktime !== 'string' || event['pid'] !== null)
         return null
       lookAgain()
-      const holder = held.holders.get(inode) ?? null
-      if (holder === null || held.forbidden > 0 || BigInt(ktime) < since) return null
+      const holder = holderAt(inode, BigInt(ktime), latest, earlier)
+      if (holder === null) return null
       const owner = nameOf(holder.pid)
       // After its name was read: a number that was given to another process by now does not hold this socket.
       if (socketAt(holder.pid, holder.fd) !== inode) return null
@@ -108,12 +117,30 @@ export function followOwners(
     },
     figures: () => ({
       joined,
-      sockets: held.holders.size,
-      left_out: held.leftOut,
-      forbidden: held.forbidden,
+      sockets: latest.held.holders.size,
+      left_out: latest.held.leftOut,
+      forbidden: latest.held.forbidden,
     }),
     close() {
       isClosed = true
     },
   }
+}
+
+/** All sockets that were held, and when that was known. */
+interface Look {
+  readonly held: HeldSockets
+  /** The kernel's clock when the look had ended. */
+  readonly since: bigint
+}
+
+/** Who alone held a socket in the last look before a time; null also where a look after it saw anybody else hold it. */
+function holderAt(inode: number, at: bigint, latest: Look, earlier: Look | null): Holder | null {
+  const look = at >= latest.since ? latest : earlier
+  if (look === null || at < look.since || look.held.forbidden > 0) return null
+  const holder = look.held.holders.get(inode) ?? null
+  if (look === latest || holder === null) return holder
+  const later = latest.held.holders.get(inode)
+  if (latest.held.forbidden > 0) return null
+  return later === undefined || later?.pid === holder.pid ? holder : null
 }
