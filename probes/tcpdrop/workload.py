@@ -13,7 +13,7 @@ sys.path.insert(0, sys.argv[1])
 from workload import HOSTILE, child, expect, own_network, own_ports, rename, scope, shown, switches, tracepoint_fields, variant
 
 # Ports of this run's own: another one's namespace may get the inode that this one's has.
-BASE = own_ports(42000, size=100)
+BASE = own_ports(14000, size=100)
 PORT, CLOSED, FILTERED, FORGED = BASE, BASE + 1, BASE + 2, BASE + 3
 SYN, PSH_ACK = 2, 24
 OUT_OF_WINDOW = ["TCP_INVALID_SEQUENCE", "TCP_OVERWINDOW", "TCP_OLD_SEQUENCE", "TCP_OLD_DATA", "TCP_INVALID_ACK_SEQUENCE",

@@ -13,7 +13,7 @@ sys.path.insert(0, sys.argv[1])
 from workload import HOSTILE, child, expect, own_network, own_ports, rename, scope, shown, variant
 
 # Not all variants tell the network namespace, so other runs of this have other ports.
-BASE = own_ports(int(sys.argv[2]) if len(sys.argv) > 2 else 38000, size=200)
+BASE = own_ports(int(sys.argv[2]) if len(sys.argv) > 2 else 10000, size=200)
 V4, V6, CLOSED, FULL, SELF = BASE, BASE + 1, BASE + 2, BASE + 3, BASE + 4
 source = BASE + 100
 MS = 1_000_000
