@@ -4,6 +4,7 @@ import { memberNames, memberOf, openBtf, rawTracepointOf, signatureOf } from '..
 import { gatherFacts } from '../host/gather.ts'
 import { readBytes } from '../host/read.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
+import { requirePrivileges } from '../plan/requirements.ts'
 
 /** The words of `trace`, apart from its options: the attach point, then `field=expression`. */
 export interface TraceWords {
@@ -32,6 +33,8 @@ export async function knownOf(point: AttachPoint, env: NodeJS.ProcessEnv): Promi
     { tracepoints: tracepoint === null ? [] : [tracepoint], functions: [], members: [] },
     { env },
   )
+  // A format that could not be read is not one that is not there.
+  if (tracepoint !== null && facts.tracepoints[tracepoint] === undefined) requirePrivileges(facts)
   const file = readBytes('/sys/kernel/btf/vmlinux')
   const btf = 'errno' in file ? null : openBtf(file.bytes)
   return {

@@ -328,17 +328,13 @@ class Rendering {
     conditions: readonly string[],
   ): string {
     const { token } = this.secrets
-    const { where, dialect } = this.input
+    const { dialect } = this.input
     const valueOf = (name: string): Rendered => {
       const value = values.get(name)
       if (value === undefined) throw this.broken(`${layout.event}.${name} is not emitted`)
       return value
     }
-    return this.counted(
-      layout,
-      conditions,
-      renderAggregate(group, valueOf, { token, dialect, where }),
-    )
+    return this.counted(layout, conditions, renderAggregate(group, valueOf, { token, dialect }))
   }
 
   private record(

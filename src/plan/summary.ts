@@ -1,8 +1,8 @@
+import { EbpfRunError } from '../errors.ts'
 import { type GroupLayout, mapNames, textCode } from '../wire/groups.ts'
 import type { Dialect } from './dialect.ts'
 import type { Rendered } from './emit.ts'
 import { recordPrintf } from './records.ts'
-import { broken } from './template.ts'
 
 /** How a run aggregates its events in the kernel instead of sending them. */
 export interface SummaryPlan {
@@ -17,9 +17,9 @@ export interface SummaryPlan {
 export function renderAggregate(
   group: GroupLayout,
   valueOf: (name: string) => Rendered,
-  context: { readonly token: string; readonly dialect: Dialect; readonly where: string },
+  context: { readonly token: string; readonly dialect: Dialect },
 ): string {
-  const { token, dialect, where } = context
+  const { token, dialect } = context
   const before: string[] = []
   const keys = group.keys.flatMap(({ name, spec, as }, index) => {
     const { expression, printed } = valueOf(name)
@@ -28,7 +28,13 @@ export function renderAggregate(
       return [`$er_text${index}`]
     }
     if (as === 'address') {
-      if (expression.as !== 'words') throw broken(where, `cannot group by ${name} in this variant`)
+      if (expression.as !== 'words')
+        throw new EbpfRunError({
+          code: 'BAD_VALUE',
+          message: `--by: this variant has no address to group by in ${name}`,
+          found: name,
+          remedy: 'group by other fields, or another --variant',
+        })
       return expression.words.map((word) => `(uint64)${word}`)
     }
     return [`(uint64)(${printed})`]

@@ -79,6 +79,15 @@ describe('trace', () => {
   })
 })
 
+it.skipIf(process.getuid?.() !== 0)('trace without root says that it needs root', async () => {
+  const { code, stderr } = await runCli(['trace', 'syscall:openat'], {
+    shell: 'exec setpriv --reuid 65534 --clear-groups "$@"',
+  })
+
+  expect(code).toBe(77)
+  expect(stderr).toContain('[NO_PERMISSION]')
+})
+
 describe.skipIf(cannotTrace !== null)('a trace on this kernel', () => {
   it('shows what a system call was given, and replays from its recording', async () => {
     const file = join(folder, 'openat.rec')
