@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, expect, linked_networks, quietly, rename, retransmitted, scope, sh, shown, total
+from workload import HOSTILE, expect, linked_networks, rename, retransmitted, scope, sh, shown, total, unlink_networks
 
 NAME = "er%d" % os.getpid()
 PORT = 23000
@@ -82,5 +82,4 @@ def main():
 try:
     main()
 finally:
-    for each in "ab":
-        quietly("ip", "netns", "del", NAME + each)
+    unlink_networks(NAME)

@@ -61,10 +61,18 @@ function fitsBinding(bound, name, value) {
   return bound.has(name) ? bound.get(name) === value : !new Set(bound.values()).has(value)
 }
 
-/** Whether an event is the workload's: one of its values, and not from before it was there (as RFC 3339 texts order); groups have no time. */
-function isInScope({ scope = [], since = '' }, event) {
+/** Where and when events are the workload's. */
+function scopeOf(lines) {
+  const { scope = [], since = '' } = lines.find((line) => line.scope) ?? {}
+  return { scope, since, until: lines.find((line) => line.until)?.until ?? '~' }
+}
+
+/** Whether an event is the workload's: one of its values, and of the time that it was there (as RFC 3339 texts order); groups have no time. */
+function isInScope({ scope, since, until }, event) {
+  const time = event.time ?? since
   return (
-    (event.time ?? since) >= since &&
+    time >= since &&
+    time <= until &&
     scope.some(({ field, values }) => values.includes(event[field]))
   )
 }
@@ -83,7 +91,7 @@ const digits = (value) => typeof value === 'string' && /^\d+$/.test(value)
 
 /** Quantities whose sum, or whose largest bucket (a power of two), is not what the expectations make. */
 export function wrongSums(lines, rows) {
-  const scope = lines.find((line) => line.scope) ?? {}
+  const scope = scopeOf(lines)
   const expectations = lines.filter((line) => line.expect).map((line) => line.expect)
   const own = rows.filter((row) => isInScope(scope, row))
   const quantities = Object.keys(expectations[0] ?? {}).filter((field) =>
@@ -116,7 +124,7 @@ export function wrongSums(lines, rows) {
 
 /** Counts and complaints of one cell. `wrong` is what was expected and did not come, and what came and was not expected. */
 export function judge(lines, all, summary) {
-  const scope = lines.find((line) => line.scope) ?? {}
+  const scope = scopeOf(lines)
   const expectations = lines.filter((line) => line.expect).map((line) => line.expect)
   const total = lines.find((line) => line.total !== undefined)?.total ?? null
   const events = all.filter((event) => isInScope(scope, event))

@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, at_least, enter, expect, linked_networks, quietly, rename, retransmitted, rule, scope, sh, shown, total, variant
+from workload import HOSTILE, at_least, enter, expect, linked_networks, rename, retransmitted, rule, scope, sh, shown, total, unlink_networks, variant
 
 probe = sys.argv[2]
 NAME = "eo%d" % os.getpid()
@@ -200,5 +200,4 @@ def main():
 try:
     main()
 finally:
-    for each in "ab":
-        quietly("ip", "netns", "del", NAME + each)
+    unlink_networks(NAME)

@@ -53,7 +53,10 @@ export function startWorkload(probes, { probe, variant, owners, switches = [] },
       const [status] = await ended
       if (status !== 0)
         throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
-      return lines
+      // Its network namespace ends with it, at the latest.
+      return lines.some(({ since }) => since) && !lines.some(({ until }) => until)
+        ? [...lines, { until: new Date().toISOString() }]
+        : lines
     },
   }
 }

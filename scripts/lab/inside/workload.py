@@ -126,6 +126,8 @@ def enter(name):
 
 def linked_networks(name, addresses):
     """Two network namespaces, name + "a" and name + "b", with a cable between them (v, w); this process enters the first."""
+    global born
+    born = now()
     sh("ip", "netns", "add", name + "a")
     sh("ip", "netns", "add", name + "b")
     sh("ip", "link", "add", name + "v", "netns", name + "a", "type", "veth", "peer", "name", name + "w", "netns", name + "b")
@@ -135,6 +137,13 @@ def linked_networks(name, addresses):
         sh("ip", "-n", space, "link", "set", "lo", "up")
     enter(name + "a")
     return os.stat("/proc/self/ns/net").st_ino
+
+
+def unlink_networks(name):
+    """Removes both. What comes from now on is another's: a namespace that is new may get the inode of one that is gone."""
+    print(json.dumps({"until": now()}), flush=True)
+    for each in "ab":
+        quietly("ip", "netns", "del", name + each)
 
 
 def retransmitted():
@@ -147,13 +156,18 @@ def retransmitted():
 born = None
 
 
+def now():
+    """RFC 3339 in UTC, to the nanosecond."""
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%09dZ" % rest
+
+
 def own_network():
     """A network namespace with nothing but a loopback device, for this process and its children; returns its inode."""
     global born
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
-    born = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%09dZ" % rest
+    born = now()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     return os.stat("/proc/self/ns/net").st_ino
 
