@@ -128,6 +128,12 @@ export const builtin = {
     aliases: [] as readonly string[],
     load: async (): Promise<Builtin['tcpstates']> => (await import('./tcpstates/probe.ts')).default,
   },
+  tcpsynbl: {
+    summary: 'TCP accept queues: how long each is when a handshake completes, as a histogram',
+    example: 'ebpf-run tcpsynbl --lport 443 --failed --events',
+    aliases: [] as readonly string[],
+    load: async () => (await import('./tcpsynbl/probe.ts')).default,
+  },
   tcptop: {
     summary: 'TCP throughput: bytes sent and received by process and connection',
     example: 'ebpf-run tcptop --interval 1s',
@@ -171,6 +177,7 @@ export interface Builtin {
   tcpreset: typeof import('./tcpreset/probe.ts').default
   tcprtt: typeof import('./tcprtt/probe.ts').default
   tcpstates: typeof import('./tcpstates/probe.ts').default
+  tcpsynbl: typeof import('./tcpsynbl/probe.ts').default
   tcptop: typeof import('./tcptop/probe.ts').default
   tcptracer: typeof import('./tcptracer/probe.ts').default
   xdpcount: typeof import('./xdpcount/probe.ts').default

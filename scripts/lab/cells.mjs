@@ -168,6 +168,7 @@ export const impossible = [
     'tcpconnect-fexit',
     'tcpreset-fentry',
     'tcprtt-fentry',
+    'tcpsynbl-fentry',
     'tcptop-fexit',
   ].map((name) => ({ guest: 'debian11', name, says: 'bpftrace 0.11 has no fentry' })),
   {
