@@ -132,7 +132,7 @@ export const builtin = {
     summary: 'TCP accept queues: how long each is when a handshake completes, as a histogram',
     example: 'ebpf-run tcpsynbl --lport 443 --failed --events',
     aliases: [] as readonly string[],
-    load: async () => (await import('./tcpsynbl/probe.ts')).default,
+    load: async (): Promise<Builtin['tcpsynbl']> => (await import('./tcpsynbl/probe.ts')).default,
   },
   tcptop: {
     summary: 'TCP throughput: bytes sent and received by process and connection',
