@@ -1,6 +1,7 @@
 // What the lab runs: every probe in every variant, each probe once more beside bcc's tool, and summaries with each back-end.
 import { readdirSync } from 'node:fs'
 import { toolNames } from './inside/bcc.mjs'
+import { traceCells } from './trace-cells.mjs'
 
 const root = new URL('../../', import.meta.url)
 
@@ -133,6 +134,7 @@ function ownerCells(definition, place) {
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
  * bcc runs, PROBE-VARIANT-SWITCH the one with a switch on), compares with bcc's own tool (PROBE-beside), counts in the kernel
  * (PROBE-bpftrace-summary, PROBE-bcc-summary), and asks whose connections they are (PROBE-owners-VARIANT).
+ * Both have probes made on the spot (trace-WHAT).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
@@ -144,7 +146,7 @@ export function cellsOf(definitions, place, only) {
       ? [{ ...cell(`${definition.name}-beside`, definition, null), bcc: true }]
       : []),
   ])
-  return cells.filter(wanted)
+  return [...cells, ...traceCells(place)].filter(wanted)
 }
 
 /** Whether a cell shows what it should; a tool of bcc's beside it must have seen the same. */
@@ -161,6 +163,16 @@ export function isGood(row) {
 
 /** A variant that cannot work somewhere, and why: a named result, checked by the words of the plan's own error. */
 export const impossible = [
+  ...['fentry', 'fexit'].map((what) => ({
+    guest: 'debian11',
+    name: `trace-${what}`,
+    says: 'bpftrace 0.11 has no fentry',
+  })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'trace-rawtracepoint',
+    says: 'this bpftrace has no raw tracepoints',
+  })),
   ...[
     'exitsnoop-fentry',
     'tcpaccept-fexit',

@@ -181,12 +181,12 @@ export async function runLab(words) {
   })
 }
 
-/** Recordings of good cells become fixtures: the raw run, and the events it must decode to. */
+/** Recordings of good cells of the catalogue become fixtures: the raw run, and the events it must decode to. */
 function keepRecordings(guest, place, folder, rows) {
   if (place !== 'boot') return
   const target = join(root, 'fixtures/recordings')
   mkdirSync(target, { recursive: true })
-  for (const row of rows.filter((each) => isGood(each) && !each.bcc && !each.by)) {
+  for (const row of rows.filter((each) => isGood(each) && !each.bcc && !each.by && !each.command)) {
     for (const [from, to] of [
       [`${row.name}.ebpfrun`, 'ebpfrun'],
       [`${row.name}.ndjson`, 'ndjson'],

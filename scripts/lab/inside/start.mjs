@@ -10,17 +10,26 @@ const inside = import.meta.dirname
  * Starts a workload; its lines are the expectations. One that prepares something first (connections that are older than the run,
  * interfaces) says so, `ready` or with the words that tell ebpf-run where (`place`), and waits until it is told to go on.
  */
-export function startWorkload(probes, { probe, variant, owners, switches = [] }, args = []) {
-  const script = owners ? [join(inside, 'owners.py')] : [join(probes, probe, 'workload.py')]
+export function startWorkload(
+  probes,
+  { probe, variant, owners, switches = [], workload },
+  args = [],
+) {
+  const script = owners
+    ? join(inside, 'owners.py')
+    : workload
+      ? join(inside, workload.script)
+      : join(probes, probe, 'workload.py')
   // In a mount namespace of its own: named network namespaces are mounts.
   const words = [
     '--mount',
     '--propagation',
     'private',
     '/usr/bin/python3',
-    ...script,
+    script,
     inside,
     ...(owners ? [probe] : []),
+    ...(workload?.words ?? []),
     ...args,
   ]
   const child = spawn('unshare', words, {
@@ -67,12 +76,13 @@ export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, a
 /** Starts ebpf-run and waits until it is attached, or has ended. `place`: words that say where to attach. */
 export async function startRun({ cli, out }, cell, place = []) {
   const { probe, variant, backend, name, events, by, switches = [], asked = [] } = cell
+  const { command = [probe] } = cell
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
   }
   const words = [
-    ...[cli, probe, ...place, '-o', 'ndjson', '--lifecycle'],
+    ...[cli, ...command, ...place, '-o', 'ndjson', '--lifecycle'],
     ...['--summary-json', files.summary, '--attach-timeout', '600s', '--drain', '20s'],
     ...asked,
     ...(variant ? ['--variant', variant] : []),

@@ -1,0 +1,59 @@
+"""23 calls, 23 children and 23 connections of a process with a name of its own, for probes made on the spot.
+
+Usage: trace.py INSIDE WHAT. WHAT is what the probe traces.
+"""
+
+import os
+import socket
+import sys
+
+sys.path.insert(0, sys.argv[1])
+from workload import expect, own_ports, rename, scope
+
+what = sys.argv[2]
+COUNT = 23
+NAME = "er-trace"
+BASE = own_ports(27000, size=100, ranges=9)
+CLOSED = BASE + 1
+MOST_NS = 20_000_000_000
+me = {"pid": os.getpid(), "tid": os.getpid(), "uid": os.getuid(), "comm": NAME}
+
+
+def called():
+    for number in range(COUNT):
+        os.getpgid(0)
+        expect(**me, **({"asked": "0"} if what == "syscall" else {}))
+
+
+def forked():
+    for _ in range(COUNT):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        expect(**me)
+
+
+def connected():
+    server = socket.socket()
+    server.bind(("127.0.0.1", BASE))
+    server.listen(64)
+    for number in range(COUNT):
+        is_refused = number % 3 == 0
+        port = BASE + 10 + number
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind(("127.0.0.1", port))
+        client.connect_ex(("127.0.0.1", CLOSED if is_refused else BASE))
+        client.close()
+        if what in ("kretprobe", "fexit"):
+            expect(port=port, returned=0, **me)
+        elif what == "latency":
+            expect(port=port, duration_ns={"between": [1, MOST_NS]}, **me)
+        elif what != "where" or port % 2 == 1:
+            expect(family=4, laddr="127.0.0.1", lport=port, raddr="127.0.0.1", rport=CLOSED if is_refused else BASE, state="SYN_SENT", **me)
+
+
+scope(("comm", [NAME]))
+rename(NAME.encode())
+{"tracepoint": called, "syscall": called, "rawtracepoint": forked}.get(what, connected)()
