@@ -18,23 +18,31 @@ const traces = [
   ],
 ]
 
+const counts = [
+  ['tracepoint', ['syscall:getpgid', 'tracepoint:sock:inet_sock_set_s*'], true],
+  ['kprobe', ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'], false],
+]
+
 /** As `cell` makes those of probes. */
 export function traceCells(place) {
-  return traces
-    .filter(([, , isNative]) => place === 'boot' || isNative)
-    .map(([what, words]) => ({
-      name: `trace-${what}`,
-      probe: 'trace',
+  return [
+    ...traces.map((each) => ['trace', null, ...each]),
+    ...counts.map((each) => ['funccount', ['function'], ...each]),
+  ]
+    .filter(([, , , , isNative]) => place === 'boot' || isNative)
+    .map(([probe, by, what, words]) => ({
+      name: `${probe}-${what}`,
+      probe,
       variant: null,
       backend: null,
       bcc: false,
       owners: false,
       events: false,
       onInterfaces: false,
-      by: null,
+      by,
       switches: [],
       asked: ['--comm', 'er-trace'],
-      command: ['trace', ...words],
-      workload: { script: 'trace.py', words: [what] },
+      command: [probe, ...words],
+      workload: { script: 'trace.py', words: [`${probe}-${what}`] },
     }))
 }

@@ -14,6 +14,8 @@ export interface Known {
   readonly signature: Signature | null
   /** Of a tracepoint. */
   readonly fields: readonly TracepointField[] | null
+  /** Of a raw tracepoint: where its event is listed, which tells that it can be attached. */
+  readonly category: string | null
   readonly member: Scope['member']
   readonly members: Scope['members']
 }
@@ -130,7 +132,7 @@ function waysOf(request: TraceRequest, known: Known): readonly Way[] {
     return known.fields === null ? [] : tracepointWays(point, known.fields, request)
   }
   if (point.type === 'rawtracepoint')
-    return known.signature === null ? [] : [rawWay(point.name, known.signature)]
+    return known.signature === null ? [] : [rawWay(point.name, known.signature, known.category)]
   return functionWays(point, request, known)
 }
 
@@ -200,10 +202,10 @@ function tracepointWay(
   }
 }
 
-function rawWay(name: string, signature: Signature): Way {
+function rawWay(name: string, signature: Signature, category: string | null): Way {
   return {
     name: 'rawtracepoint',
-    needs: [{ tracepoint: `raw:${name}`, raw: true }],
+    needs: [{ tracepoint: `${category ?? 'raw'}:${name}`, raw: true }],
     scope: argumentScope(signature, (_, index) => `arg${index}`),
     entry: null,
     attach: `rawtracepoint:${name}`,

@@ -111,6 +111,15 @@ const own: readonly CommandSpec[] = [
   },
   {
     ...plain,
+    takes: 'ATTACH-POINT',
+    options: 'probe',
+    takesCommand: true,
+    name: 'funccount',
+    usage: 'funccount PATTERN ... [options]',
+    doc: "how often functions of the kernel are called: funccount 'tcp_*' --interval 1s; also tracepoint:sock:* and syscall:open*",
+  },
+  {
+    ...plain,
     takes: 'FILE',
     options: 'probe',
     name: 'replay',

@@ -22,10 +22,13 @@ export async function findTarget(
       code: 'USAGE',
       ...missingWord(name, takes),
     })
-  if (takes === 'ATTACH-POINT') return traceTarget(spec, words)
+  if (takes === 'ATTACH-POINT')
+    return spec.name === 'funccount' ? callsTarget(spec, words) : traceTarget(spec, words)
   if (takes === 'FILE') return { target: await fileTarget(spec, word), rest }
-  if (word === 'trace' && (name === 'plan' || name === 'print' || name === 'schema'))
-    return traceTarget(spec, rest)
+  if (name === 'plan' || name === 'print' || name === 'schema') {
+    if (word === 'trace') return traceTarget(spec, rest)
+    if (word === 'funccount') return callsTarget(spec, rest)
+  }
   // What has a colon is an attach point, all else a probe.
   const target =
     name === 'describe' && word.includes(':')
@@ -50,9 +53,10 @@ function missingWord(name: string, takes: NonNullable<CommandSpec['takes']>) {
 const isHelp = (word: string | undefined): boolean => word === '-h' || word === '--help'
 
 /** Without its probe a command shows the options of every probe. */
-function generalOptions({ options, takes }: CommandSpec) {
+function generalOptions({ name, options, takes }: CommandSpec) {
   if (options !== 'probe') return options
-  if (takes === 'ATTACH-POINT') return [...traceOptions, ...runOptions]
+  if (takes === 'ATTACH-POINT')
+    return name === 'trace' ? [...traceOptions, ...runOptions] : runOptions
   return takes === 'FILE' ? runOptions.filter((option) => !option.live) : runOptions
 }
 
@@ -136,6 +140,31 @@ async function traceTarget(
       async run(parsed, io) {
         const probe = probeOf(trace, known, { ...shape, where: only(parsed, 'where', options) })
         if (spec.name === 'trace') return (await import('./run.ts')).runProbe(probe, parsed, io)
+        return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+      },
+    },
+  }
+}
+
+/** `funccount`, and `plan`, `print` and `schema` of one. */
+async function callsTarget(
+  spec: CommandSpec,
+  words: readonly string[],
+): Promise<{ target: Target; rest: readonly string[] }> {
+  const { callsOf } = await import('./calls-target.ts')
+  const { calls, rest } = await callsOf(words, process.env)
+  const { probe, leftOut } = calls
+  return {
+    rest,
+    target: {
+      ...baseOf(spec),
+      title: spec.name === 'funccount' ? 'funccount' : `${spec.name} funccount`,
+      takesCommand: true,
+      ...optionsAndTexts(probe),
+      async run(parsed, io) {
+        if (leftOut.length > 0)
+          io.stderr(`not counted: ${leftOut.slice(0, 5).join('; ')}${leftOut.length > 5 ? `; and ${leftOut.length - 5} more` : ''}\n`)
+        if (spec.name === 'funccount') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
       },
     },

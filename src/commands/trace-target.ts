@@ -1,5 +1,6 @@
 import { type AttachPoint, parseAttachPoint } from '../attach/point.ts'
 import { defineTrace, type Known, parseFieldRequest, type TraceRequest } from '../attach/define.ts'
+import { attachPointList } from '../host/attach-point-cache.ts'
 import { memberNames, memberOf, openBtf, rawTracepointOf, signatureOf } from '../host/btf-types.ts'
 import { gatherFacts } from '../host/gather.ts'
 import { readBytes } from '../host/read.ts'
@@ -45,9 +46,16 @@ export async function knownOf(point: AttachPoint, env: NodeJS.ProcessEnv): Promi
         : point.type === 'rawtracepoint'
           ? rawTracepointOf(btf, point.name)
           : signatureOf(btf, point.name),
+    category: point.type === 'rawtracepoint' ? await categoryOf(point.name, env) : null,
     member: (path) => (btf === null ? null : memberOf(btf, path)),
     members: (struct) => (btf === null ? [] : memberNames(btf, struct)),
   }
+}
+
+/** Where the events of this kernel have one of that name. */
+async function categoryOf(name: string, env: NodeJS.ProcessEnv): Promise<string | null> {
+  const { text } = await attachPointList(env)
+  return new RegExp(`^tracepoint:(\\w+):${name}$`, 'm').exec(text)?.[1] ?? null
 }
 
 /** The probe that a trace is. */

@@ -60,6 +60,7 @@ const field = (name: string, text: string, size: number, length = 0): Tracepoint
 
 /** A kernel with one function and one tracepoint, as BTF and a format file tell of them. */
 export const knownHere: Known = {
+  category: 'sched',
   signature: {
     name: 'tcp_thing',
     arguments: [

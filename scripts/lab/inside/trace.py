@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from workload import expect, own_ports, rename, scope
 
-what = sys.argv[2]
+probe, what = sys.argv[2].split("-")
 COUNT = 23
 NAME = "er-trace"
 BASE = own_ports(27000, size=100, ranges=9)
@@ -51,9 +51,32 @@ def connected():
         elif what == "latency":
             expect(port=port, duration_ns={"between": [1, MOST_NS]}, **me)
         elif what != "where" or port % 2 == 1:
-            expect(family=4, laddr="127.0.0.1", lport=port, raddr="127.0.0.1", rport=CLOSED if is_refused else BASE, state="SYN_SENT", **me)
+            expect(laddr="127.0.0.1", lport=port, raddr="127.0.0.1", rport=CLOSED if is_refused else BASE, state="SYN_SENT", **me)
 
 
-scope(("comm", [NAME]))
+def counted():
+    """Only how often: the names are all that a count tells."""
+    functions = ["tcp_connect", "tcp_v4_connect"] if what == "kprobe" else []
+    names = ["syscalls:sys_enter_getpgid", *functions]
+    scope(("function", names))
+    for _ in range(COUNT):
+        os.getpgid(0)
+        if functions:
+            connect_once()
+    for name in names:
+        for _ in range(COUNT):
+            expect(function=name)
+
+
+def connect_once():
+    client = socket.socket()
+    client.connect_ex(("127.0.0.1", CLOSED))
+    client.close()
+
+
 rename(NAME.encode())
-{"tracepoint": called, "syscall": called, "rawtracepoint": forked}.get(what, connected)()
+if probe == "funccount":
+    counted()
+else:
+    scope(("comm", [NAME]))
+    {"tracepoint": called, "syscall": called, "rawtracepoint": forked}.get(what, connected)()
