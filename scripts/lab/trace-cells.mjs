@@ -13,7 +13,7 @@ const traces = [
   ['latency', ['kprobe:tcp_v4_connect', port, '--latency'], false],
   [
     'where',
-    ['function:tcp_connect', '--where', 'sk.__sk_common.skc_num % 2 == 1 and comm == "er-trace"'],
+    ['function:tcp_connect', '--where', 'sk.__sk_common.skc_num % 2 == 1 and comm == "OWN_NAME"'],
     false,
   ],
 ]
@@ -41,7 +41,7 @@ export function traceCells(place) {
       onInterfaces: false,
       by,
       switches: [],
-      asked: ['--comm', 'er-trace'],
+      asked: ['--comm', 'OWN_NAME'],
       command: [probe, ...words],
       workload: { script: 'trace.py', words: [`${probe}-${what}`] },
     }))

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const inside = import.meta.dirname
+/** The command name of workloads that are told by it alone: several labs run at once on one kernel. */
+const ownName = `er-${process.pid}`
 
 /**
  * Starts a workload; its lines are the expectations. One that prepares something first (connections that are older than the run,
@@ -38,6 +40,7 @@ export function startWorkload(
       ...process.env,
       EBPF_RUN_VARIANT: variant ?? '',
       EBPF_RUN_SWITCHES: switches.join(' '),
+      EBPF_RUN_NAME: ownName,
     },
   })
   const lines = []
@@ -70,6 +73,9 @@ export function startWorkload(
   }
 }
 
+/** Words with the workload's own name in them. */
+const named = (words) => words.map((word) => word.replace('OWN_NAME', ownName))
+
 /** Runs a workload that prepares nothing. */
 export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, args).run()
 
@@ -82,9 +88,9 @@ export async function startRun({ cli, out }, cell, place = []) {
     recording: join(out, `${name}.ebpfrun`),
   }
   const words = [
-    ...[cli, ...command, ...place, '-o', 'ndjson', '--lifecycle'],
+    ...[cli, ...named(command), ...place, '-o', 'ndjson', '--lifecycle'],
     ...['--summary-json', files.summary, '--attach-timeout', '600s', '--drain', '20s'],
-    ...asked,
+    ...named(asked),
     ...(variant ? ['--variant', variant] : []),
     ...(backend ? ['--backend', backend] : []),
     // Probes that show a summary unless asked are held to their events too. Dumps in between must add up to the whole.

@@ -12,7 +12,7 @@ from workload import expect, own_ports, rename, scope
 
 probe, what = sys.argv[2].split("-")
 COUNT = 23
-NAME = "er-trace"
+NAME = os.environ["EBPF_RUN_NAME"]
 BASE = own_ports(27000, size=100, ranges=9)
 CLOSED = BASE + 1
 MOST_NS = 20_000_000_000
