@@ -9,6 +9,28 @@
 
 {{include ../owners.bcc.c}}
 
+// Not by pointers: the rewriter of bcc 0.18 breaks those within a macro.
+static __always_inline u8 byte_at(const void *at)
+{
+  u8 value = 0;
+  bpf_probe_read_kernel(&value, sizeof(value), at);
+  return value;
+}
+
+static __always_inline u16 port_at(const void *at)
+{
+  u16 value = 0;
+  bpf_probe_read_kernel(&value, sizeof(value), at);
+  return bpf_ntohs(value);
+}
+
+static __always_inline u32 address_at(const void *at)
+{
+  u32 value = 0;
+  bpf_probe_read_kernel(&value, sizeof(value), at);
+  return value;
+}
+
 {{tracepoint skb:kfree_skb}}
 {
   if (ctx->protocol != 0x0800 && ctx->protocol != 0x86dd) return 0;
@@ -27,16 +49,16 @@
   {{end}}
   unsigned char *head = {{read skb->head}};
   unsigned char *ip = head + {{read skb->network_header}};
-  u64 first = {{read *(u8 *)ip}};
+  u64 first = byte_at(ip);
   unsigned char *tcp = 0;
   // A fragment has a TCP header only if it is the first.
   if (ctx->protocol == 0x0800 && first >> 4 == 4) {
-    u64 protocol = {{read *(u8 *)(ip + 9)}};
-    u64 fragment = {{port *(u16 *)(ip + 6)}};
+    u64 protocol = byte_at(ip + 9);
+    u64 fragment = port_at(ip + 6);
     if (protocol == IPPROTO_TCP && (fragment & 8191) == 0) tcp = ip + (first & 15) * 4;
   }
   if (ctx->protocol == 0x86dd && first >> 4 == 6) {
-    u64 protocol = {{read *(u8 *)(ip + 6)}};
+    u64 protocol = byte_at(ip + 6);
     if (protocol == IPPROTO_TCP) tcp = ip + 40;
   }
   if (tcp == 0) return 0;
@@ -47,9 +69,9 @@
   u64 dest = 0;
   u64 flags = 65535;
   if (tcp + 20 <= head + {{read skb->tail}}) {
-    source = {{port *(u16 *)tcp}};
-    dest = {{port *(u16 *)(tcp + 2)}};
-    flags = {{read *(u8 *)(tcp + 13)}};
+    source = port_at(tcp);
+    dest = port_at(tcp + 2);
+    flags = byte_at(tcp + 13);
   }
   if (sk == 0) sk = {{read skb->sk}};
   // The socket may be one of another protocol, such as a raw one. Two states have small sockets, without a protocol of their own.
@@ -98,9 +120,9 @@
       owner who
       direction = direction
       netns = {read net->ns.inum}
-      laddr = in4 {read *(u32 *)local}
+      laddr = in4 address_at(local)
       lport = lport
-      raddr = in4 {read *(u32 *)remote}
+      raddr = in4 address_at(remote)
       rport = rport
       state = state
       tcp_flags = flags
