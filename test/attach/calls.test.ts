@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { defineCalls, mostFunctions, mostTracepoints } from '../../src/attach/calls.ts'
+import { parseAddresses } from '../../src/host/symbol-addresses.ts'
+
+const nothing = { functions: [], tracepoints: [] }
+const namesOf = (counted: Parameters<typeof defineCalls>[0]) =>
+  defineCalls(counted, 'kprobe:x*').spec.events['call']?.fields['function']?.names
+
+describe('counting calls', () => {
+  it('tells functions by the low bits of where they begin, also where the call lies beyond the next 16 bytes', () => {
+    const functions = [
+      { name: 'even', address: 0xffff_ffff_8100_0040n },
+      { name: 'late', address: 0xffff_ffff_8100_006dn },
+    ]
+
+    expect(namesOf({ ...nothing, functions })).toEqual({
+      [0x8100_0040]: 'even',
+      [0x8100_0060]: 'late',
+      [0x8100_0070]: 'late',
+    })
+  })
+
+  it('names none of two functions that share a place', () => {
+    const functions = [
+      { name: 'one', address: 0xffff_ffff_8100_0040n },
+      { name: 'other', address: 0xffff_ffff_8100_0048n },
+    ]
+
+    expect(namesOf({ ...nothing, functions })).toEqual({})
+  })
+
+  it('has one program for all functions, and one for each tracepoint with its number', () => {
+    const { templates, spec } = defineCalls(
+      {
+        functions: [
+          { name: 'tcp_a', address: 0xffff_ffff_8100_0040n },
+          { name: 'tcp_b', address: 0xffff_ffff_8100_0080n },
+        ],
+        tracepoints: ['sock:one', 'sock:other'],
+      },
+      'tcp_*',
+    )
+
+    expect(templates['calls']?.match(/\{\{emit call/g)).toHaveLength(3)
+    expect(templates['calls']).toContain('kprobe:tcp_a,\nkprobe:tcp_b\n{')
+    expect(templates['calls']).toMatch(/tracepoint:sock:other\n\{[^}]*function = \(uint64\)2/)
+    expect(spec.variants[0]?.needs).toEqual([
+      { function: 'tcp_a', by: 'kprobe' },
+      { tracepoint: 'sock:one' },
+      { tracepoint: 'sock:other' },
+    ])
+  })
+
+  it('refuses more than can be attached, with a remedy', () => {
+    const functions = Array.from({ length: mostFunctions + 1 }, (_, index) => ({
+      name: `f${index}`,
+      address: BigInt(index * 16 + 4096),
+    }))
+    const tracepoints = Array.from({ length: mostTracepoints + 1 }, (_, index) => `a:b${index}`)
+
+    expect(() => defineCalls({ ...nothing, functions }, '*')).toThrow(/too much to count/)
+    expect(() => defineCalls({ ...nothing, tracepoints }, '*')).toThrow(/too much to count/)
+  })
+})
+
+describe('addresses of /proc/kallsyms', () => {
+  const text = [
+    'ffffffff81000040 T tcp_a',
+    'ffffffff81000080 t twice',
+    'ffffffff810000c0 t twice',
+    'ffffffff81000100 D tcp_data',
+    'ffffffffc0000040 t nf_a\t[nf_nat]',
+    '0000000000000000 T hidden',
+    '',
+  ].join('\n')
+
+  it('are those of functions with a name of their own that is asked for', () => {
+    const names = new Set(['tcp_a', 'twice', 'tcp_data', 'nf_a', 'hidden'])
+
+    expect([...parseAddresses(text, names)]).toEqual([
+      ['tcp_a', 0xffff_ffff_8100_0040n],
+      ['nf_a', 0xffff_ffff_c000_0040n],
+    ])
+  })
+})
