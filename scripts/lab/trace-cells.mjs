@@ -3,34 +3,47 @@ const port = 'port=sk.__sk_common.skc_num'
 
 /** Name, words of `trace`, and whether it runs where there are neither kprobes nor fentry nor raw tracepoints. */
 const traces = [
-  ['tracepoint', ['tracepoint:syscalls:sys_enter_getpgid'], true],
-  ['syscall', ['syscall:getpgid', 'asked=pid:i64'], true],
-  ['rawtracepoint', ['rawtracepoint:sched_process_fork'], false],
-  ['kprobe', ['kprobe:tcp_connect'], false],
-  ['fentry', ['fentry:tcp_connect'], false],
-  ['kretprobe', ['kretprobe:tcp_v4_connect', port, 'returned=retval'], false],
-  ['fexit', ['fexit:tcp_v4_connect', port, 'returned=retval'], false],
-  ['latency', ['kprobe:tcp_v4_connect', port, '--latency'], false],
-  [
-    'where',
-    ['function:tcp_connect', '--where', 'sk.__sk_common.skc_num % 2 == 1 and comm == "OWN_NAME"'],
-    false,
-  ],
+  { what: 'tracepoint', words: ['tracepoint:syscalls:sys_enter_getpgid'], isNative: true },
+  { what: 'syscall', words: ['syscall:getpgid', 'asked=pid:i64'], isNative: true },
+  { what: 'rawtracepoint', words: ['rawtracepoint:sched_process_fork'], isNative: false },
+  { what: 'wrapper', words: ['function:__x64_sys_getpgid', 'asked=pid:i64'], isNative: false },
+  { what: 'kprobe', words: ['kprobe:tcp_connect'], isNative: false },
+  { what: 'fentry', words: ['fentry:tcp_connect'], isNative: false },
+  {
+    what: 'kretprobe',
+    words: ['kretprobe:tcp_v4_connect', port, 'returned=retval'],
+    isNative: false,
+  },
+  { what: 'fexit', words: ['fexit:tcp_v4_connect', port, 'returned=retval'], isNative: false },
+  { what: 'latency', words: ['kprobe:tcp_v4_connect', port, '--latency'], isNative: false },
+  {
+    what: 'where',
+    words: [
+      'function:tcp_connect',
+      '--where',
+      'sk.__sk_common.skc_num % 2 == 1 and comm == "OWN_NAME"',
+    ],
+    isNative: false,
+  },
 ]
 
 const counts = [
-  ['tracepoint', ['syscall:getpgid', 'tracepoint:sock:inet_sock_set_s*'], true],
-  ['kprobe', ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'], false],
+  {
+    what: 'tracepoint',
+    words: ['syscall:getpgid', 'tracepoint:sock:inet_sock_set_s*'],
+    isNative: true,
+  },
+  { what: 'kprobe', words: ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'], isNative: false },
 ]
 
 /** As `cell` makes those of probes. */
 export function traceCells(place) {
   return [
-    ...traces.map((each) => ['trace', null, ...each]),
-    ...counts.map((each) => ['funccount', ['function'], ...each]),
+    ...traces.map((each) => ({ ...each, probe: 'trace', by: null })),
+    ...counts.map((each) => ({ ...each, probe: 'funccount', by: ['function'] })),
   ]
-    .filter(([, , , , isNative]) => place === 'boot' || isNative)
-    .map(([probe, by, what, words]) => ({
+    .filter(({ isNative }) => place === 'boot' || isNative)
+    .map(({ probe, by, what, words }) => ({
       name: `${probe}-${what}`,
       probe,
       variant: null,

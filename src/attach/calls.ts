@@ -100,7 +100,9 @@ function functionNames(functions: Counted['functions']): Readonly<Record<number,
   for (const { name, number } of slots)
     counts.set(number, (counts.get(number) ?? new Set()).add(name))
   return Object.fromEntries(
-    slots.filter(({ number }) => counts.get(number)?.size === 1).map(({ name, number }) => [number, name]),
+    slots
+      .filter(({ number }) => counts.get(number)?.size === 1)
+      .map(({ name, number }) => [number, name]),
   )
 }
 

@@ -12,7 +12,7 @@ import { type AttachPoint, attachPointText } from './point.ts'
 export interface Known {
   /** Of a function or a raw tracepoint. */
   readonly signature: Signature | null
-  /** Of a tracepoint. */
+  /** Of a tracepoint; of a function that is the wrapper of a system call, those of the call's own tracepoint. */
   readonly fields: readonly TracepointField[] | null
   /** Of a raw tracepoint: where its event is listed, which tells that it can be attached. */
   readonly category: string | null
@@ -51,6 +51,8 @@ interface Way {
   /** Attach points: at the call, and where the event is emitted. */
   readonly entry: string | null
   readonly attach: string
+  /** Statements that stand before all else where the event is emitted. */
+  readonly before?: readonly string[]
   /** Keeps at the call what is gone at the return. */
   readonly keep: readonly string[]
   readonly forget: readonly string[]
@@ -238,6 +240,7 @@ function functionWays(
   known: Known,
 ): readonly Way[] {
   const signature: Signature = known.signature ?? { name: point.name, arguments: [], returns: null }
+  const isWrapper = isCallWrapper(point, known)
   const returns = atReturn || latency || (point.type !== 'function' && point.atReturn)
   const retval: Record<string, Value> =
     returns && signature.returns !== null && signature.returns.as !== 'other'
@@ -246,16 +249,27 @@ function functionWays(
   const fentry: Way = {
     name: returns ? 'fexit' : 'fentry',
     needs: [{ bpftrace: '>=0.16.0' }, { function: point.name, by: 'fentry' }],
-    scope: { ...argumentScope(signature, (name) => `args->${name}`), ...retval },
+    scope: {
+      ...(isWrapper
+        ? wrapperScope(known.fields ?? [])
+        : argumentScope(signature, (name) => `args->${name}`)),
+      ...retval,
+    },
     entry: latency ? `{{entry ${point.name}}}` : null,
     attach: `{{${returns ? 'exit' : 'entry'} ${point.name}}}`,
+    before: isWrapper
+      ? wrapperReads(known.fields ?? [], `args->${signature.arguments[0]?.name ?? 'regs'}`)
+      : [],
     keep: [],
     forget: [],
     misses: 'nothing: a trampoline runs also while another tracing program does',
     cost: 'a trampoline a call',
   }
   const seen = { ...signature, arguments: inRegisters(signature) }
-  const entryScope = argumentScope(seen, (_, index) => `arg${index}`)
+  const entryScope = isWrapper
+    ? wrapperScope(known.fields ?? [])
+    : argumentScope(seen, (_, index) => `arg${index}`)
+  const reads = isWrapper ? wrapperReads(known.fields ?? [], 'arg0') : []
   const kept = returns
     ? Object.keys(entryScope).map((name, index) => ({ name, map: `@a${index}[tid]` }))
     : []
@@ -271,7 +285,11 @@ function functionWays(
     },
     entry: returns ? `kprobe:${point.name}` : null,
     attach: `${returns ? 'kretprobe' : 'kprobe'}:${point.name}`,
-    keep: kept.map(({ name, map }) => `${map} = ${keptCode(entryScope[name] ?? none)};`),
+    before: returns ? [] : reads,
+    keep: [
+      ...(returns ? reads : []),
+      ...kept.map(({ name, map }) => `${map} = ${keptCode(entryScope[name] ?? none)};`),
+    ],
     forget: kept.map(({ map }) => `delete(${map});`),
     misses: returns
       ? 'calls made while another tracing program runs on that CPU, and returns when more calls are under way at once than the kernel has kretprobe instances'
@@ -282,6 +300,35 @@ function functionWays(
     point.type === 'fentry' ? [fentry] : point.type === 'kprobe' ? [kprobe] : [fentry, kprobe]
   return known.signature === null ? ways.filter((way) => way === kprobe) : ways
 }
+
+/** Whether a function is where a system call enters, and the call's arguments are known. */
+function isCallWrapper({ name }: AttachPoint, { fields }: Known): boolean {
+  return name.startsWith('__x64_sys_') && fields !== null
+}
+
+/** The registers that hold a system call's arguments (x86-64 ABI), by their names in `struct pt_regs`. */
+const callRegisters = ['di', 'si', 'dx', 'r10', 'r8', 'r9'] as const
+
+/** The arguments of a system call, whose wrapper gets no more than a pointer to the registers; `reads` fetches them. */
+function wrapperScope(fields: readonly TracepointField[]): Record<string, Value> {
+  return Object.fromEntries(
+    ownArguments(fields).flatMap((field, index) => {
+      const type = tracepointType(field, true)
+      if (type === null) return []
+      const code = `$r${index}`
+      const isNarrow = type.is === 'int' && type.size < 8
+      return [[field.name, { type, code: isNarrow ? asInt(code, type) : code }]]
+    }),
+  )
+}
+
+const wrapperReads = (fields: readonly TracepointField[], regs: string): readonly string[] =>
+  ownArguments(fields).map(
+    (_, index) => `$r${index} = {{read pt_regs.${callRegisters[index] ?? ''} ${regs}}};`,
+  )
+
+const ownArguments = (fields: readonly TracepointField[]): readonly TracepointField[] =>
+  fields.filter(({ name }) => name !== '__syscall_nr').slice(0, callRegisters.length)
 
 const none: Value = { type: { is: 'int', size: 8, signed: false }, code: '0' }
 
@@ -345,7 +392,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const forget = [...(request.latency ? ['delete(@start[tid]);'] : []), ...way.forget]
   const isKept = request.latency ? '@start[tid]' : null
   const entry = way.entry === null || keep.length === 0 ? '' : block(way.entry, null, keep)
-  const body = block(way.attach, isKept, [...before.map((line) => line), guarded, ...forget])
+  const body = block(way.attach, isKept, [...(way.before ?? []), ...before, guarded, ...forget])
   return {
     variant: {
       name: way.name,
@@ -382,7 +429,8 @@ function defaultFields(way: Way, request: TraceRequest, known: Known): readonly 
     names.add(free)
     return [{ name: free, source, kind: null }]
   }
-  if (request.point.type === 'tracepoint' || signature === null)
+  const { point } = request
+  if (point.type === 'tracepoint' || isCallWrapper(point, known) || signature === null)
     return Object.entries(way.scope).flatMap(([name, { type }]) => {
       // The 16 bytes of an address hold every family; the 4 bytes beside them are junk for IPv6.
       if (type.is === 'address' && type.bytes === 4 && `${name}_v6` in way.scope) return []

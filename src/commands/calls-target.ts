@@ -34,7 +34,8 @@ export async function callsOf(
       code: 'NO_MATCH',
       message: `nothing that matches ${patterns.join(' ')} can be counted here`,
       found: leftOut.slice(0, 5).join('; '),
-      remedy: "ebpf-run list --attach-points 'kprobe:tcp_*' shows functions, ebpf-run doctor what this kernel can",
+      remedy:
+        "ebpf-run list --attach-points 'kprobe:tcp_*' shows functions, ebpf-run doctor what this kernel can",
     })
   return {
     calls: { probe: defineCalls(counted, patterns.join(' ')), leftOut },

@@ -163,7 +163,9 @@ async function callsTarget(
       ...optionsAndTexts(probe),
       async run(parsed, io) {
         if (leftOut.length > 0)
-          io.stderr(`not counted: ${leftOut.slice(0, 5).join('; ')}${leftOut.length > 5 ? `; and ${leftOut.length - 5} more` : ''}\n`)
+          io.stderr(
+            `not counted: ${leftOut.slice(0, 5).join('; ')}${leftOut.length > 5 ? `; and ${leftOut.length - 5} more` : ''}\n`,
+          )
         if (spec.name === 'funccount') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
       },

@@ -29,13 +29,14 @@ export function readTraceWords(words: readonly string[]): {
 
 /** What this kernel has at an attach point, looked up once. */
 export async function knownOf(point: AttachPoint, env: NodeJS.ProcessEnv): Promise<Known> {
-  const tracepoint = point.type === 'tracepoint' ? `${point.category}:${point.name}` : null
+  const tracepoint = tracepointOf(point)
   const facts = await gatherFacts(
     { tracepoints: tracepoint === null ? [] : [tracepoint], functions: [], members: [] },
     { env },
   )
   // A format that could not be read is not one that is not there.
-  if (tracepoint !== null && facts.tracepoints[tracepoint] === undefined) requirePrivileges(facts)
+  if (point.type === 'tracepoint' && facts.tracepoints[tracepoint ?? ''] === undefined)
+    requirePrivileges(facts)
   const file = readBytes('/sys/kernel/btf/vmlinux')
   const btf = 'errno' in file ? null : openBtf(file.bytes)
   return {
@@ -50,6 +51,14 @@ export async function knownOf(point: AttachPoint, env: NodeJS.ProcessEnv): Promi
     member: (path) => (btf === null ? null : memberOf(btf, path)),
     members: (struct) => (btf === null ? [] : memberNames(btf, struct)),
   }
+}
+
+/** A tracepoint, or that of the system call which a function is the wrapper of. */
+function tracepointOf(point: AttachPoint): string | null {
+  if (point.type === 'tracepoint') return `${point.category}:${point.name}`
+  if (point.type === 'rawtracepoint') return null
+  const [, call = null] = /^__x64_sys_(\w+)$/.exec(point.name) ?? []
+  return call === null ? null : `syscalls:sys_enter_${call}`
 }
 
 /** Where the events of this kernel have one of that name. */

@@ -84,6 +84,35 @@ describe('a trace without fields', () => {
   })
 })
 
+describe('the wrapper of a system call', () => {
+  test('has the arguments of the call, from the registers', () => {
+    const made = defineTrace(
+      { ...plain, point: parseAttachPoint('kprobe:__x64_sys_thing') },
+      {
+        ...knownHere,
+        signature: null,
+        fields: [
+          { name: '__syscall_nr', type: 'int', offset: 8, size: 4, length: 0 },
+          { name: 'filename', type: 'const char *', offset: 16, size: 8, length: 0 },
+          { name: 'flags', type: 'int', offset: 24, size: 8, length: 0 },
+        ],
+      },
+    )
+
+    expect(Object.keys(made.spec.events['__x64_sys_thing']?.fields ?? {}).slice(8)).toEqual([
+      'filename',
+      'flags',
+    ])
+    const plan = makePlan(
+      made,
+      { filters: [], params: {}, variant: null, backend: null, bufferBytes: null },
+      factsFor(made, '0.23.0'),
+    )
+    expect(plan.render(plan.placeholders)).toMatch(/struct er_\w+ \*\)arg0\)->v/)
+    expect(plan.render(plan.placeholders)).not.toContain('{{')
+  })
+})
+
 describe('a return', () => {
   test('has the value, and what the call was given', () => {
     const program = programOf('kretprobe:tcp_thing')

@@ -22,7 +22,7 @@ me = {"pid": os.getpid(), "tid": os.getpid(), "uid": os.getuid(), "comm": NAME}
 def called():
     for number in range(COUNT):
         os.getpgid(0)
-        expect(**me, **({"asked": "0"} if what == "syscall" else {}))
+        expect(**me, **({"asked": "0"} if what in ("syscall", "wrapper") else {}))
 
 
 def forked():
@@ -79,4 +79,4 @@ if probe == "funccount":
     counted()
 else:
     scope(("comm", [NAME]))
-    {"tracepoint": called, "syscall": called, "rawtracepoint": forked}.get(what, connected)()
+    {"tracepoint": called, "syscall": called, "wrapper": called, "rawtracepoint": forked}.get(what, connected)()
