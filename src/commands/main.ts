@@ -6,6 +6,7 @@ import { type CommandSpec, commandNamed, ownNames } from './commands.ts'
 import { findTarget } from './find-target.ts'
 import type { Io } from './io.ts'
 import { helpText } from './list.ts'
+import { plainWords } from './plain-words.ts'
 import { errorText } from './report.ts'
 
 /** What the scripts of `ebpf-run completion` put in front of the words to complete. */
@@ -35,6 +36,8 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
     return exitCodes.ok
   }
   const { target, rest } = await findTarget(commandOf(name), words)
+  const plain = plainWords(rest, target.options)
+  if (plain !== null) return target.run(plain, io)
   const { helpOf, parseWords } = await import('./frame.ts')
   const parsed = parseWords(target, rest)
   if (!parsed.help) return target.run(parsed, io)
