@@ -228,6 +228,11 @@ export const impossible = [
     name,
     says: 'the tracepoint came with 5.19',
   })),
+  {
+    guest: 'debian11',
+    name: 'tcptop-bpftrace-summary',
+    says: 'bpftrace 0.11 has no fentry, and 5.10 not the tracepoints',
+  },
   ...['tcptracer-fexit', 'tcptracer-fexit-data'].map((name) => ({
     guest: 'debian11',
     name,
