@@ -31,7 +31,10 @@ export function unknownProbe(typed: string, others: readonly string[] = []): Ebp
  * Definition and templates of a built-in probe, by name or alias, or of one of the user's where these are given. Throws
  * UNKNOWN_PROBE; UNTRUSTED_PROBE, BAD_DEFINITION for one of the user's.
  */
-export async function loadProbe(typed: string, user: UserProbes | null = null): Promise<LoadedProbe> {
+export async function loadProbe(
+  typed: string,
+  user: UserProbes | null = null,
+): Promise<LoadedProbe> {
   const name = builtinNamed(typed)
   if (name !== null) return loadBuiltin(name)
   const names = user === null ? [] : userProbeNames(user.folder)

@@ -17,7 +17,10 @@ export function wrongReferences(spec: ProbeSpec): readonly string[] {
     ...Object.entries(spec.events).flatMap(([name, event]) => ofEvent(`/events/${name}`, event)),
     ...failed.flatMap(({ field }, index) => noField(`/failed/${index}/field`, [field])),
     ...noField('/aggregate/by', aggregate?.by ?? []),
-    ...noField('/aggregate/histogram', aggregate?.histogram === undefined ? [] : [aggregate.histogram]),
+    ...noField(
+      '/aggregate/histogram',
+      aggregate?.histogram === undefined ? [] : [aggregate.histogram],
+    ),
     ...Object.entries(params).flatMap(([name, { default: preset, min, max }]) =>
       preset >= min && preset <= max
         ? []

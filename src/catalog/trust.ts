@@ -1,4 +1,13 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, type Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 
@@ -11,15 +20,24 @@ import { EbpfRunError } from '../errors.ts'
 const writableByOthers = 0o022
 const largestFile = 1024 * 1024
 
+/** The first part of a path that others than root can change, from the root down; null when there is none. */
+export function untrustedPart(
+  folder: string,
+): { readonly path: string; readonly found: string } | null {
+  for (const path of pathsTo(realpathSync(folder))) {
+    const stats = lstatSync(path)
+    const found = stats.isDirectory() ? wrongStats(stats) : 'no folder'
+    if (found !== null) return { path, found }
+  }
+  return null
+}
+
 /** The real path of a folder that root alone can change. Throws UNTRUSTED_PROBE with what is not so. */
 export function trustedFolder(folder: string): string {
   const real = realpathSync(folder)
-  for (const path of pathsTo(real)) {
-    const stats = lstatSync(path)
-    const wrong = stats.isDirectory() ? wrongStats(stats) : 'no folder'
-    if (wrong !== null) throw untrusted(folder, path === real ? path : `${path} above it`, wrong, path === real)
-  }
-  return real
+  const wrong = untrustedPart(real)
+  if (wrong === null) return real
+  throw untrusted(folder, wrong.path, wrong.found, wrong.path === real)
 }
 
 /** `/a/b` to `/`, `/a`, `/a/b`. */
@@ -83,7 +101,8 @@ function untrusted(
   return new EbpfRunError({
     code: 'UNTRUSTED_PROBE',
     message: `${folder} can be changed by others, and its templates become programs of the kernel`,
-    expected: 'owner 0 (root) and no right to write for others, of its files, itself and every folder above it',
+    expected:
+      'owner 0 (root) and no right to write for others, of its files, itself and every folder above it',
     found: `${what}: ${found}`,
     remedy: `look at it, then ${remedy}; or --allow-user-probes`,
   })

@@ -17,15 +17,17 @@ export function loadUserProbe(name: string, { folder, isAllowed }: UserProbes): 
   const asked = join(folder, name)
   const real = isStrict ? trustedFolder(asked) : realpathSync(asked)
   const read = (file: string): string => readProbeFile(real, file, isStrict)
-  const spec = definitionOf(read('probe.json'), name, join(asked, 'probe.json'))
+  const where = join(asked, 'probe.json')
+  const spec = checkUserDefinition(parse(read('probe.json'), where), name, where)
   const templates = spec.variants.map(
     (variant) => [variant.name, templateOf(variant.template, read, asked)] as const,
   )
   return { spec, templates: Object.fromEntries(templates) }
 }
 
-function definitionOf(text: string, name: string, where: string): ProbeSpec {
-  const spec = checkDefinition(parse(text, where), where)
+/** The definition of a probe of this name. Throws BAD_DEFINITION. */
+export function checkUserDefinition(value: unknown, name: string, where: string): ProbeSpec {
+  const spec = checkDefinition(value, where)
   const wrong = [
     ...(spec.name === name ? [] : [`/name: '${name}' was expected, like the folder`]),
     ...(spec.aliases === undefined ? [] : ['/aliases: a probe of your own has none']),
@@ -56,8 +58,7 @@ function parse(text: string, where: string): unknown {
 }
 
 function controlsIn(value: unknown, place: string): readonly string[] {
-  if (typeof value === 'string')
-    return control.test(value) ? [`${place}: a control character`] : []
+  if (typeof value === 'string') return control.test(value) ? [`${place}: a control character`] : []
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, each]) => controlsIn(each, `${place}/${key}`))
 }
@@ -70,12 +71,15 @@ function templateOf(
   above: readonly string[] = [],
 ): string {
   const where = join(folder, file)
-  const bad = (what: string) => new EbpfRunError({ code: 'BAD_DEFINITION', message: `${where} ${what}` })
+  const bad = (what: string) =>
+    new EbpfRunError({ code: 'BAD_DEFINITION', message: `${where} ${what}` })
   if (above.includes(file)) throw bad('includes itself')
   const source = read(file)
   const names = includesOf(source, where)
   const outside = names.find((name) => name.startsWith('../'))
   if (outside !== undefined) throw bad(`includes ${outside}, which is outside of its folder`)
-  const files = names.map((name) => [name, templateOf(name, read, folder, [...above, file])] as const)
+  const files = names.map(
+    (name) => [name, templateOf(name, read, folder, [...above, file])] as const,
+  )
   return withIncludes(source, Object.fromEntries(files))
 }

@@ -71,7 +71,8 @@ function typeOf(schema: JsonSchema, field: FieldSpec | undefined): string {
 
 /** The names of an enum that has a list of them, unless it is too long to be shown. */
 function namesOf(field: FieldSpec | undefined): string | null {
-  if (field?.kind !== 'enum' || field.names === undefined || field.namesText !== undefined) return null
+  if (field?.kind !== 'enum' || field.names === undefined || field.namesText !== undefined)
+    return null
   const names = [...new Set(Object.values(field.names))].map((name) => JSON.stringify(name))
   return [...names, '`UNKNOWN_${number}`'].join(' | ')
 }
@@ -88,9 +89,15 @@ const plainTypes: Readonly<Record<string, string>> = {
 function typeOfSchema(schema: JsonSchema): string {
   if ('const' in schema) return JSON.stringify(schema['const'])
   if (Array.isArray(schema['enum']))
-    return schema['enum'].filter((value) => value !== null).map((value) => JSON.stringify(value)).join(' | ')
+    return schema['enum']
+      .filter((value) => value !== null)
+      .map((value) => JSON.stringify(value))
+      .join(' | ')
   const types = [schema['type']].flat().map(String)
-  return types.filter((type) => type !== 'null').map((type) => typeOfOne(type, schema)).join(' | ')
+  return types
+    .filter((type) => type !== 'null')
+    .map((type) => typeOfOne(type, schema))
+    .join(' | ')
 }
 
 function typeOfOne(type: string, schema: JsonSchema): string {

@@ -28,11 +28,16 @@ function problemsOf(files: readonly string[]): readonly string[] {
   })
   return ts
     .getPreEmitDiagnostics(program)
-    .map((each) => `${each.file?.fileName}: ${ts.flattenDiagnosticMessageText(each.messageText, '\n')}`)
+    .map(
+      (each) =>
+        `${each.file?.fileName}: ${ts.flattenDiagnosticMessageText(each.messageText, '\n')}`,
+    )
 }
 
 const names = Object.keys(builtin)
-const specs = await Promise.all(Object.values(builtin).map(({ load }): Promise<ProbeSpec> => load()))
+const specs = await Promise.all(
+  Object.values(builtin).map(({ load }): Promise<ProbeSpec> => load()),
+)
 
 test('compile, and are for every probe the types that the library has', () => {
   const checks = specs.map((spec, index) => {
