@@ -63,18 +63,28 @@ export function makeNewProbe(
   const folder = userFolder({ EBPF_RUN_PROBES: only(parsed, 'dir', options) ?? standard })
   const isAllowed = parsed.flags['allow-user-probes'] === true || process.geteuid?.() !== 0
   requireFreePlace(folder, name, isAllowed)
-  const probe = { ...made, spec: named(name, made.spec) }
+  const probe = { ...made, spec: named(name, made.spec, asked.where) }
   checkUserDefinition(structuredClone(probe.spec), name, name)
   const files = probeFiles(probe, commandText(name, asked))
   const path = write(folder, name, files)
   if (only(parsed, 'output', options) === 'json')
     io.stdout(`${JSON.stringify({ name, path, files: Object.keys(files) })}\n`)
   else {
-    const prefix = folder === standard ? '' : `EBPF_RUN_PROBES=${shellWord(folder)} `
     io.stdout(`${path}\n`)
-    io.stderr(`made ${Object.keys(files).join(', ')}\nrun it: ${prefix}ebpf-run ${name}\n`)
+    io.stderr(
+      `made ${Object.keys(files).join(', ')}\nrun it: ${runText(name, folder, standard, parsed)}\n`,
+    )
   }
   return exitCodes.ok
+}
+
+/** What runs the probe: by root, who looks elsewhere and does not trust the folders of others. */
+function runText(name: string, folder: string, standard: string, { flags }: Parsed): string {
+  const isRoot = process.geteuid?.() === 0
+  const place = `EBPF_RUN_PROBES=${shellWord(folder)} `
+  if (!isRoot) return `sudo ${place}ebpf-run ${name} --allow-user-probes`
+  const allow = flags['allow-user-probes'] === true ? ' --allow-user-probes' : ''
+  return `${folder === standard ? '' : place}ebpf-run ${name}${allow}`
 }
 
 function write(folder: string, name: string, files: ReturnType<typeof probeFiles>): string {
@@ -86,7 +96,7 @@ function write(folder: string, name: string, files: ReturnType<typeof probeFiles
 }
 
 /** A trace's definition under its name. Its texts are the user's expressions, which may go over lines. */
-function named(name: string, spec: ProbeSpec): ProbeSpec {
+function named(name: string, spec: ProbeSpec, where: string | null): ProbeSpec {
   const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ')
   const events = Object.entries(spec.events).map(([event, each]) => [
     event,
@@ -97,7 +107,8 @@ function named(name: string, spec: ProbeSpec): ProbeSpec {
       ),
     },
   ])
-  return { ...spec, name, example: `ebpf-run ${name}`, events: Object.fromEntries(events) }
+  const summary = oneLine(`${spec.summary}${where === null ? '' : `, where ${where}`}`)
+  return { ...spec, name, summary, example: `ebpf-run ${name}`, events: Object.fromEntries(events) }
 }
 
 /** The command line that makes it again. */

@@ -24,8 +24,8 @@ export function probePage(probe: ProbeSpec, command: string): string {
     ].join('\n\n'),
     FIELDS: fieldsMarkdown(probe).trimEnd(),
     OVERHEAD: 'Not measured. The table of variants says what runs for each event.',
-    SOURCE: `\`probe.json\` defines the fields; ${templates}: the templates of the programs. \`ebpf-run print ${name}\` shows the
-program as it would run on this machine. \`workload.sh\` and \`probe.test.mjs\` are a beginning of a test.`,
+    SOURCE: `\`probe.json\` defines the fields. Templates of the programs: ${templates}. \`ebpf-run print ${name}\` shows
+the program as it would run on this machine. \`workload.sh\` and \`probe.test.mjs\` are a beginning of a test.`,
     OS: 'Linux',
     STABILITY: 'What an argument or a member of the kernel means can change with the kernel.',
     'SEE ALSO': '`ebpf-run trace --help`, `ebpf-run describe ATTACH-POINT`',

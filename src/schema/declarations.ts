@@ -105,7 +105,7 @@ function typeOfOne(type: string, schema: JsonSchema): string {
     const items = schema['items'] as JsonSchema
     const isNullable = [items['type']].flat().includes('null')
     const item = isNullable ? `${typeOfSchema(items)} | null` : typeOfSchema(items)
-    return `readonly (${item})[]`
+    return `readonly ${item.includes(' | ') ? `(${item})` : item}[]`
   }
   if (type === 'object') {
     const members = Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>)
