@@ -11,6 +11,7 @@ import {
   traceOptions,
 } from './commands.ts'
 import type { Io } from './io.ts'
+import { withFreeOptions } from './free-options.ts'
 import { only } from './only.ts'
 import { optionsOf, type RunOption, runOptions } from './options.ts'
 import type { Target } from './target.ts'
@@ -22,8 +23,9 @@ export async function findTarget(
   env: Io['env'] = process.env,
 ): Promise<{ target: Target; rest: readonly string[] }> {
   const { name, takes } = spec
-  const load = (probe: string) =>
-    loadProbe(probe, userProbesOf(env, beforeCommand(words).includes('--allow-user-probes')))
+  const isAllowed = beforeCommand(words).includes('--allow-user-probes')
+  const load = async (probe: string) =>
+    withFreeOptions(await loadProbe(probe, userProbesOf(env, isAllowed)))
   if (takes === null) return { target: await plainTarget(spec, load), rest: words }
   const [word, ...rest] = words
   if (isHelp(word))
