@@ -80,6 +80,7 @@ function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
-function nearestFolder(path: string): string {
+/** The folder itself, or the first above it that exists. */
+export function nearestFolder(path: string): string {
   return exists(path) || path === dirname(path) ? path : nearestFolder(dirname(path))
 }

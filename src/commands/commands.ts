@@ -63,6 +63,13 @@ export const traceOptions: readonly RunOption[] = [
     group: 'What to trace:',
     live: true,
   },
+  {
+    name: 'stack',
+    boolean: true,
+    doc: "the kernel's call stack with each event, as the field `stack`; tables show it with --fields",
+    group: 'What to trace:',
+    live: true,
+  },
 ]
 
 /** Of every command that loads a probe of the user's. */

@@ -142,7 +142,11 @@ async function lookUpTrace(words: readonly string[], env: Io['env']) {
   const { trace, rest } = readTraceWords(words)
   const known = await knownOf(trace.point, env)
   const own = beforeCommand(rest)
-  const shape = { atReturn: own.includes('--return'), latency: own.includes('--latency') }
+  const shape = {
+    atReturn: own.includes('--return'),
+    latency: own.includes('--latency'),
+    stack: own.includes('--stack'),
+  }
   const probeWhere = (where: string | null) => probeOf(trace, known, { ...shape, where })
   return { trace, rest, shape, probeWhere, shown: probeWhere(null) }
 }

@@ -4,7 +4,12 @@ import { attachPointText } from '../attach/point.ts'
 import { shellWord } from '../catalog/trust.ts'
 import { checkUserDefinition } from '../catalog/user.ts'
 import { userFolder } from '../catalog/user-folder.ts'
-import { requireFreePlace, requireNewName, writeProbe } from '../catalog/write-probe.ts'
+import {
+  nearestFolder,
+  requireFreePlace,
+  requireNewName,
+  writeProbe,
+} from '../catalog/write-probe.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { ownNames } from './commands.ts'
@@ -47,6 +52,7 @@ interface Asked {
   readonly where: string | null
   readonly atReturn: boolean
   readonly latency: boolean
+  readonly stack: boolean
 }
 
 /** Writes the probe's folder and says where it is. Throws CONFLICT, PROBE_EXISTS, UNTRUSTED_PROBE, BAD_DEFINITION, OUTPUT_FAILED. */
@@ -91,7 +97,7 @@ function write(folder: string, name: string, files: ReturnType<typeof probeFiles
   try {
     return writeProbe(folder, name, files)
   } catch (error) {
-    throw outputError(folder, error)
+    throw outputError(nearestFolder(folder), error)
   }
 }
 
@@ -112,15 +118,16 @@ function named(name: string, spec: ProbeSpec, where: string | null): ProbeSpec {
 }
 
 /** The command line that makes it again. */
-function commandText(name: string, { trace, where, atReturn, latency }: Asked): string {
+function commandText(name: string, { trace, where, ...shape }: Asked): string {
   const fieldText = ({ name: field, source, kind }: FieldRequest) =>
     `${field}=${source}${kind === null ? '' : `:${kind}`}`
   const words = [
     ...['ebpf-run', 'new', name, '--from', attachPointText(trace.point)],
     ...trace.fields.map(fieldText),
     ...(where === null ? [] : ['--where', where]),
-    ...(atReturn ? ['--return'] : []),
-    ...(latency ? ['--latency'] : []),
+    ...(shape.atReturn ? ['--return'] : []),
+    ...(shape.latency ? ['--latency'] : []),
+    ...(shape.stack ? ['--stack'] : []),
   ]
   return words.map((word) => shellWord(word.replaceAll(/\s+/g, ' '))).join(' ')
 }

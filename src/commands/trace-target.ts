@@ -54,7 +54,7 @@ export async function knownOf(point: AttachPoint, env: NodeJS.ProcessEnv): Promi
 export function probeOf(
   words: TraceWords,
   known: Known,
-  asked: Pick<TraceRequest, 'where' | 'atReturn' | 'latency'>,
+  asked: Pick<TraceRequest, 'where' | 'atReturn' | 'latency' | 'stack'>,
 ): LoadedProbe {
   return defineTrace({ ...words, ...asked }, known)
 }
