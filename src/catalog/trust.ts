@@ -24,7 +24,7 @@ const largestFile = 1024 * 1024
 export function untrustedPart(
   folder: string,
 ): { readonly path: string; readonly found: string } | null {
-  for (const path of pathsTo(realpathSync(folder))) {
+  for (const path of pathsTo(realFolder(folder))) {
     const stats = lstatSync(path)
     const found = stats.isDirectory() ? wrongStats(stats) : 'no folder'
     if (found !== null) return { path, found }
@@ -34,10 +34,19 @@ export function untrustedPart(
 
 /** The real path of a folder that root alone can change. Throws UNTRUSTED_PROBE with what is not so. */
 export function trustedFolder(folder: string): string {
-  const real = realpathSync(folder)
+  const real = realFolder(folder)
   const wrong = untrustedPart(real)
   if (wrong === null) return real
   throw untrusted(folder, wrong.path, wrong.found, wrong.path === real)
+}
+
+/** The path without links. Throws BAD_DEFINITION, such as for a link that leads nowhere. */
+export function realFolder(folder: string): string {
+  try {
+    return realpathSync(folder)
+  } catch (error) {
+    throw unreadable(folder, errnoOf(error), 'a folder')
+  }
 }
 
 /** `/a/b` to `/`, `/a`, `/a/b`. */
@@ -71,10 +80,14 @@ function open(folder: string, path: string, flags: number): number {
   try {
     return openSync(path, flags)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
+    const code = errnoOf(error)
     if (code === 'ELOOP') throw untrusted(folder, path, 'a symbolic link', false)
     throw unreadable(path, code)
   }
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
 }
 
 function wrongStats({ uid, mode }: Stats): string | null {
@@ -108,11 +121,15 @@ function untrusted(
   })
 }
 
-function unreadable(path: string, found: string): EbpfRunError {
+function unreadable(
+  path: string,
+  found: string,
+  expected = 'a regular file of at most 1 MiB',
+): EbpfRunError {
   return new EbpfRunError({
     code: 'BAD_DEFINITION',
     message: `${path} cannot be read`,
-    expected: 'a regular file of at most 1 MiB',
+    expected,
     found,
     remedy: 'docs/user-probes.md says what stands in the folder of a probe',
   })

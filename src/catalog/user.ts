@@ -1,11 +1,10 @@
-import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { checkDefinition } from './check-definition.ts'
 import { includesOf, withIncludes } from './includes.ts'
-import { readProbeFile, trustedFolder } from './trust.ts'
+import { readProbeFile, realFolder, trustedFolder } from './trust.ts'
 import type { UserProbes } from './user-folder.ts'
 
 /** A control character would act on the terminal of whoever reads a text of the definition. */
@@ -15,7 +14,7 @@ const control = /[\u0000-\u001f\u007f-\u009f]/
 export function loadUserProbe(name: string, { folder, isAllowed }: UserProbes): LoadedProbe {
   const isStrict = process.geteuid?.() === 0 && !isAllowed
   const asked = join(folder, name)
-  const real = isStrict ? trustedFolder(asked) : realpathSync(asked)
+  const real = isStrict ? trustedFolder(asked) : realFolder(asked)
   const read = (file: string): string => readProbeFile(real, file, isStrict)
   const where = join(asked, 'probe.json')
   const spec = checkUserDefinition(parse(read('probe.json'), where), name, where)

@@ -175,6 +175,16 @@ describe("a probe of the user's", () => {
     expect(errorOf(load)).toMatchObject({ code: 'BAD_DEFINITION', found: 'no regular file' })
   })
 
+  test('that is a link to nothing is told as such', () => {
+    symlinkSync(join(base, 'nothing'), join(probes, 'gone'))
+    const gone = (isAllowed: boolean) =>
+      errorOf(() => loadUserProbe('gone', { folder: probes, isAllowed }))
+
+    expect(userProbeNames(probes)).toContain('gone')
+    for (const isAllowed of [false, true])
+      expect(gone(isAllowed)).toMatchObject({ code: 'BAD_DEFINITION', found: 'ENOENT' })
+  })
+
   test('has no file without an end', () => {
     write('tracepoint.bt', 'x'.repeat(1024 * 1024 + 1))
 

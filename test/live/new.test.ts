@@ -86,6 +86,25 @@ export const wrong = (event: GetpgidsEvent): number => event.nope
     expect(ts.getPreEmitDiagnostics(program).map(({ code }) => code)).toEqual([2339])
   })
 
+  test('can have the call stack of each event', async () => {
+    const stack = [
+      'new',
+      'stacks',
+      '--from',
+      'syscall:getpgid',
+      '--stack',
+      '--where',
+      words.at(-1) ?? '',
+    ]
+    await runCli(stack, { env })
+    const ran = await runCli(['stacks', '-o', 'ndjson', ...command], { env })
+
+    const stacks = linesOf(ran.stdout).map((event) => event['stack'])
+    expect(stacks).toHaveLength(calls)
+    for (const each of stacks)
+      expect(each).toContainEqual(expect.stringMatching(/^do_syscall_64\+/))
+  })
+
   test('is run by the library too', async () => {
     process.env['EBPF_RUN_PROBES'] = probes
     try {
