@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-const { fieldsMarkdown } = await import('../dist/src/schema/docs.js')
+const { fieldsMarkdown, markdownTable } = await import('../dist/src/schema/docs.js')
 const { optionsOf, runOptions } = await import('../dist/src/commands/options.js')
+const { optionTable } = await import('../dist/src/commands/option-table.js')
 
 const names = readdirSync('probes', { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -18,7 +19,7 @@ const probes = await Promise.all(
 /** Page to its generated parts; a part stands between `<!-- generated: NAME -->` and `<!-- end -->`. */
 const pages = {
   'README.md': {
-    probes: table(
+    probes: markdownTable(
       ['Probe', 'Shows'],
       probes.map(({ name, summary }) => [`[${name}](probes/${name}/README.md)`, summary]),
     ),
@@ -35,28 +36,6 @@ const pages = {
       },
     ]),
   ),
-}
-
-function optionTable(options) {
-  return table(
-    ['Option', 'Meaning'],
-    options.map(({ name, short, metavar, doc, choices, default: preset }) => {
-      const flag = `${short === undefined ? '' : `-${short}, `}--${name}${metavar === undefined ? '' : ` ${metavar}`}`
-      const more = [
-        ...(choices === undefined ? [] : [`one of ${choices.join(', ')}`]),
-        ...(typeof preset === 'string' ? [`default ${preset}`] : []),
-      ]
-      return [`\`${flag}\``, [doc, ...more].join('; ')]
-    }),
-  )
-}
-
-function table(head, rows) {
-  return [head, head.map(() => '---'), ...rows]
-    .map(
-      (cells) => `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |\n`,
-    )
-    .join('')
 }
 
 /** The page with this part made anew. Throws when the page has no place for it. */

@@ -12,12 +12,12 @@ async function run(argv: readonly string[]): Promise<number> {
     return 0
   }
   if (first === 'list' && second === undefined) {
-    process.stdout.write((await import('./commands/list.ts')).listText())
+    process.stdout.write(await (await import('./commands/list.ts')).listText(process.env))
     return 0
   }
   const isHelp = first === '--help' || first === '-h' || (first === 'help' && second === undefined)
   if (first === undefined || isHelp) {
-    process.stdout.write((await import('./commands/list.ts')).helpText())
+    process.stdout.write(await (await import('./commands/list.ts')).helpText(process.env))
     return 0
   }
   const { main } = await import('./commands/main.ts')

@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import type { Builtin } from '../probes/index.ts'
 import { loadProbe } from './catalog/load.ts'
+import { userProbesOf } from './catalog/user-folder.ts'
 import { planOnHost } from './commands/plan-on-host.ts'
 import { hostNames } from './host/names.ts'
 import { parseFilters } from './plan/params.ts'
 import { parseParams } from './plan/probe-params.ts'
 import { parsePlace, requirePlace } from './plan/place.ts'
-import type { EventOf } from './schema/define.ts'
+import type { AnyEvent, EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
 import type { Place } from './plan/plan.ts'
 import { startSession } from './session/session.ts'
@@ -64,6 +65,8 @@ export interface RunOptions {
   readonly bufferBytes?: number
   /** Ends the run in good order. */
   readonly signal?: AbortSignal
+  /** As root, also a probe in a folder of the user's that others than root can change. */
+  readonly allowUserProbes?: boolean
 }
 
 /** A run: iterate it for its events, or wait for its summary. */
@@ -83,13 +86,16 @@ const defaults = { drainMs: 5_000, attachTimeoutMs: 60_000 }
  * Runs a probe. The events have the probe's own type. A consumer that is slower than the kernel slows the reading; what the
  * kernel then drops is in the account. Errors (EbpfRunError) come through the iterator, `attached` and `summary` alike.
  */
-export function run<N extends ProbeName>(
-  name: N,
-  options: RunOptions = {},
-): Run<EventOf<Builtin[N]>> {
+export function run<N extends ProbeName>(name: N, options?: RunOptions): Run<EventOf<Builtin[N]>>
+/** A probe of the user's own; `ebpf-run types NAME` prints the type of its events. */
+export function run<Event extends { readonly event: string } = AnyEvent>(
+  name: string,
+  options?: RunOptions,
+): Run<Event>
+export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {
   let session: Session | null = null
   let isStopped = false
-  const queue = new EventQueue<EventOf<Builtin[N]>>({
+  const queue = new EventQueue<AnyEvent>({
     onBehind: () => session?.pause(),
     onDrained: () => session?.resume(),
   })
@@ -121,7 +127,7 @@ export function run<N extends ProbeName>(
   }
 
   async function begin() {
-    const probe = await loadProbe(name)
+    const probe = await loadProbe(name, userProbesOf(process.env, options.allowUserProbes ?? false))
     const filters = parseFilters(probe.spec, textsOf(options), options.outcome ?? null, hostNames)
     const place = placeOf(options)
     requirePlace(probe.spec, place)
@@ -142,8 +148,8 @@ export function run<N extends ProbeName>(
       plan,
       facts,
       filesFolder,
-      // The decoder made this event from the same definition that its type is inferred from.
-      consumer: { event: (event) => queue.push(event as unknown as EventOf<Builtin[N]>) },
+      // The decoder made this event from the same definition that its type is made from.
+      consumer: { event: (event) => queue.push(event) },
       watcher: {},
       durationMs: options.durationMs ?? null,
       count: options.count ?? null,

@@ -35,6 +35,8 @@ export interface TraceRequest {
   readonly atReturn: boolean
   /** One event for each call, with the time from entry to return. */
   readonly latency: boolean
+  /** Each event has the kernel's call stack. */
+  readonly stack?: boolean
 }
 
 /** A probe that a program made: a definition, and a template for each variant. */
@@ -115,7 +117,9 @@ function failedOf(fields: Fields): Pick<ProbeSpec, 'failed'> {
 
 /** As many fields as fit into 80 columns. */
 function tableOf(fields: Fields): readonly string[] {
-  const own = Object.keys(fields).filter((name) => !(name in common))
+  const own = Object.entries(fields).flatMap(([name, { kind }]) =>
+    name in common || kind === 'stack' ? [] : [name],
+  )
   return ['time', 'pid', 'comm', ...own].slice(0, 7)
 }
 
@@ -379,7 +383,13 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
         },
       ]
     : []
-  const all = [...fields, ...latency]
+  if (request.stack && fields.some(({ name }) => name === stackField.name))
+    throw new EbpfRunError({
+      code: 'CONFLICT',
+      message: "--stack adds a field 'stack', and there is one",
+      remedy: 'name the fields that are wanted: FIELD=EXPRESSION',
+    })
+  const all = [...fields, ...latency, ...(request.stack ? [stackField] : [])]
   const event = eventName(request.point)
   const emit = [
     `{{emit ${event}`,
@@ -398,7 +408,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
       name: way.name,
       backend: 'bpftrace',
       template: `${way.name}.bt`,
-      needs: way.needs,
+      needs: request.stack ? [...stackNeeds, ...way.needs] : way.needs,
       cannotTell: way.cannotTell ?? {},
       misses: way.misses,
       cost: way.cost,
@@ -413,6 +423,19 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     template: `${entry}${body}`,
   }
 }
+
+const stackField = {
+  name: 'stack',
+  spec: {
+    kind: 'stack',
+    emptyIsNull: true,
+    doc: 'functions of the kernel that led here, the innermost first',
+  },
+  code: 'kstack',
+} as const
+
+/** Before that a format has 64 bytes, and one more text does not fit. */
+const stackNeeds: VariantSpec['needs'] = [{ bpftrace: '>=0.16.0' }]
 
 function block(attach: string, predicate: string | null, lines: readonly string[]): string {
   const condition = predicate === null ? '' : `/${predicate}/\n`

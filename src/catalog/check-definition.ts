@@ -1,40 +1,47 @@
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import { EbpfRunError } from '../errors.ts'
 import { definitionSchema } from '../schema/definition.ts'
-import type { EventSpec, ProbeSpec } from '../schema/define.ts'
-import { kinds } from '../schema/kinds.ts'
+import type { ProbeSpec } from '../schema/define.ts'
+import { wrongReferences } from './references.ts'
 
-/** A definition that came from outside, checked. Throws BAD_DEFINITION with the place of what is wrong. */
+/** More problems than these are counted only. */
+const shownProblems = 20
+
+/**
+ * A definition that came from outside, checked: against its JSON Schema, then that every name in it names something. Throws
+ * BAD_DEFINITION with the JSON pointer of each problem.
+ */
 export function checkDefinition(value: unknown, where: string): ProbeSpec {
-  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true })
+  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true })
   const validate = ajv.compile<ProbeSpec>(definitionSchema)
-  if (!validate(value)) {
-    const [first] = validate.errors ?? []
-    throw broken(
-      where,
-      `${first?.instancePath || 'the definition'} ${first?.message ?? 'is wrong'}`,
-    )
-  }
-  for (const [name, event] of Object.entries(value.events)) {
-    const wrong = wrongReference(event)
-    if (wrong !== null) throw broken(where, `events.${name}: ${wrong}`)
-  }
+  if (!validate(value)) throw broken(where, (validate.errors ?? []).map(problemText))
+  const wrong = wrongReferences(value)
+  if (wrong.length > 0) throw broken(where, wrong)
   return value
 }
 
-/** A field that is named and not there. */
-function wrongReference({ fields, table }: EventSpec): string | null {
-  const missing = table.find((each) => !Object.hasOwn(fields, each))
-  if (missing !== undefined) return `the table names '${missing}', which is no field`
-  for (const [name, { kind, of }] of Object.entries(fields)) {
-    const needsSource =
-      kinds[kind].travel === 'derived' && ['time', 'family', 'errno'].includes(kind)
-    if (needsSource && (of === undefined || !Object.hasOwn(fields, of)))
-      return `'${name}' is derived from '${of ?? ''}', which is no field`
-  }
-  return null
+function problemText({ instancePath, message = 'is wrong', keyword, params }: ErrorObject): string {
+  const place = instancePath === '' ? '/' : instancePath
+  const what: unknown =
+    keyword === 'additionalProperties'
+      ? params['additionalProperty']
+      : keyword === 'propertyNames'
+        ? params['propertyName']
+        : keyword === 'enum'
+          ? (params['allowedValues'] as readonly unknown[]).join(', ')
+          : undefined
+  return `${place}: ${message}${what === undefined ? '' : ` (${JSON.stringify(what)})`}`
 }
 
-function broken(where: string, what: string): EbpfRunError {
-  return new EbpfRunError({ code: 'BAD_DEFINITION', message: `${where}: ${what}` })
+function broken(where: string, problems: readonly string[]): EbpfRunError {
+  const [first = 'the definition is wrong', ...others] = [...new Set(problems)]
+  const shown = [first, ...others].slice(0, shownProblems)
+  const more = 1 + others.length - shown.length
+  return new EbpfRunError({
+    code: 'BAD_DEFINITION',
+    message: `${where}: ${first}`,
+    expected: 'a definition as docs/user-probes.md describes it',
+    found: [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('\n'),
+    remedy: 'correct each of these, a JSON pointer stands in front of it',
+  })
 }

@@ -5,17 +5,21 @@ import type { LoadedProbe } from '../plan/plan.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { includesOf, withIncludes } from './includes.ts'
 import { nearest } from './nearest.ts'
+import { userProbeNames, type UserProbes } from './user-folder.ts'
 
-/** A probe's name from what a user typed: a name or an alias. Throws UNKNOWN_PROBE with a suggestion. */
-export function resolveName(typed: string): keyof typeof builtin {
+/** The built-in probe of this name or alias; null for any other word. */
+export function builtinNamed(typed: string): keyof typeof builtin | null {
   for (const [name, entry] of Object.entries(builtin)) {
     if (name === typed || entry.aliases.includes(typed)) return name as keyof typeof builtin
   }
-  const close = nearest(
-    typed,
-    Object.entries(builtin).flatMap(([name, entry]) => [name, ...entry.aliases]),
-  )
-  throw new EbpfRunError({
+  return null
+}
+
+/** UNKNOWN_PROBE with a suggestion. */
+export function unknownProbe(typed: string, others: readonly string[] = []): EbpfRunError {
+  const names = Object.entries(builtin).flatMap(([name, entry]) => [name, ...entry.aliases])
+  const close = nearest(typed, [...names, ...others])
+  return new EbpfRunError({
     code: 'UNKNOWN_PROBE',
     message: `there is no probe '${typed}'`,
     found: typed,
@@ -23,9 +27,22 @@ export function resolveName(typed: string): keyof typeof builtin {
   })
 }
 
-/** Definition and templates of a built-in probe. */
-export async function loadProbe(typed: string): Promise<LoadedProbe> {
-  const name = resolveName(typed)
+/**
+ * Definition and templates of a built-in probe, by name or alias, or of one of the user's where these are given. Throws
+ * UNKNOWN_PROBE; UNTRUSTED_PROBE, BAD_DEFINITION for one of the user's.
+ */
+export async function loadProbe(
+  typed: string,
+  user: UserProbes | null = null,
+): Promise<LoadedProbe> {
+  const name = builtinNamed(typed)
+  if (name !== null) return loadBuiltin(name)
+  const names = user === null ? [] : userProbeNames(user.folder)
+  if (user === null || !names.includes(typed)) throw unknownProbe(typed, names)
+  return (await import('./user.ts')).loadUserProbe(typed, user)
+}
+
+async function loadBuiltin(name: keyof typeof builtin): Promise<LoadedProbe> {
   const spec: ProbeSpec = await builtin[name].load()
   const folder = new URL(`../../probes/${name}/`, import.meta.url)
   const templates = await Promise.all(

@@ -8,7 +8,7 @@ export interface CommandSpec {
   readonly usage: string
   readonly doc: string
   /** The word that follows: a probe's name, a recording, or an attach point. */
-  readonly takes: 'PROBE' | 'FILE' | 'ATTACH-POINT' | null
+  readonly takes: 'PROBE' | 'FILE' | 'ATTACH-POINT' | 'NAME' | null
   /** Its own, or those of its probe. */
   readonly options: readonly RunOption[] | 'probe'
   /** `-- COMMAND` may follow. */
@@ -63,6 +63,33 @@ export const traceOptions: readonly RunOption[] = [
     group: 'What to trace:',
     live: true,
   },
+  {
+    name: 'stack',
+    boolean: true,
+    doc: "the kernel's call stack with each event, as the field `stack`; tables show it with --fields",
+    group: 'What to trace:',
+    live: true,
+  },
+]
+
+/** Of every command that loads a probe of the user's. */
+export const allowOption: RunOption = {
+  name: 'allow-user-probes',
+  boolean: true,
+  doc: 'as root, also a probe whose files others than root can change',
+  live: true,
+}
+
+/** Of `new`, beside those that say what to trace. */
+export const newOptions: readonly RunOption[] = [
+  {
+    name: 'dir',
+    metavar: 'FOLDER',
+    doc: 'where probes of your own are, in place of EBPF_RUN_PROBES, /etc/ebpf-run/probes (root) or ~/.config/ebpf-run/probes',
+    group: 'Options:',
+  },
+  { ...allowOption, group: 'Options:' },
+  tableOrJson,
 ]
 
 const own: readonly CommandSpec[] = [
@@ -100,6 +127,7 @@ const own: readonly CommandSpec[] = [
     doc: 'the program that would run here',
   },
   { ...ofProbe, name: 'schema', usage: 'schema PROBE', doc: 'the JSON Schema of its events' },
+  { ...ofProbe, name: 'types', usage: 'types PROBE', doc: 'TypeScript declarations of its events' },
   {
     ...plain,
     takes: 'ATTACH-POINT',
@@ -117,6 +145,14 @@ const own: readonly CommandSpec[] = [
     name: 'funccount',
     usage: 'funccount PATTERN ... [options]',
     doc: "how often functions of the kernel are called: funccount 'tcp_*' --interval 1s; also tracepoint:sock:* and syscall:open*",
+  },
+  {
+    ...plain,
+    takes: 'NAME',
+    options: [...traceOptions, ...newOptions],
+    name: 'new',
+    usage: 'new NAME --from ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [options]',
+    doc: 'a probe of your own, from the words of a trace: then ebpf-run NAME runs it',
   },
   {
     ...plain,
@@ -141,16 +177,20 @@ const own: readonly CommandSpec[] = [
   },
 ]
 
-const probes: readonly CommandSpec[] = Object.entries(builtin).map(
-  ([name, { aliases, summary }]) => ({
-    name,
-    aliases,
-    usage: `${name} [options]`,
-    doc: summary,
-    takes: null,
-    options: 'probe',
-    takesCommand: true,
-  }),
+/** The command that a probe is. */
+export function probeCommand(
+  name: string,
+  summary: string,
+  aliases: readonly string[] = [],
+): CommandSpec {
+  return {
+    ...{ name, aliases, usage: `${name} [options]`, doc: summary },
+    ...{ takes: null, options: 'probe', takesCommand: true },
+  }
+}
+
+const probes = Object.entries(builtin).map(([name, { aliases, summary }]) =>
+  probeCommand(name, summary, aliases),
 )
 
 /** Every word that may come first: our own commands, and each probe. */

@@ -1,6 +1,7 @@
 import { builtin } from '../../probes/index.ts'
-import { loadProbe } from '../catalog/load.ts'
-import { commandNamed, commands, type CommandSpec } from './commands.ts'
+import { builtinNamed, loadProbe } from '../catalog/load.ts'
+import { userFolder, userProbeNames, userProbesOf } from '../catalog/user-folder.ts'
+import { allowOption, commandNamed, commands, type CommandSpec, probeCommand } from './commands.ts'
 import { optionsOf, runOptions, type RunOption } from './options.ts'
 import { helpOption } from './words.ts'
 
@@ -23,7 +24,7 @@ export async function completionsFor(
   const before = typed.slice(0, -1).filter((word) => word !== '=')
   const shell = env['SHELL'] ?? ''
   const separator = shell.includes('zsh') ? ':' : shell.includes('fish') ? '\t' : null
-  return (await candidates(before, current))
+  return (await candidates(before, current, env))
     .filter(({ word }) => word.startsWith(current))
     .map(({ word, doc }) => (separator === null ? word : line(word, doc, separator)))
 }
@@ -35,15 +36,18 @@ function line(word: string, doc: string, separator: string): string {
 async function candidates(
   before: readonly string[],
   current: string,
+  env: NodeJS.ProcessEnv,
 ): Promise<readonly Candidate[]> {
   const [name, ...rest] = before
+  const own = userProbeNames(userFolder(env)).map((word) => ({ word, doc: 'a probe of your own' }))
   if (name === undefined || (name === 'help' && rest.length === 0))
-    return commands.map((each) => ({ word: each.name, doc: each.doc }))
-  const command = commandNamed(name)
+    return [...commands.map((each) => ({ word: each.name, doc: each.doc })), ...own]
+  const isOwn = own.some(({ word }) => word === name)
+  const command = commandNamed(name) ?? (isOwn ? probeCommand(name, '') : null)
   if (command === null || before.includes('--')) return []
   if (command.takes !== null && rest.length === 0 && !current.startsWith('-'))
-    return command.takes === 'PROBE' ? probeNames() : []
-  const options = await optionsFor(command, rest)
+    return command.takes === 'PROBE' ? [...probeNames(), ...own] : []
+  const options = await optionsFor(command, rest, env)
   const open = options.find((option) => isOpen(option, before.at(-1) ?? ''))
   if (open !== undefined) return (open.choices ?? []).map((word) => ({ word, doc: '' }))
   // zsh and fish keep --name=value together.
@@ -62,14 +66,20 @@ function probeNames(): readonly Candidate[] {
 async function optionsFor(
   { name, options, takes }: CommandSpec,
   rest: readonly string[],
+  env: NodeJS.ProcessEnv,
 ): Promise<readonly RunOption[]> {
   if (options !== 'probe') return [...options, helpOption]
   // A recording is not opened for this.
   if (takes === 'FILE') return [...runOptions.filter((option) => !option.live), helpOption]
   const word = takes === 'PROBE' ? rest[0] : name
-  const probe = commandNamed(word ?? '')
-  if (probe === null || !Object.hasOwn(builtin, probe.name)) return [helpOption]
-  return [...optionsOf((await loadProbe(probe.name)).spec), helpOption]
+  const isBuiltin = builtinNamed(word ?? '') !== null
+  try {
+    const { spec } = await loadProbe(word ?? '', userProbesOf(env, false))
+    return [...optionsOf(spec), ...(isBuiltin ? [] : [allowOption]), helpOption]
+  } catch {
+    // Nothing is said while somebody types.
+    return isBuiltin ? [helpOption] : [allowOption, helpOption]
+  }
 }
 
 /** The word is an option that waits for its value. */

@@ -1,19 +1,32 @@
-import { loadProbe } from '../catalog/load.ts'
+import { builtinNamed, loadProbe } from '../catalog/load.ts'
+import { userProbesOf } from '../catalog/user-folder.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import type { ProbeSpec } from '../schema/define.ts'
-import { attachPointOptions, type CommandSpec, traceOptions } from './commands.ts'
+import {
+  allowOption,
+  attachPointOptions,
+  type CommandSpec,
+  newOptions,
+  traceOptions,
+} from './commands.ts'
+import type { Io } from './io.ts'
+import { withFreeOptions } from './free-options.ts'
 import { only } from './only.ts'
-import { optionsOf, runOptions } from './options.ts'
+import { optionsOf, type RunOption, runOptions } from './options.ts'
 import type { Target } from './target.ts'
 
 /** The target of a command line and the words that are left to read. Throws USAGE, UNKNOWN_PROBE, BAD_RECORDING. */
 export async function findTarget(
   spec: CommandSpec,
   words: readonly string[],
+  env: Io['env'] = process.env,
 ): Promise<{ target: Target; rest: readonly string[] }> {
   const { name, takes } = spec
-  if (takes === null) return { target: await plainTarget(spec), rest: words }
+  const isAllowed = beforeCommand(words).includes('--allow-user-probes')
+  const load = async (probe: string) =>
+    withFreeOptions(await loadProbe(probe, userProbesOf(env, isAllowed)))
+  if (takes === null) return { target: await plainTarget(spec, load), rest: words }
   const [word, ...rest] = words
   if (isHelp(word))
     return { target: { ...baseOf(spec), options: generalOptions(spec), run: nothing }, rest: words }
@@ -23,17 +36,16 @@ export async function findTarget(
       ...missingWord(name, takes),
     })
   if (takes === 'ATTACH-POINT')
-    return spec.name === 'funccount' ? callsTarget(spec, words) : traceTarget(spec, words)
+    return name === 'funccount' ? callsTarget(spec, words, env) : traceTarget(spec, words, env)
+  if (takes === 'NAME') return newTarget(spec, words, env)
   if (takes === 'FILE') return { target: await fileTarget(spec, word), rest }
-  if (name === 'plan' || name === 'print' || name === 'schema') {
-    if (word === 'trace') return traceTarget(spec, rest)
-    if (word === 'funccount') return callsTarget(spec, rest)
-  }
+  if (word === 'trace' && name !== 'describe') return traceTarget(spec, rest, env)
+  if (word === 'funccount' && name !== 'describe') return callsTarget(spec, rest, env)
   // What has a colon is an attach point, all else a probe.
   const target =
     name === 'describe' && word.includes(':')
       ? await attachPointTarget(spec, word)
-      : await aboutProbe(spec, word)
+      : await aboutProbe(spec, word, load)
   return { target, rest }
 }
 
@@ -41,6 +53,7 @@ function missingWord(name: string, takes: NonNullable<CommandSpec['takes']>) {
   const needs = {
     FILE: ['a recording', `ebpf-run ${name} FILE; --record FILE makes one`],
     PROBE: ['a probe', `ebpf-run ${name} tcpconnect; ebpf-run list shows all`],
+    NAME: ['a name for the probe', `ebpf-run ${name} my-probe --from syscall:openat path=filename`],
     'ATTACH-POINT': [
       'an attach point',
       `ebpf-run ${name} syscall:openat; ebpf-run list --attach-points 'kprobe:tcp_*' finds others`,
@@ -67,12 +80,21 @@ function baseOf(spec: CommandSpec) {
   return { name, title: name, usage, doc, takesCommand, epilogue: '', isProbe: false } as const
 }
 
+/** Loads a probe, of the catalogue or of the user's. */
+type Load = (name: string) => Promise<LoadedProbe>
+
+/** The words that are ours: what follows `--` is a command. */
+function beforeCommand(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--')
+  return end === -1 ? words : words.slice(0, end)
+}
+
 /** A command that is complete, or a probe. */
-async function plainTarget(spec: CommandSpec): Promise<Target> {
+async function plainTarget(spec: CommandSpec, load: Load): Promise<Target> {
   const base = baseOf(spec)
   const { options } = spec
   if (options === 'probe') {
-    const probe = await loadProbe(spec.name)
+    const probe = await load(spec.name)
     const { runProbe } = await import('./run.ts')
     return {
       ...base,
@@ -103,30 +125,42 @@ function says(stdout: (text: string) => void, text: string): number {
 }
 
 /** A command that is about a probe and does not run it. */
-async function aboutProbe(spec: CommandSpec, word: string): Promise<Target> {
-  const probe = await loadProbe(word)
+async function aboutProbe(spec: CommandSpec, word: string, load: Load): Promise<Target> {
+  const probe = await load(word)
   const info = await import('./info.ts')
   const run = infoCommand(spec.name, info)
   return {
     ...baseOf(spec),
     title: `${spec.name} ${probe.spec.name}`,
-    ...(spec.options === 'probe' ? optionsAndTexts(probe) : { options: spec.options }),
+    ...(spec.options === 'probe'
+      ? optionsAndTexts(probe)
+      : { options: [...spec.options, ...optionsOfUser(probe.spec)] }),
     run: (parsed, io) => run(probe, parsed, io),
   }
 }
 
-/** `trace`, and `plan`, `print` and `schema` of one. What the words say is looked up before the options are read. */
+/** What the words of a trace say, looked up on this kernel: before the options are read, which depend on it. */
+async function lookUpTrace(words: readonly string[], env: Io['env']) {
+  const { readTraceWords, knownOf, probeOf } = await import('./trace-target.ts')
+  const { trace, rest } = readTraceWords(words)
+  const known = await knownOf(trace.point, env)
+  const own = beforeCommand(rest)
+  const shape = {
+    atReturn: own.includes('--return'),
+    latency: own.includes('--latency'),
+    stack: own.includes('--stack'),
+  }
+  const probeWhere = (where: string | null) => probeOf(trace, known, { ...shape, where })
+  return { trace, rest, shape, probeWhere, shown: probeWhere(null) }
+}
+
+/** `trace`, and `plan`, `print`, `schema` and `types` of one. */
 async function traceTarget(
   spec: CommandSpec,
   words: readonly string[],
+  env: Io['env'],
 ): Promise<{ target: Target; rest: readonly string[] }> {
-  const { readTraceWords, knownOf, probeOf } = await import('./trace-target.ts')
-  const { trace, rest } = readTraceWords(words)
-  const known = await knownOf(trace.point, process.env)
-  const end = rest.indexOf('--')
-  const own = end === -1 ? rest : rest.slice(0, end)
-  const shape = { atReturn: own.includes('--return'), latency: own.includes('--latency') }
-  const shown = probeOf(trace, known, { ...shape, where: null })
+  const { rest, probeWhere, shown } = await lookUpTrace(words, env)
   const options = [...traceOptions, ...optionsOf(shown.spec)]
   return {
     rest,
@@ -138,7 +172,7 @@ async function traceTarget(
       options,
       epilogue: fieldsText(shown.spec),
       async run(parsed, io) {
-        const probe = probeOf(trace, known, { ...shape, where: only(parsed, 'where', options) })
+        const probe = probeWhere(only(parsed, 'where', options))
         if (spec.name === 'trace') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
       },
@@ -150,9 +184,10 @@ async function traceTarget(
 async function callsTarget(
   spec: CommandSpec,
   words: readonly string[],
+  env: Io['env'],
 ): Promise<{ target: Target; rest: readonly string[] }> {
   const { callsOf } = await import('./calls-target.ts')
-  const { calls, rest } = await callsOf(words, process.env)
+  const { calls, rest } = await callsOf(words, env)
   const { probe, leftOut } = calls
   return {
     rest,
@@ -168,6 +203,36 @@ async function callsTarget(
           )
         if (spec.name === 'funccount') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+      },
+    },
+  }
+}
+
+/** `new NAME --from`, and what `trace` takes. */
+async function newTarget(
+  spec: CommandSpec,
+  words: readonly string[],
+  env: Io['env'],
+): Promise<{ target: Target; rest: readonly string[] }> {
+  const { makeNewProbe, readNewWords } = await import('./new-target.ts')
+  const { name, trace: traceWords, rest: before } = readNewWords(words)
+  const { trace, rest, shape, probeWhere, shown } = await lookUpTrace(traceWords, env)
+  const own = [...traceOptions, ...newOptions]
+  const ofRuns = optionsOf(shown.spec)
+    .filter((option) => !own.some((each) => each.name === option.name))
+    .map((option) => ({ ...option, hidden: true as const }))
+  const options = [...own, ...ofRuns]
+  return {
+    rest: [...before, ...rest],
+    target: {
+      ...baseOf(spec),
+      title: `new ${name}`,
+      options,
+      epilogue: fieldsText(shown.spec),
+      async run(parsed, io) {
+        const where = only(parsed, 'where', options)
+        const asked = { trace, where, ...shape }
+        return makeNewProbe(name, asked, probeWhere(where), parsed, options, io)
       },
     },
   }
@@ -193,13 +258,19 @@ async function attachPointTarget(spec: CommandSpec, word: string): Promise<Targe
 }
 
 function infoCommand(name: string, info: typeof import('./info.ts')) {
-  return { describe: info.describe, plan: info.plan, print: info.print, schema: info.schema }[
-    name as 'describe' | 'plan' | 'print' | 'schema'
-  ]
+  const { describe, plan, print, schema, types } = info
+  const all = { describe, plan, print, schema, types }
+  return all[name as keyof typeof all]
 }
 
-function optionsAndTexts(probe: LoadedProbe) {
-  return { isProbe: true, options: optionsOf(probe.spec), epilogue: fieldsText(probe.spec) }
+function optionsAndTexts({ spec }: LoadedProbe) {
+  const options = [...optionsOf(spec), ...optionsOfUser(spec)]
+  return { isProbe: true, options, epilogue: fieldsText(spec) }
+}
+
+/** What only a probe of the user's has. */
+function optionsOfUser({ name }: ProbeSpec): readonly RunOption[] {
+  return builtinNamed(name) === null ? [allowOption] : []
 }
 
 async function fileTarget(spec: CommandSpec, path: string): Promise<Target> {

@@ -4,6 +4,7 @@ import type { HostFacts } from '../host/facts.ts'
 import { flagsOf } from '../plan/params.ts'
 import type { LoadedProbe, Plan } from '../plan/plan.ts'
 import type { Applied } from '../plan/render.ts'
+import { declarations } from '../schema/declarations.ts'
 import { describeText } from '../schema/docs.ts'
 import { jsonSchema } from '../schema/json-schema.ts'
 import type { Io } from './io.ts'
@@ -25,6 +26,12 @@ export const describe: Command = async ({ spec }, _, io) => {
 
 export const schema: Command = async ({ spec }, _, io) => {
   io.stdout(`${JSON.stringify(jsonSchema(spec), null, 2)}\n`)
+  return exitCodes.ok
+}
+
+/** `ebpf-run types PROBE`: TypeScript declarations, for a file that ends with .d.ts. */
+export const types: Command = async ({ spec }, _, io) => {
+  io.stdout(declarations(spec))
   return exitCodes.ok
 }
 

@@ -1,4 +1,5 @@
 import { builtin } from '../../probes/index.ts'
+import { userFolder } from '../catalog/user-folder.ts'
 import { exitCodes } from '../errors.ts'
 import type { Io } from './io.ts'
 import { listText } from './list.ts'
@@ -24,6 +25,19 @@ export async function listCommand(
     summary,
     example,
   }))
-  io.stdout(output === 'json' ? `${JSON.stringify(probes)}\n` : listText())
+  const text =
+    output === 'json'
+      ? `${JSON.stringify([...probes, ...(await userProbes(io))])}\n`
+      : await listText(io.env)
+  io.stdout(text)
   return exitCodes.ok
+}
+
+async function userProbes({ env }: Io): Promise<readonly object[]> {
+  const { userEntries } = await import('./user-list.ts')
+  return userEntries(userFolder(env)).map(({ problem, ...entry }) => ({
+    ...entry,
+    ...{ aliases: [], user: true },
+    ...(problem === null ? {} : { problem }),
+  }))
 }

@@ -1,24 +1,61 @@
 import { builtin } from '../../probes/index.ts'
+import { userFolder, userProbeNames } from '../catalog/user-folder.ts'
 
-/** `ebpf-run list`: every probe with a line and an example. */
-export function listText(): string {
-  const width = Math.max(...Object.keys(builtin).map((name) => name.length))
-  return Object.entries(builtin)
-    .map(
-      ([name, { summary, example, aliases }]) =>
-        `${name.padEnd(width)}  ${summary}${aliases.length > 0 ? ` (also ${aliases.join(', ')})` : ''}\n${' '.repeat(width)}  ${example}\n`,
-    )
+type Env = NodeJS.ProcessEnv
+
+/** `ebpf-run list`: every probe with a line and an example, then those of the user's. */
+export async function listText(env: Env): Promise<string> {
+  return `${builtinText()}${await userText(env)}`
+}
+
+function builtinText(): string {
+  return rowsOf(
+    Object.entries(builtin).map(([name, { summary, example, aliases }]) => ({
+      name,
+      text: `${summary}${aliases.length > 0 ? ` (also ${aliases.join(', ')})` : ''}`,
+      example,
+    })),
+  )
+}
+
+/** Who has no probes of their own pays for one look into a folder. */
+async function userText(env: Env): Promise<string> {
+  const folder = userFolder(env)
+  if (userProbeNames(folder).length === 0) return ''
+  const { userEntries } = await import('./user-list.ts')
+  const entries = userEntries(folder).map(({ name, summary, example, problem }) => ({
+    name,
+    text: problem === null ? summary : `cannot be loaded: ${problem}`,
+    example,
+  }))
+  return `\nYours, in ${folder}:\n${rowsOf(entries)}`
+}
+
+interface Row {
+  readonly name: string
+  readonly text: string
+  readonly example: string
+}
+
+function rowsOf(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(({ name }) => name.length))
+  return rows
+    .map(({ name, text, example }) => {
+      const second = example === '' ? '' : `${' '.repeat(width)}  ${example}\n`
+      return `${name.padEnd(width)}  ${text}\n${second}`
+    })
     .join('')
 }
 
 /** `ebpf-run` and `ebpf-run --help`. */
-export function helpText(): string {
+export async function helpText(env: Env): Promise<string> {
+  const probes = (await listText(env)).replace(/^(?=.)/gm, '  ').trimEnd()
   return `ebpf-run PROBE [filters] [--duration 60] [--count N] [-o table|ndjson|json|csv] [--out FILE]
-ebpf-run list | describe PROBE | plan PROBE | print PROBE | schema PROBE | doctor
-ebpf-run replay FILE | completion
+ebpf-run list | describe PROBE | plan PROBE | print PROBE | schema PROBE | types PROBE
+ebpf-run trace ATTACH-POINT | new NAME --from ATTACH-POINT | replay FILE | doctor | completion
 
 Probes:
-${listText().replace(/^/gm, '  ').trimEnd()}
+${probes}
 
 ebpf-run PROBE --help shows the fields and options of a probe.
 Data go to stdout, everything else to stderr. Exit status: 0 fine, 1 failed while running,

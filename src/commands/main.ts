@@ -1,8 +1,9 @@
 import { builtin } from '../../probes/index.ts'
-import { resolveName } from '../catalog/load.ts'
+import { unknownProbe } from '../catalog/load.ts'
 import { nearest } from '../catalog/nearest.ts'
+import { userFolder, userProbeNames } from '../catalog/user-folder.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
-import { type CommandSpec, commandNamed, ownNames } from './commands.ts'
+import { type CommandSpec, commandNamed, ownNames, probeCommand } from './commands.ts'
 import { findTarget } from './find-target.ts'
 import type { Io } from './io.ts'
 import { helpText } from './list.ts'
@@ -26,7 +27,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   const [name, ...words] = argv
   if (name === undefined) {
-    io.stdout(helpText())
+    io.stdout(await helpText(io.env))
     return exitCodes.ok
   }
   if (name === 'help') return dispatch(words.length > 0 ? [...words, '--help'] : [], io)
@@ -35,7 +36,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
     io.stdout((await completionsFor(words, io.env)).map((each) => `${each}\n`).join(''))
     return exitCodes.ok
   }
-  const { target, rest } = await findTarget(commandOf(name), words)
+  const { target, rest } = await findTarget(commandOf(name, io.env), words, io.env)
   const plain = plainWords(rest, target.options)
   if (plain !== null) return target.run(plain, io)
   const { helpOf, parseWords } = await import('./frame.ts')
@@ -46,7 +47,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** Throws USAGE, UNKNOWN_PROBE. */
-function commandOf(name: string): CommandSpec {
+function commandOf(name: string, env: Io['env']): CommandSpec {
   const command = commandNamed(name)
   if (command !== null) return command
   if (name.startsWith('-')) {
@@ -57,16 +58,17 @@ function commandOf(name: string): CommandSpec {
       remedy: 'ebpf-run --help',
     })
   }
-  refuseMistyped(name)
-  // Throws, because every probe is a command.
-  return commandOf(resolveName(name))
+  const own = userProbeNames(userFolder(env))
+  if (own.includes(name)) return probeCommand(name, 'a probe of your own')
+  refuseMistyped(name, own)
+  throw unknownProbe(name, own)
 }
 
 /** A word that is near to a command and to no probe. */
-function refuseMistyped(name: string): void {
+function refuseMistyped(name: string, own: readonly string[]): void {
   const probes = Object.entries(builtin).flatMap(([probe, { aliases }]) => [probe, ...aliases])
   const close = nearest(name, ownNames)
-  if (close === null || nearest(name, probes) !== null) return
+  if (close === null || nearest(name, [...probes, ...own]) !== null) return
   throw new EbpfRunError({
     code: 'UNKNOWN_PROBE',
     message: `there is no probe or command '${name}'`,

@@ -71,7 +71,7 @@ async function categoryOf(name: string, env: NodeJS.ProcessEnv): Promise<string 
 export function probeOf(
   words: TraceWords,
   known: Known,
-  asked: Pick<TraceRequest, 'where' | 'atReturn' | 'latency'>,
+  asked: Pick<TraceRequest, 'where' | 'atReturn' | 'latency' | 'stack'>,
 ): LoadedProbe {
   return defineTrace({ ...words, ...asked }, known)
 }

@@ -1,7 +1,17 @@
 import { kinds } from './kinds.ts'
 
+/** What a probe may be called: a word of the command line and a folder's name, never a path. */
+export const probeName = /^[a-z][a-z0-9_-]{0,63}$/
+
 const text = { type: 'string', maxLength: 2_000 } as const
-const name = { type: 'string', pattern: '^[a-z_][a-z0-9_]{0,63}$' } as const
+/** No name that an object has by itself, or that every event has beside its fields. */
+const name = {
+  type: 'string',
+  pattern: '^(?!(?:__proto__|constructor|event|escaped|cut)$)[a-z_][a-z0-9_]{0,63}$',
+} as const
+const word = { type: 'string', pattern: '^[a-z][a-z0-9-]{0,31}$' } as const
+const symbol = { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_.]{0,255}$' } as const
+const tracepoint = { type: 'string', pattern: '^[A-Za-z0-9_]{1,128}:[A-Za-z0-9_]{1,128}$' } as const
 const number = { type: 'integer' } as const
 const nullValue = { anyOf: [number, { type: 'string', pattern: '^[0-9:]{0,20}$' }] } as const
 
@@ -29,6 +39,9 @@ const field = closed(
     bytes: { type: 'integer', minimum: 1, maximum: 4_096 },
     emptyIsNull: { const: true },
     names: numberNames,
+    namesText: text,
+    namesFrom: closed({ tracepoint, field: name }, ['tracepoint', 'field']),
+    later: { const: true },
     flags: { type: 'array', items: text, maxItems: 64 },
     of: name,
     heading: text,
@@ -52,13 +65,64 @@ const event = closed(
   ['doc', 'fields', 'table'],
 )
 
+/** The one thing that a need is about; checkDefinition sees that it is one. */
+export const needSubjects = [
+  'tracepoint',
+  'function',
+  'uprobe',
+  'btf',
+  'bpftrace',
+  'bcc',
+  'headers',
+  'hook',
+] as const
+
+/** One closed object in place of a choice, so that an error names the property that is wrong. */
+const need = {
+  ...closed(
+    {
+      tracepoint,
+      fields: { type: 'array', items: symbol, maxItems: 200 },
+      raw: { const: true },
+      function: symbol,
+      by: { enum: ['fentry', 'kprobe'] },
+      uprobe: symbol,
+      library: { type: 'string', pattern: '^[A-Za-z0-9_+.-]{1,128}$' },
+      btf: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*(?:[.][A-Za-z_][A-Za-z0-9_]*)+$' },
+      bpftrace: { type: 'string', maxLength: 100 },
+      bcc: { type: 'string', maxLength: 100 },
+      headers: { const: true },
+      hook: { enum: ['xdp', 'tcx', 'clsact', 'socket filter'] },
+    },
+    [],
+  ),
+  dependentRequired: {
+    fields: ['tracepoint'],
+    raw: ['tracepoint'],
+    function: ['by'],
+    by: ['function'],
+    uprobe: ['library'],
+    library: ['uprobe'],
+  },
+} as const
+const needs = { type: 'array', items: need, maxItems: 64 } as const
+
 const variant = closed(
   {
     name: { type: 'string', pattern: '^[a-z0-9]{1,32}$' },
     backend: { enum: ['bpftrace', 'bcc'] },
     template: { type: 'string', pattern: '^[a-z0-9-]+\\.(?:bt|bcc\\.c)$' },
-    needs: { type: 'array', items: { type: 'object' } },
-    options: { type: 'object' },
+    needs,
+    options: {
+      type: 'object',
+      propertyNames: word,
+      additionalProperties: { anyOf: [need, { type: 'boolean' }] },
+    },
+    switches: {
+      type: 'object',
+      propertyNames: word,
+      additionalProperties: { anyOf: [needs, text] },
+    },
     cannotTell: { type: 'object', propertyNames: name, additionalProperties: text },
     misses: text,
     cost: text,
@@ -66,17 +130,44 @@ const variant = closed(
   ['name', 'backend', 'template', 'needs', 'cannotTell', 'misses', 'cost'],
 )
 
+const param = closed(
+  { doc: text, unit: { const: 'ns' }, default: number, min: number, max: number },
+  ['doc', 'default', 'min', 'max'],
+)
+const names = { type: 'array', items: name, maxItems: 64 } as const
+const aSwitch = closed({ doc: text, events: names, fields: names }, ['doc'])
+const aggregate = closed(
+  {
+    by: names,
+    histogram: name,
+    totals: { const: true },
+    intervalMs: { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 },
+  },
+  ['by'],
+)
+const ofWords = (additionalProperties: object) => ({
+  type: 'object',
+  propertyNames: word,
+  additionalProperties,
+  maxProperties: 16,
+})
+
 /**
  * The JSON Schema of a probe's definition, for one that comes from outside: a recording, a file of a user. Names become parts of
  * generated source, so their alphabet is closed.
  */
 export const definitionSchema = closed(
   {
-    name: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,63}$' },
-    aliases: { type: 'array', items: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,63}$' } },
+    name: { type: 'string', pattern: probeName.source },
+    aliases: { type: 'array', items: { type: 'string', pattern: probeName.source } },
     summary: text,
     example: text,
     owner: { enum: ['task', 'socket'] },
+    onInterfaces: { const: true },
+    tcpCounters: { const: true },
+    params: ofWords(param),
+    switches: ofWords(aSwitch),
+    aggregate,
     events: {
       type: 'object',
       propertyNames: name,

@@ -142,7 +142,11 @@ export function fieldsMarkdown(probe: ProbeSpec): string {
   return `${[...events, '### Variants, the preferred first', variants].join('\n\n')}\n`
 }
 
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table; its cells may hold any text. */
+export function markdownTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')
   return [head, head.map(() => '---'), ...rows]
     .map((cells) => `| ${cells.map(cell).join(' | ')} |`)

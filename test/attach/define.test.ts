@@ -139,6 +139,28 @@ describe('a return', () => {
   })
 })
 
+describe('--stack', () => {
+  test('adds the call stack, and no column to the table', () => {
+    const point = parseAttachPoint('kprobe:tcp_thing')
+    const { spec } = defineTrace({ ...plain, point, stack: true }, knownHere)
+    const [event] = Object.values(spec.events)
+
+    expect(event?.fields['stack']).toMatchObject({ kind: 'stack' })
+    expect(event?.table).not.toContain('stack')
+    expect(programOf('kprobe:tcp_thing', { stack: true })).toContain('kstack')
+    expect(() => programOf('kprobe:tcp_thing', { stack: true }, { version: '0.11.3' })).toThrow(
+      /cannot work on this host/,
+    )
+  })
+
+  test('does not take the place of a field of that name', () => {
+    const fields = [parseFieldRequest('stack=size')]
+    const error = errorOf(() => programOf('kprobe:tcp_thing', { stack: true, fields }))
+
+    expect(error.code).toBe('CONFLICT')
+  })
+})
+
 describe('fields', () => {
   test('follow members, through pointers too', () => {
     const program = programOf('kprobe:tcp_thing', {

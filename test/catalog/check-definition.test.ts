@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { builtin } from '../../probes/index.ts'
+import type { ProbeSpec } from '../../src/schema/define.ts'
 import { checkDefinition } from '../../src/catalog/check-definition.ts'
 
 const event = {
@@ -57,8 +58,63 @@ test.each([
   expect(() => checkDefinition({ ...sound, ...change }, 'x')).toThrow(/x: /)
 })
 
-test('the probes of the catalogue that have no options of their own would pass', async () => {
-  const { default: spec } = await import('../../probes/execsnoop/probe.ts')
-  expect(Object.keys(builtin)).toContain('execsnoop')
-  expect(checkDefinition(structuredClone(spec), 'execsnoop').name).toBe('execsnoop')
+test.each([
+  ['an event that every object has', { events: { constructor: event } }],
+  ['a variant twice', { variants: [sound.variants[0], sound.variants[0]] }],
+  ['a bpftrace template for bcc', { variants: [{ ...sound.variants[0], backend: 'bcc' }] }],
+  [
+    'a field that cannot be told and is not there',
+    { variants: [{ ...sound.variants[0], cannotTell: { nope: 'x' } }] },
+  ],
+  ['failures of what is no field', { failed: [{ field: 'nope', min: -1, max: -1 }] }],
+  ['a preset outside of its limits', { params: { min: { doc: '', default: 5, min: 0, max: 4 } } }],
+  ['a switch of no event', { switches: { more: { doc: '', events: ['nope'] } } }],
+  [
+    'an enum without names',
+    { events: { hit: { ...event, fields: { ...event.fields, a: { kind: 'enum', doc: '' } } } } },
+  ],
+])('%s is refused with its place', (_, change) => {
+  expect(() => checkDefinition({ ...sound, ...change }, 'x')).toThrow(/x: \/\w/)
+})
+
+const withNeed = (need: object) => ({
+  ...sound,
+  variants: [{ ...sound.variants[0], needs: [need] }],
+})
+
+test.each([
+  { tracepoint: '../../etc/shadow' },
+  { tracepoint: 'a:../b' },
+  { function: 'x; y', by: 'kprobe' },
+  { function: 'tcp_connect' },
+  { uprobe: 'f', library: '/etc/passwd' },
+  { uprobe: 'f' },
+  { btf: 'sock' },
+  { bpftrace: 'new' },
+  { fields: ['a'] },
+  { tracepoint: 'a:b', headers: true },
+  { nothing: 1 },
+  {},
+])('the need %j is refused', (need) => {
+  expect(() => checkDefinition(withNeed(need), 'x')).toThrow(/x: \/variants\/0\/needs\/0/)
+})
+
+test('every problem is told, with its JSON pointer', () => {
+  const wrong = { ...sound, owner: 'nobody', surplus: 1, events: { hit: { ...event, table: [] } } }
+  try {
+    checkDefinition(wrong, 'probe.json')
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'BAD_DEFINITION' })
+    const { found } = error as { found: string }
+    expect(found).toContain('/owner: must be equal to one of the allowed values ("task, socket")')
+    expect(found).toContain('/: must NOT have additional properties ("surplus")')
+    expect(found).toContain('/events/hit/table: ')
+  }
+})
+
+test.each(Object.keys(builtin))('%s of the catalogue passes', async (name) => {
+  const spec: ProbeSpec = await builtin[name as keyof typeof builtin].load()
+
+  expect(checkDefinition(structuredClone(spec), name)).toEqual(spec)
 })

@@ -17,7 +17,7 @@ import type { VariantSpec } from '../../src/schema/define.ts'
 import { factsFor } from './handmade-facts.ts'
 import { argumentsOf, printfsOf } from './program-text.ts'
 
-const probes = await Promise.all(Object.keys(builtin).map(loadProbe))
+const probes = await Promise.all(Object.keys(builtin).map((name) => loadProbe(name)))
 const cells = probes.flatMap((probe) =>
   probe.spec.variants
     .filter(({ backend }) => backend === 'bpftrace')

@@ -1,0 +1,24 @@
+import { EbpfRunError } from '../errors.ts'
+import type { LoadedProbe } from '../plan/plan.ts'
+import { allowOption } from './commands.ts'
+import { optionsOf } from './options.ts'
+import { helpOption } from './words.ts'
+
+/** A probe whose own options have names that no other option has. Throws BAD_DEFINITION. */
+export function withFreeOptions(probe: LoadedProbe): LoadedProbe {
+  const { spec } = probe
+  const { params = {}, switches = {}, ...rest } = spec
+  const taken = new Set([...optionsOf(rest), allowOption, helpOption].map(({ name }) => name))
+  const wrong = [
+    ...Object.keys(params).map((name) => ({ name, place: `/params/${name}` })),
+    ...Object.keys(switches).map((name) => ({ name, place: `/switches/${name}` })),
+  ].filter(({ name, place }) => taken.has(name) || (place.startsWith('/s') && name in params))
+  const [first] = wrong
+  if (first === undefined) return probe
+  throw new EbpfRunError({
+    code: 'BAD_DEFINITION',
+    message: `${spec.name}: ${first.place}: there is an option --${first.name} already`,
+    found: wrong.map(({ place }) => place).join(', '),
+    remedy: 'give it another name in probe.json and in the templates',
+  })
+}
