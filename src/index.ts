@@ -82,14 +82,17 @@ export interface Run<Event> extends AsyncIterable<Event>, AsyncDisposable {
 const filesFolder = fileURLToPath(new URL('./backends/', import.meta.url))
 const defaults = { drainMs: 5_000, attachTimeoutMs: 60_000 }
 
+/** Without a type of events it must be a probe of the catalogue, so that a mistyped name does not compile. */
+type Named<Event> = [Event] extends [never] ? never : string
+
 /**
  * Runs a probe. The events have the probe's own type. A consumer that is slower than the kernel slows the reading; what the
  * kernel then drops is in the account. Errors (EbpfRunError) come through the iterator, `attached` and `summary` alike.
  */
 export function run<N extends ProbeName>(name: N, options?: RunOptions): Run<EventOf<Builtin[N]>>
-/** A probe of the user's own; `ebpf-run types NAME` prints the type of its events. */
-export function run<Event extends { readonly event: string } = AnyEvent>(
-  name: string,
+/** A probe of the user's own, with the type of its events: what `ebpf-run types NAME` prints, or AnyEvent. */
+export function run<Event extends { readonly event: string } = never>(
+  name: Named<Event>,
   options?: RunOptions,
 ): Run<Event>
 export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {

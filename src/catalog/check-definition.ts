@@ -22,14 +22,9 @@ export function checkDefinition(value: unknown, where: string): ProbeSpec {
 
 function problemText({ instancePath, message = 'is wrong', keyword, params }: ErrorObject): string {
   const place = instancePath === '' ? '/' : instancePath
-  const what: unknown =
-    keyword === 'additionalProperties'
-      ? params['additionalProperty']
-      : keyword === 'propertyNames'
-        ? params['propertyName']
-        : keyword === 'enum'
-          ? (params['allowedValues'] as readonly unknown[]).join(', ')
-          : undefined
+  if (keyword === 'enum')
+    return `${place}: must be one of ${(params['allowedValues'] as readonly unknown[]).join(', ')}`
+  const what: unknown = params['additionalProperty'] ?? params['propertyName']
   return `${place}: ${message}${what === undefined ? '' : ` (${JSON.stringify(what)})`}`
 }
 

@@ -136,6 +136,8 @@ const summary = await session.stop()
 const lost: number | null | undefined = summary.events['connect']?.lost
 // @ts-expect-error: there is no such probe
 run('tcpconect')
+// A probe of the user's has the type that is named.
+export const mine = run<{ readonly event: 'hit'; readonly who: number }>('mine')
 await using other = run('execsnoop')
 export { EbpfRunError, lost, other }
 `
