@@ -115,6 +115,10 @@ def hand_over(giver, port, taker):
     os.close(descriptor)
 
 
+def or_none(value):
+    return {"any": [*value["any"], None] if isinstance(value, dict) else [value, None]}
+
+
 def told(port, whence, **owner):
     """What every event of this connection must say."""
     if whence == "proc" and variant() == "narrow":
@@ -124,6 +128,10 @@ def told(port, whence, **owner):
         rule({"lport": port}, **{**owner, "owner_from": {"any": ["task", "socket"]}})
         expect(lport=port, old_state="CLOSE", new_state="SYN_SENT", **{**owner, "owner_from": "task"})
         expect(lport=port, old_state="SYN_SENT", new_state="ESTABLISHED", **owner)
+    elif probe == "retrans":
+        rule({"lport": port, "state": "ESTABLISHED"}, **owner)
+        # On a slow machine the last ones come after close(), when no process holds the socket: never somebody else's.
+        rule({"lport": port}, pid=or_none(owner["pid"]), comm=or_none(owner["comm"]))
     else:
         rule({"lport": port}, **owner)
     if probe == "retrans":
