@@ -11,7 +11,7 @@ const pageFile = new URL('kernels.md', docs)
 const keep = (row) => ({
   ...Object.fromEntries(
     ['name', 'probe', 'variant', 'expected', 'delivered', 'lost', 'wrong', 'faults', 'missed']
-      .concat('account', 'error')
+      .concat('account', 'error', 'again')
       .filter((field) => row[field] !== undefined)
       .map((field) => [field, row[field]]),
   ),

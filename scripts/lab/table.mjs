@@ -16,7 +16,7 @@ function cellRow(guest, row) {
   const { expected, delivered, lost, wrong, missed, account, bcc } = row
   return [
     row.bcc ? `${row.probe} (${row.variant}) beside bcc` : row.name,
-    `${isGood(row) ? 'good' : 'NOT GOOD'}, ${account}`,
+    `${isGood(row) ? 'good' : 'NOT GOOD'}, ${account}${row.again ? ', at the second try' : ''}`,
     expected,
     delivered,
     lost,
