@@ -42,6 +42,9 @@ function collectLines(stream, onLine) {
 /** How long a boot may take on a busy machine; alone it takes 5 to 7 s. What has not begun then never will. */
 const startTimeoutMs = 120_000
 
+/** What a guest may take to power off after its script ended; alone it takes a second. */
+const powerOffTimeoutMs = 60_000
+
 async function bootOnce(guest, { workDir, script, shares, timeoutMs, onLine }) {
   prepareWorkDir(workDir, script)
   const started = Date.now()
@@ -56,7 +59,15 @@ async function bootOnce(guest, { workDir, script, shares, timeoutMs, onLine }) {
   const startTimer = setTimeout(() => {
     if (readOut(workDir, 'started') === undefined) qemu.kill('SIGKILL')
   }, startTimeoutMs)
+  // Linux 7.2 may hang in this emulator when it powers off: by then everything has been said.
+  let endTimer
+  const endWatch = setInterval(() => {
+    if (endTimer === undefined && readStatus(workDir) !== null)
+      endTimer = setTimeout(() => qemu.kill('SIGKILL'), powerOffTimeoutMs)
+  }, 1_000)
   await once(qemu, 'close')
+  clearInterval(endWatch)
+  clearTimeout(endTimer)
   clearTimeout(timer)
   clearTimeout(startTimer)
   return {
