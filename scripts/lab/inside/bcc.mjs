@@ -115,8 +115,13 @@ async function watch(tool, work) {
   if (!isReady && tool.older !== undefined && isRefused(errors)) return { errors }
   const lines = await work(child.pid)
   await new Promise((resolve) => setTimeout(resolve, 1500))
+  // Python drops a Ctrl-C that comes while the tool prints an event, so it is said again.
   child.kill('SIGINT')
+  const again = setInterval(() => child.kill('SIGINT'), 2_000)
+  const last = setTimeout(() => child.kill('SIGKILL'), 30_000)
   await ended
+  clearInterval(again)
+  clearTimeout(last)
   return {
     lines,
     errors,

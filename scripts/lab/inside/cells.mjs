@@ -61,10 +61,26 @@ async function runCell(request, cell) {
   }
 }
 
+/** Far more than any cell takes: one that waits for something that never comes does not hold up the others. */
+const cellTimeoutMs = 480_000
+
+async function withinTime(cell, row) {
+  let timer
+  const tooLong = new Promise((resolve) => {
+    timer = setTimeout(
+      () => resolve({ ...cell, error: `not ended after ${cellTimeoutMs / 60_000} minutes` }),
+      cellTimeoutMs,
+    )
+  })
+  const first = await Promise.race([row, tooLong])
+  clearTimeout(timer)
+  return { ...first, seconds: first.seconds ?? cellTimeoutMs / 1000 }
+}
+
 const request = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 mkdirSync(request.out, { recursive: true })
 for (const cell of request.cells) {
-  const row = await runCell(request, cell)
+  const row = await withinTime(cell, runCell(request, cell))
   writeFileSync(join(request.out, `${cell.name}.cell.json`), JSON.stringify(row))
   console.log(
     `cell ${row.name}: ${row.error ?? `expected ${row.expected}, delivered ${row.delivered}, lost ${row.lost}, wrong ${row.wrong}, faults ${row.faults}, ${row.account}${row.bcc ? `, bcc ${row.bcc.text}` : ''}`} (${row.seconds.toFixed(0)} s)`,
@@ -72,3 +88,5 @@ for (const cell of request.cells) {
   for (const complaint of row.complaints ?? []) console.log(`  ${complaint}`)
   for (const key of row.bcc?.unseen ?? []) console.log(`  not seen by bcc: ${key}`)
 }
+// What a cell that was given up left behind would keep this process.
+process.exit()
