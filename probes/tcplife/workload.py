@@ -43,6 +43,10 @@ def client(family, address, port=None):
     return sock
 
 
+# Where nothing is lost: a slow machine probes for a lost tail that is only late.
+FEW = {"between": [0, 2]}
+
+
 class Connection:
     """Both ends of a connection: the one that connected, and the one that was accepted."""
 
@@ -63,7 +67,7 @@ class Connection:
                 count -= len(other.recv(count))
         self.used = time.monotonic_ns()
 
-    def ended(self, end, state, outcome, sent, received, retransmits=0):
+    def ended(self, end, state, outcome, sent, received, retransmits=FEW):
         lport, rport = self.ports if end == "active" else self.ports[::-1]
         now = time.monotonic_ns()
         with open("/proc/self/comm", "rb") as name:
@@ -241,7 +245,7 @@ def late():
     close_in_turn(first, 0, 0)
 
 
-def close_in_turn(connection, there, back, retransmits=0):
+def close_in_turn(connection, there, back, retransmits=FEW):
     connection.active.close()
     assert connection.passive.recv(1) == b""
     connection.passive.close()
