@@ -1,4 +1,4 @@
-import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
+import { matchingLines, nameOf, parsePattern, type Pattern } from '../attach/pattern.ts'
 import { editDistance } from '../catalog/nearest.ts'
 import { nearNames } from '../attach/suggest.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
@@ -20,10 +20,7 @@ export async function listAttachPoints(
     gaps[type] === undefined ? [] : [`${type}: ${gaps[type]}`],
   )
   if (found.length === 0) {
-    const candidates = text
-      .split('\n')
-      .filter((line) => pattern.type === null || line.startsWith(`${pattern.type}:`))
-    throw noMatch(typed, pattern.literal, candidates, notes)
+    throw noMatch(typed, pattern, text, notes)
   }
   io.stdout(
     output === 'json'
@@ -34,12 +31,14 @@ export async function listAttachPoints(
   return exitCodes.ok
 }
 
-function noMatch(
+/** The error for a pattern that nothing in the list of attach points matches, with what is near to it. */
+export function noMatch(
   typed: string,
-  literal: string,
-  candidates: readonly string[],
-  notes: readonly string[],
+  { type, literal }: Pattern,
+  text: string,
+  notes: readonly string[] = [],
 ): EbpfRunError {
+  const candidates = text.split('\n').filter((line) => type === null || line.startsWith(`${type}:`))
   const near = nearNames(literal, candidates, editDistance)
   return new EbpfRunError({
     code: 'NO_MATCH',

@@ -1,12 +1,11 @@
 import { type Counted, defineCalls } from '../attach/calls.ts'
 import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
-import { nearNames } from '../attach/suggest.ts'
-import { editDistance } from '../catalog/nearest.ts'
 import { EbpfRunError } from '../errors.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
 import { readHost } from '../host/read.ts'
 import { symbolAddresses } from '../host/symbol-addresses.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
+import { noMatch } from './attach-point-list.ts'
 
 /** What can be counted, by the names of attach points. */
 const types = ['kprobe', 'tracepoint', 'syscall'] as const
@@ -47,19 +46,7 @@ function linesOf(pattern: string, text: string): readonly string[] {
   const parsed = parsePattern(pattern, types)
   const found = matchingLines(text, parsed)
   if (found.length > 0) return found
-  const near = nearNames(
-    parsed.literal,
-    text.split('\n').filter((line) => line.startsWith(`${parsed.type ?? 'kprobe'}:`)),
-    editDistance,
-  )
-  throw new EbpfRunError({
-    code: 'NO_MATCH',
-    message: `nothing that this kernel offers matches ${JSON.stringify(pattern)}`,
-    remedy:
-      near.length > 0
-        ? `did you mean ${near.join(', ')}?`
-        : "* stands for any text: 'kprobe:*connect*'",
-  })
+  throw noMatch(pattern, parsed, text)
 }
 
 /** Splits attach points into those that can be counted together, and the rest with the reason. */
