@@ -26,6 +26,19 @@ const layers = {
     node: [],
     packages: false,
   },
+  'src/printk/': {
+    values: [errors, 'src/schema/'],
+    types: ['src/wire/'],
+    node: ['node:net'],
+    packages: false,
+  },
+  // A program of its own, which the session starts.
+  'src/reader/': {
+    values: ['src/printk/', 'src/wire/layout.ts'],
+    types: [],
+    node: null,
+    packages: false,
+  },
   'src/host/': { values: [errors], types: [], node: null, packages: true },
   'src/wire/': {
     values: [errors, 'src/schema/'],
@@ -60,6 +73,7 @@ const layers = {
   'src/commands/': {
     values: [errors, 'src/schema/', 'src/catalog/', 'src/host/', 'src/wire/', 'src/plan/'].concat([
       'src/attach/',
+      'src/printk/',
       'src/sinks/',
       'src/backends/',
       'src/session/',

@@ -4,8 +4,9 @@ import type { BackendName } from '../schema/define.ts'
 import { launchBcc, readBccNotice } from './bcc/launch.ts'
 import { launchBpftrace, readNotice } from './bpftrace.ts'
 import type { Launch, Notice } from './launcher.ts'
+import { launchReader, readReaderNotice } from './tracefs.ts'
 
-/** What runs a plan's program, as a session sees it. Both speak the same wire. */
+/** What runs a plan's program, as a session sees it. All speak the same wire. */
 export interface Backend {
   readonly name: BackendName
   readonly launch: Launch
@@ -14,6 +15,12 @@ export interface Backend {
 
 /** The back-end of a plan. `filesFolder` is the folder of this file in the package, with a slash. */
 export function backendOf(plan: Plan, facts: HostFacts, filesFolder: string): Backend {
+  if (plan.variant.backend === 'tracefs')
+    return {
+      name: 'tracefs',
+      launch: launchReader(plan, facts, filesFolder),
+      readNotice: readReaderNotice,
+    }
   return plan.dialect === null
     ? { name: 'bcc', launch: launchBcc(plan, facts, filesFolder), readNotice: readBccNotice }
     : {
@@ -25,6 +32,7 @@ export function backendOf(plan: Plan, facts: HostFacts, filesFolder: string): Ba
 
 /** What ran or would run, with its version. */
 export function backendText(name: BackendName, facts: HostFacts): string {
+  if (name === 'tracefs') return `tracefs of Linux ${facts.kernel.release}`
   const version = name === 'bcc' ? facts.bcc?.version : facts.bpftrace.version
   return `${name} ${version ?? null}`
 }

@@ -69,7 +69,7 @@ function wrongField(
 
 function ofVariant(place: string, variant: VariantSpec): readonly string[] {
   const { backend, template, needs, options = {}, switches = {} } = variant
-  const endings = { bpftrace: '.bt', bcc: '.bcc.c' } as const
+  const endings = { bpftrace: '.bt', bcc: '.bcc.c', tracefs: '.json' } as const
   const all: readonly (readonly [string, Need])[] = [
     ...needs.map((need, index) => [`needs/${index}`, need] as const),
     ...Object.entries(options).flatMap(([name, each]) =>

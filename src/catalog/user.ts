@@ -30,6 +30,9 @@ export function checkUserDefinition(value: unknown, name: string, where: string)
   const wrong = [
     ...(spec.name === name ? [] : [`/name: '${name}' was expected, like the folder`]),
     ...(spec.aliases === undefined ? [] : ['/aliases: a probe of your own has none']),
+    ...spec.variants.flatMap(({ backend }, index) =>
+      backend === 'tracefs' ? [`/variants/${index}/backend: 'tracefs' is that of pipe alone`] : [],
+    ),
     ...controlsIn(spec, ''),
   ]
   const [first] = wrong

@@ -148,6 +148,13 @@ const own: readonly CommandSpec[] = [
   },
   {
     ...plain,
+    options: 'probe',
+    name: 'pipe',
+    usage: 'pipe [--match REGEX] [--task NAME] [--pattern FORMAT] [options]',
+    doc: "what BPF programs print with bpf_printk, as events: pipe --pattern 'PID %{caller}d -> %{host}s:%{port}u'",
+  },
+  {
+    ...plain,
     takes: 'NAME',
     options: [...traceOptions, ...newOptions],
     name: 'new',

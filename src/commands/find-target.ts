@@ -26,6 +26,7 @@ export async function findTarget(
   const isAllowed = beforeCommand(words).includes('--allow-user-probes')
   const load = async (probe: string) =>
     withFreeOptions(await loadProbe(probe, userProbesOf(env, isAllowed)))
+  if (name === 'pipe') return pipeTarget(spec, words)
   if (takes === null) return { target: await plainTarget(spec, load), rest: words }
   const [word, ...rest] = words
   if (isHelp(word))
@@ -41,6 +42,7 @@ export async function findTarget(
   if (takes === 'FILE') return { target: await fileTarget(spec, word), rest }
   if (word === 'trace' && name !== 'describe') return traceTarget(spec, rest, env)
   if (word === 'funccount' && name !== 'describe') return callsTarget(spec, rest, env)
+  if (word === 'pipe') return pipeTarget(spec, rest)
   // What has a colon is an attach point, all else a probe.
   const target =
     name === 'describe' && word.includes(':')
@@ -202,6 +204,30 @@ async function callsTarget(
             `not counted: ${leftOut.slice(0, 5).join('; ')}${leftOut.length > 5 ? `; and ${leftOut.length - 5} more` : ''}\n`,
           )
         if (spec.name === 'funccount') return (await import('./run.ts')).runProbe(probe, parsed, io)
+        return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+      },
+    },
+  }
+}
+
+/** `pipe`, and what `plan`, `print`, `schema`, `types` and `describe` say of it. */
+async function pipeTarget(
+  spec: CommandSpec,
+  words: readonly string[],
+): Promise<{ target: Target; rest: readonly string[] }> {
+  const { pipeOf } = await import('./pipe-target.ts')
+  const { probe, options } = pipeOf(words)
+  return {
+    rest: words,
+    target: {
+      ...baseOf(spec),
+      title: spec.name === 'pipe' ? 'pipe' : `${spec.name} pipe`,
+      takesCommand: false,
+      isProbe: true,
+      options,
+      epilogue: fieldsText(probe.spec),
+      async run(parsed, io) {
+        if (spec.name === 'pipe') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
       },
     },

@@ -80,6 +80,8 @@ function valueCondition(
   expression: Exclude<Expression, { as: 'opaque' }>,
   spelling: Spelling,
 ): string | null {
+  // No program can look for one.
+  if (filter.by === 'pattern') return null
   if (filter.by === 'address' || expression.as === 'words') {
     if (expression.as !== 'words') return null
     const { words } = expression

@@ -45,6 +45,20 @@ export function parseComm(flag: string, text: string): readonly number[] {
   return bytes
 }
 
+/** A regular expression as JavaScript has it. */
+export function parseRegExp(flag: string, text: string): RegExp {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    throw bad(
+      flag,
+      text,
+      `a regular expression of JavaScript (${error instanceof Error ? error.message : 'wrong'})`,
+      String.raw`a backslash in front takes the meaning from a character: '\(', '\.'`,
+    )
+  }
+}
+
 const signalNumbers = new Map(
   Object.entries(signals).map(([number, name]) => [name.slice('SIG'.length), Number(number)]),
 )

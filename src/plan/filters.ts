@@ -38,6 +38,12 @@ export type Filter =
       readonly by: 'address'
       readonly choices: readonly Choice<Block>[]
     }
+  | {
+      readonly field: string
+      readonly flag: string
+      readonly by: 'pattern'
+      readonly choices: readonly Choice<RegExp>[]
+    }
 
 /** `--failed` or `--ok`: any (or none) of these numeric fields lies in its range. */
 export interface OutcomeFilter {
@@ -92,6 +98,10 @@ function matchesChoice(
     case 'address': {
       const address = event[filter.field]
       return typeof address === 'string' && inBlock(addressBytes(address), value as Block)
+    }
+    case 'pattern': {
+      const text = event[filter.field]
+      return typeof text === 'string' && (value as RegExp).test(text)
     }
     default:
       return filter satisfies never

@@ -1,6 +1,7 @@
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
 import type { ProbeSpec } from '../schema/define.ts'
+import type { Kind } from '../schema/kinds.ts'
 import {
   parseBlock,
   parseCgroup,
@@ -10,6 +11,7 @@ import {
   parseNetns,
   parseProtocol,
   parseRange,
+  parseRegExp,
   parseSignal,
   parseSyscall,
   parseUser,
@@ -23,6 +25,10 @@ interface FlagSpec {
   readonly metavar: string
   /** Its values may hold any byte, so a backslash takes the meaning from `,`, `!` and `\\`. */
   readonly escapes?: true
+  /** Its value is one, and no list. */
+  readonly whole?: true
+  /** Only where the field is of this kind. */
+  readonly kind?: Kind
   parse(
     flag: string,
     text: string,
@@ -51,6 +57,24 @@ export const filterFlags: readonly FlagSpec[] = [
     doc: String.raw`command names, exact, at most 15 bytes; \, and \! for a comma and a leading !`,
     escapes: true,
     parse: (flag, text) => ({ by: 'text', value: parseComm(flag, text) }),
+  },
+  {
+    flag: 'task',
+    field: 'task',
+    kind: 'text',
+    metavar: 'NAME',
+    doc: String.raw`command names, exact, at most 15 bytes; \, and \! for a comma and a leading !`,
+    escapes: true,
+    parse: (flag, text) => ({ by: 'text', value: parseComm(flag, text) }),
+  },
+  {
+    flag: 'match',
+    field: 'message',
+    kind: 'text',
+    metavar: 'REGEX',
+    doc: 'only messages in which this regular expression is found; several: any of them',
+    whole: true,
+    parse: (flag, text) => ({ by: 'pattern', value: parseRegExp(flag, text) }),
   },
   {
     flag: 'uid',
@@ -175,8 +199,14 @@ export const filterFlags: readonly FlagSpec[] = [
 
 /** The filters of one probe. */
 export function flagsOf(probe: ProbeSpec): readonly FlagSpec[] {
-  const fields = new Set(Object.values(probe.events).flatMap((event) => Object.keys(event.fields)))
-  return filterFlags.filter((spec) => fields.has(spec.field))
+  const fields = new Map(
+    Object.values(probe.events).flatMap((event) =>
+      Object.entries(event.fields).map(([name, { kind }]) => [name, kind] as const),
+    ),
+  )
+  return filterFlags.filter(
+    ({ field, kind }) => fields.has(field) && (kind === undefined || fields.get(field) === kind),
+  )
 }
 
 /**
@@ -191,7 +221,7 @@ export function parseFilters(
 ): readonly AnyFilter[] {
   const filters: AnyFilter[] = flagsOf(probe).flatMap((spec) => {
     const texts = (values[spec.flag] ?? []).flatMap((text) =>
-      splitList(text, spec.escapes === true),
+      spec.whole ? [{ negated: false, text }] : splitList(text, spec.escapes === true),
     )
     if (texts.length === 0) return []
     const choices = texts.map((text) => parseChoice(spec, text, names))

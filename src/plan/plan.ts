@@ -21,6 +21,7 @@ import {
 } from './render.ts'
 import { dialectOfHost, noBpftrace, requirePrivileges } from './requirements.ts'
 import type { SummaryPlan } from './summary.ts'
+import { tracefsPlan } from './tracefs-plan.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
 export interface LoadedProbe {
@@ -156,7 +157,7 @@ function choose(spec: ProbeSpec, request: PlanRequest, facts: HostFacts): Choice
   return { chosen, considered }
 }
 
-/** What stands between a program and the kernel: bpftrace in its version, nothing with bcc. */
+/** What stands between a program and the kernel: bpftrace in its version, nothing with another back-end. */
 function dialectOf({ backend }: VariantSpec, dialect: Dialect | null): Dialect | null {
   return backend === 'bpftrace' ? dialect : null
 }
@@ -196,10 +197,17 @@ function completePlan(
   if (follows) requireDescendants(facts)
   const hasHeaders = variant.needs.some((need) => 'headers' in need)
   const placeholders = { token: placeholderToken, gatePid: 1, commandPid: follows ? 1 : null }
+  const pattern = probe.templates[variant.name] ?? 'null'
   const way =
-    dialect === null
-      ? bccPlan({ ...common, place: request.place ?? null, hasHeaders }, facts, request.bufferBytes)
-      : bpftracePlan({ ...common, dialect }, facts, request.bufferBytes)
+    variant.backend === 'tracefs'
+      ? tracefsPlan({ ...common, pattern }, facts, request.bufferBytes)
+      : dialect === null
+        ? bccPlan(
+            { ...common, place: request.place ?? null, hasHeaders },
+            facts,
+            request.bufferBytes,
+          )
+        : bpftracePlan({ ...common, dialect }, facts, request.bufferBytes)
   const { applied } = way.program(placeholders)
   if (common.summary !== null) requireKernelFilters(applied, request.filters)
   return {

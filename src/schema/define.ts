@@ -58,8 +58,8 @@ export type Need =
 /** Where a program is attached to a network interface. */
 export type Hook = 'xdp' | 'tcx' | 'clsact' | 'socket filter'
 
-/** What runs a program. */
-export type BackendName = 'bpftrace' | 'bcc'
+/** What runs a program; `tracefs` runs none, and reads what other programs print. */
+export type BackendName = 'bpftrace' | 'bcc' | 'tracefs'
 
 /** One way to do a probe. Variants stand in the order of preference. */
 export interface VariantSpec {

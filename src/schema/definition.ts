@@ -110,8 +110,8 @@ const needs = { type: 'array', items: need, maxItems: 64 } as const
 const variant = closed(
   {
     name: { type: 'string', pattern: '^[a-z0-9]{1,32}$' },
-    backend: { enum: ['bpftrace', 'bcc'] },
-    template: { type: 'string', pattern: '^[a-z0-9-]+\\.(?:bt|bcc\\.c)$' },
+    backend: { enum: ['bpftrace', 'bcc', 'tracefs'] },
+    template: { type: 'string', pattern: '^[a-z0-9-]+\\.(?:bt|bcc\\.c|json)$' },
     needs,
     options: {
       type: 'object',

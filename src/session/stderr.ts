@@ -90,6 +90,21 @@ const ofBcc: readonly Understood[] = [
   },
 ]
 
+const ofReader: typeof ofBcc = [
+  {
+    pattern: /^printk reader: .*(?:EPERM|EACCES)/m,
+    code: 'NO_PERMISSION',
+    message: 'a trace instance could not be made',
+    remedy: 'sudo ebpf-run …; ebpf-run doctor',
+  },
+  {
+    pattern: /^printk reader: instance: /m,
+    code: 'ATTACH_FAILED',
+    message: 'a trace instance could not be made or set up',
+    remedy: 'ls /sys/kernel/tracing/instances; ebpf-run doctor; a smaller --buffer needs less memory',
+  },
+]
+
 /** Why a child ended that should have gone on, from its last lines, exit code and signal. */
 export function explainExit(
   lines: readonly string[],
@@ -100,7 +115,7 @@ export function explainExit(
   const own = lines.filter((line) => !isHarmless(line))
   const text = own.join('\n')
   const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal
-  const table = backend === 'bcc' ? ofBcc : understood
+  const table = { bpftrace: understood, bcc: ofBcc, tracefs: ofReader }[backend]
   const known = attached ? undefined : table.find((each) => each.pattern.test(text))
   return new EbpfRunError({
     code: known?.code ?? (attached ? 'BACKEND_DIED' : 'NOT_ATTACHED'),
