@@ -227,6 +227,8 @@ async function pipeTarget(
       options,
       epilogue: fieldsText(probe.spec),
       async run(parsed, io) {
+        // Of several the first was taken, before anything was read; here that is refused.
+        only(parsed, 'pattern', options)
         if (spec.name === 'pipe') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
       },

@@ -102,8 +102,7 @@ function* candidates(
 
 function valueOf(as: Exclude<Conversion, 'text' | 'char'>, written: string): string | null {
   const text = written.trim()
-  if (as === 'ipv4' || as === 'ipv6')
-    return isIP(plainAddress(text)) === 0 ? null : plainAddress(text)
+  if (as === 'ipv4' || as === 'ipv6') return isIP(text) === 0 ? null : text
   if (as === 'pointer') return pointerOf(text)
   const digits = text.replace(/^\+/, '')
   const isHex = as === 'x32' || as === 'x64'
@@ -119,9 +118,4 @@ function pointerOf(text: string): string | null {
   return /^(?:0x)?[0-9a-f]+$/.test(text)
     ? BigInt(`0x${text.replace(/^0x/, '')}`).toString(16)
     : null
-}
-
-/** %pi4 and %pI4 may have zeros in front of a number. */
-function plainAddress(text: string): string {
-  return text.includes(':') ? text : text.replace(/\b0+(?=\d)/g, '')
 }

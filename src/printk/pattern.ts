@@ -74,7 +74,12 @@ export function parsePattern(text: string): readonly Piece[] {
   if (literal.endsWith('\n')) literal = literal.slice(0, -1)
   endLiteral()
   if (values === 0)
-    throw bad(text, 'a value', 'none', "'PID %{pid_seen}d'; --match looks for a text")
+    throw bad(
+      text,
+      'a value such as %d or %s',
+      'none',
+      "--pattern 'PID %{caller}d'; --match finds a text",
+    )
   if (values > most.values) throw bad(text, `at most ${most.values} values`, String(values))
   if (Buffer.byteLength(text) > most.bytes)
     throw bad(text, `at most ${most.bytes} bytes, as a message has`, `${Buffer.byteLength(text)}`)
@@ -82,7 +87,7 @@ export function parsePattern(text: string): readonly Piece[] {
     (piece, index) => isText(piece) && isText(pieces[index + 1]) && index + 1 < pieces.length,
   )
   if (glued !== -1)
-    throw bad(text, 'something between two texts, to tell where the first one ends', '%s%s')
+    throw bad(text, 'a text between two %s, to tell where the first one ends,', '%s%s')
   return pieces
 }
 
@@ -121,7 +126,7 @@ function nameOf(
   if (!/^[a-z_][a-z0-9_]{0,63}$/.test(name))
     throw bad(text, 'a name of a-z, 0-9 and _ in %{name}d', name)
   if (taken.includes(name))
-    throw bad(text, 'a name that no other field has', name, `%{my_${name}}…`)
+    throw bad(text, 'a name that no other field has', name, `%{my_${name}}, for example`)
   if (before.some((piece) => 'name' in piece && piece.name === name))
     throw bad(text, 'another name for each value', name)
   return name

@@ -101,7 +101,8 @@ const ofReader: typeof ofBcc = [
     pattern: /^printk reader: instance: /m,
     code: 'ATTACH_FAILED',
     message: 'a trace instance could not be made or set up',
-    remedy: 'ls /sys/kernel/tracing/instances; ebpf-run doctor; a smaller --buffer needs less memory',
+    remedy:
+      'ls /sys/kernel/tracing/instances; ebpf-run doctor; a smaller --buffer needs less memory',
   },
 ]
 

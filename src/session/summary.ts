@@ -57,15 +57,12 @@ export function summaryOf(
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
     ...(result.owners === null ? {} : { owners: result.owners }),
-    notes: [
-      ...lossNotes(result, plan.summary !== null),
-      ...ownerNotes(result.owners),
-      ...(tcp?.notes ?? []),
-    ],
+    notes: [...lossNotes(result, plan), ...ownerNotes(result.owners), ...(tcp?.notes ?? [])],
   }
 }
 
-function lossNotes({ account }: SessionResult, isSummary: boolean): readonly string[] {
+function lossNotes({ account }: SessionResult, { summary, variant }: Plan): readonly string[] {
+  const isSummary = summary !== null
   const lost = Object.values(account.events).reduce(
     (sum, each) => sum + Math.max(0, each.lost ?? 0),
     0,
@@ -79,7 +76,7 @@ function lossNotes({ account }: SessionResult, isSummary: boolean): readonly str
             ? `${lost} events are in no group: the last groups could not be read`
             : isSummary
               ? `${lost} events are in no group: the kernel's map of groups was full; fewer fields in --by, or more filters, help`
-              : 'events were lost because the kernel buffer was full: a larger --buffer or more filters help',
+              : `events were lost because the kernel buffer was full: a larger --buffer${variant.backend === 'tracefs' ? ' helps' : ' or more filters help'}`,
         ]),
     ...(full === 0
       ? []
