@@ -119,6 +119,16 @@ describe("a probe of the user's", () => {
     })
   })
 
+  test('has no program of its own where only pipe reads', () => {
+    const [variant] = definition.variants
+    const reader = { ...variant, backend: 'tracefs', template: 'pattern.json' }
+    write('probe.json', JSON.stringify({ ...definition, variants: [reader] }))
+    expect(errorOf(load)).toMatchObject({
+      code: 'BAD_DEFINITION',
+      message: expect.stringContaining('/variants/0/backend'),
+    })
+  })
+
   test('never stands in for one of the catalogue', async () => {
     renameSync(mine, join(probes, 'tcpconnect'))
 

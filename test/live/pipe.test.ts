@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -172,17 +171,20 @@ describe.skipIf(cannot !== null)('messages of programs on this host', { timeout:
     }
     expect(account).toBe('exact')
     expect(events.printk.lost).toBeGreaterThan(0)
-    expect(events.printk.lost).toBe(events.printk.emitted - events.printk.received)
-    // Somebody else may print as well, and then both sides have it.
-    expect(events.printk.emitted - total).toBe(events.printk.received + events.printk.lost - total)
+    // Somebody else may print as well.
+    expect(events.printk.emitted).toBeGreaterThanOrEqual(total)
     expect(own + events.printk.lost).toBeGreaterThanOrEqual(total)
     expect(stderr).toContain('a larger --buffer helps')
   })
 
-  test('all come where they fit, and no other reader is needed', async () => {
+  test('all come where they fit, and two who read take nothing from each other', async () => {
     const total = 20_011
+    const other = startCli(['pipe', '-o', 'ndjson'])
+    await other.until(/attached/)
     const { stdout, pid } = await seen([], [['many', 'y', total]])
-    expect(linesOf(stdout).filter((event) => event['tid'] === pid)).toHaveLength(total)
+    other.process.kill('SIGINT')
+    for (const said of [stdout, (await other.outcome).stdout])
+      expect(linesOf(said).filter((event) => event['tid'] === pid)).toHaveLength(total)
   })
 
   test('end a run whose output is closed', async () => {
