@@ -32,6 +32,12 @@ const layers = {
     node: ['node:net'],
     packages: false,
   },
+  'src/script/': {
+    values: [errors, 'src/schema/'],
+    types: [],
+    node: ['node:buffer'],
+    packages: false,
+  },
   // A program of its own, which the session starts.
   'src/reader/': {
     values: ['src/printk/', 'src/wire/layout.ts'],
@@ -47,7 +53,13 @@ const layers = {
     packages: true,
   },
   'src/plan/': {
-    values: [errors, 'src/schema/', 'src/wire/layout.ts', 'src/wire/groups.ts'],
+    values: [
+      errors,
+      'src/schema/',
+      'src/wire/layout.ts',
+      'src/wire/groups.ts',
+      'src/wire/map-names.ts',
+    ],
     types: ['src/host/', 'src/catalog/'],
     node: ['node:net'],
     packages: true,

@@ -18,6 +18,8 @@ export const errorCodes = {
   CONFLICT: exitCodes.usage,
   BAD_DEFINITION: exitCodes.usage,
   BAD_RECORDING: exitCodes.usage,
+  BAD_SCRIPT: exitCodes.usage,
+  UNSAFE_SCRIPT: exitCodes.usage,
   PROBE_EXISTS: exitCodes.usage,
   UNTRUSTED_PROBE: exitCodes.permission,
   NO_PERMISSION: exitCodes.permission,

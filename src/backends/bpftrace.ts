@@ -5,6 +5,8 @@ import { type Launch, type Notice, surround } from './launcher.ts'
 
 /** Bytes of the longest str(): 128 shown, one to know that there was more, one for the NUL. */
 const stringBytes = '130'
+/** The same for a script, which was written for the 64 that bpftrace shows by itself. */
+const scriptBytes = '66'
 
 /** The launch of a plan's bpftrace. `filesFolder` has include/linux/types.h for the versions that need one. */
 export function launchBpftrace(
@@ -17,13 +19,14 @@ export function launchBpftrace(
   const words = [
     facts.bpftrace.path ?? 'bpftrace',
     ...dialect.flags,
+    ...(plan.probe.script?.unsafe === true ? ['--unsafe'] : []),
     ...(dialect.ownTypes ? ['-I', `${filesFolder}include/`] : []),
     asFile ? '/dev/fd/3' : '-',
   ]
   return {
     ...surround(words, plan, facts, asFile),
     env: {
-      [dialect.strlenVariable]: stringBytes,
+      [dialect.strlenVariable]: plan.probe.script === undefined ? stringBytes : scriptBytes,
       [dialect.keysVariable]: String(plan.buffers.mapKeys),
       [dialect.pagesVariable]: String(plan.buffers.pages),
       BPFTRACE_STR_TRUNC_TRAILER: '',

@@ -8,7 +8,7 @@ export interface CommandSpec {
   readonly usage: string
   readonly doc: string
   /** The word that follows: a probe's name, a recording, or an attach point. */
-  readonly takes: 'PROBE' | 'FILE' | 'ATTACH-POINT' | 'NAME' | null
+  readonly takes: 'PROBE' | 'FILE' | 'ATTACH-POINT' | 'NAME' | 'SCRIPT' | null
   /** Its own, or those of its probe. */
   readonly options: readonly RunOption[] | 'probe'
   /** `-- COMMAND` may follow. */
@@ -160,6 +160,15 @@ const own: readonly CommandSpec[] = [
     name: 'new',
     usage: 'new NAME --from ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [options]',
     doc: 'a probe of your own, from the words of a trace: then ebpf-run NAME runs it',
+  },
+  {
+    ...plain,
+    takes: 'SCRIPT',
+    options: 'probe',
+    takesCommand: true,
+    name: 'script',
+    usage: 'script FILE.bt [ARGUMENT ...] [--fields EVENT:NAME,...] [options]',
+    doc: "anybody's bpftrace script: each printf becomes an event with fields, each map a snapshot",
   },
   {
     ...plain,

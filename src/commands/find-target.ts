@@ -38,11 +38,13 @@ export async function findTarget(
     })
   if (takes === 'ATTACH-POINT')
     return name === 'funccount' ? callsTarget(spec, words, env) : traceTarget(spec, words, env)
+  if (takes === 'SCRIPT') return scriptTarget(spec, words)
   if (takes === 'NAME') return newTarget(spec, words, env)
   if (takes === 'FILE') return { target: await fileTarget(spec, word), rest }
   if (word === 'trace' && name !== 'describe') return traceTarget(spec, rest, env)
   if (word === 'funccount' && name !== 'describe') return callsTarget(spec, rest, env)
   if (word === 'pipe') return pipeTarget(spec, rest)
+  if (word === 'script' && rest.length > 0) return scriptTarget(spec, rest)
   // What has a colon is an attach point, all else a probe.
   const target =
     name === 'describe' && word.includes(':')
@@ -55,6 +57,7 @@ function missingWord(name: string, takes: NonNullable<CommandSpec['takes']>) {
   const needs = {
     FILE: ['a recording', `ebpf-run ${name} FILE; --record FILE makes one`],
     PROBE: ['a probe', `ebpf-run ${name} tcpconnect; ebpf-run list shows all`],
+    SCRIPT: ['a script', `ebpf-run ${name} FILE.bt; bpftrace's own are in /usr/sbin/*.bt`],
     NAME: ['a name for the probe', `ebpf-run ${name} my-probe --from syscall:openat path=filename`],
     'ATTACH-POINT': [
       'an attach point',
@@ -231,6 +234,35 @@ async function pipeTarget(
         only(parsed, 'pattern', options)
         if (spec.name === 'pipe') return (await import('./run.ts')).runProbe(probe, parsed, io)
         return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+      },
+    },
+  }
+}
+
+/** `script`, and what `plan`, `print`, `schema`, `types` and `describe` say of one. */
+async function scriptTarget(
+  spec: CommandSpec,
+  words: readonly string[],
+): Promise<{ target: Target; rest: readonly string[] }> {
+  const { scriptOf } = await import('./script-target.ts')
+  const { probe, options, untyped, rest } = scriptOf(words)
+  return {
+    rest,
+    target: {
+      ...baseOf(spec),
+      title: spec.name === 'script' ? 'script' : `${spec.name} script`,
+      takesCommand: true,
+      isProbe: true,
+      options,
+      epilogue: fieldsText(probe.spec),
+      async run(parsed, io) {
+        if (untyped.length > 0)
+          io.stderr(`not typed, its output stays text: ${untyped.join('; ')}\n`)
+        // A script says itself what it looks at.
+        const flags = { ...parsed.flags, ...(parsed.command === null ? {} : { all: true }) }
+        const asked = { ...parsed, flags }
+        if (spec.name === 'script') return (await import('./run.ts')).runProbe(probe, asked, io)
+        return infoCommand(spec.name, await import('./info.ts'))(probe, asked, io)
       },
     },
   }

@@ -12,6 +12,7 @@ import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { summaryProbe } from '../schema/summary.ts'
 import { histogramSink } from '../sinks/histogram.ts'
+import { scriptSink } from '../sinks/script.ts'
 import { sinks } from '../sinks/index.ts'
 import type { SinkFactory } from '../sinks/sink.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
@@ -174,7 +175,8 @@ function shownProbe(spec: ProbeSpec, { summary }: Plan): ProbeSpec {
   return summaryProbe(spec, groups, { histogram, repeats: intervalMs !== null })
 }
 
-function sinkFor({ output }: RunRequest, { summary }: Plan): SinkFactory {
+function sinkFor({ output }: RunRequest, { probe, summary }: Plan): SinkFactory {
+  if (output === 'table' && probe.script !== undefined) return scriptSink
   return output === 'table' && summary !== null && summary.histogram !== null
     ? histogramSink
     : sinks[output]

@@ -87,7 +87,8 @@ export function createReporter({
       if (state === 'stopping') phase = 'stopping'
     },
     log(line, from) {
-      if (verbose) say(`${plan.variant.backend} ${from}: ${safeText(line)}`)
+      const isOutput = plan.probe.script !== undefined && from === 'stdout'
+      if (verbose || isOutput) say(`${plan.variant.backend} ${from}: ${safeText(line)}`)
     },
     follow(running) {
       session = running

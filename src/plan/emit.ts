@@ -43,6 +43,10 @@ export interface Emit {
   readonly event: string
   readonly values: ReadonlyMap<string, string>
   readonly owner: string | null
+  /** Statements whose output stands in front of the event: `around STATEMENT`. */
+  readonly around: readonly string[]
+  /** Also behind the gate: what a script's END says. */
+  readonly always: boolean
 }
 
 /** Reads `EVENT` and its lines: `task`, `owner KEY`, `owner nobody` or `field = expression`. Throws BAD_DEFINITION. */
@@ -56,6 +60,8 @@ export function parseEmit(
   const values = new Map<string, string>()
   const presets: Record<string, string> = {}
   let owner: string | null = null
+  const around: string[] = []
+  let always = false
   for (const line of lines.filter((each) => each !== '')) {
     const key = /^owner (\$?\w+)$/.exec(line)?.[1]
     if (key === 'nobody') for (const field of Object.keys(ownedBy(''))) presets[field] = 'null'
@@ -63,6 +69,8 @@ export function parseEmit(
       owner = key
       Object.assign(presets, ownedBy(key))
     } else if (line === 'task') Object.assign(presets, task)
+    else if (line === 'always') always = true
+    else if (line.startsWith('around ')) around.push(line.slice('around '.length))
     else {
       const [, name = '', value = ''] = /^([a-z_0-9]+)\s*=\s*([^]+)$/.exec(line) ?? []
       if (name === '') throw broken(where, `cannot read '${line}' in {{emit ${event}}}`)
@@ -74,7 +82,7 @@ export function parseEmit(
   for (const [name, value] of Object.entries(presets)) {
     if (name in fields && !values.has(name)) values.set(name, value)
   }
-  return { event, values, owner }
+  return { event, values, owner, around, always }
 }
 
 /** How one value is printed, and how a filter may look at it. */

@@ -22,8 +22,11 @@ export function renderFooter(input: {
   readonly token: string
   /** The child's process id; null: no end gate. */
   readonly gatePid: number | null
+  /** Statements to be run once when the gate closes. */
+  readonly ending: string
 }): string {
   const { dialect, token, gatePid } = input
+  const ending = input.ending === '' ? '' : `  if (@stop_${token} == 0) {${input.ending}}\n`
   const counters = [...input.sites].flatMap(([code, count]) =>
     Array.from({ length: count }, (_, site) => counterName(token, code, site)),
   )
@@ -43,7 +46,7 @@ export function renderFooter(input: {
     ...(gatePid === null
       ? []
       : [
-          `tracepoint:signal:signal_generate\n/args->sig == 23 && args->pid == ${gatePid}/\n{\n  @stop_${token} = 1;\n  @z_${token} = count();\n  ${end}\n${dump}${counts}}`,
+          `tracepoint:signal:signal_generate\n/args->sig == 23 && args->pid == ${gatePid}/\n{\n${ending}  @stop_${token} = 1;\n  @z_${token} = count();\n  ${end}\n${dump}${counts}}`,
         ]),
     // The first line that bpftrace prints proves that all is attached, so the first beats come early.
     `interval:ms:10\n/@early_${token} < 3/\n{\n  @early_${token} = @early_${token} + 1;\n  ${beat}\n}`,

@@ -192,6 +192,7 @@ function completePlan(
     params: { ...defaultParams(spec), ...request.params },
     filters: request.filters,
     summary: request.summary ? planSummary(request.summary, layouts) : null,
+    isScript: spec.script !== undefined,
   }
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)

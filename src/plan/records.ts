@@ -15,10 +15,13 @@ export function recordPrintf(
   const conversions = closed.map(
     ({ spec }) => `\\t${inText ? longConversion(spec) : shortConversion(spec)}`,
   )
-  const format = `${mark}${code}${conversions.join('')}${`${mark}\\t%s`.repeat(texts.length)}${mark}\\n`
+  // A letter behind %lx would be taken for a part of it.
+  const isSpelled = !inText && /[a-z]/.test(code)
+  const format = `${mark}${isSpelled ? '%s' : code}${conversions.join('')}${texts.map(({ spec }) => `${mark}\\t${spec.conversion ?? '%s'}`).join('')}${mark}\\n`
   const marker = inText ? [] : [`0x${token}`]
   const args = [
     ...marker,
+    ...(isSpelled ? [`"${code}"`] : []),
     ...values.slice(0, closed.length),
     ...values.slice(closed.length).flatMap((text) => [...marker, text]),
     ...marker,
@@ -26,10 +29,15 @@ export function recordPrintf(
   return `printf("${format}"${args.map((arg) => `, ${arg}`).join('')});`
 }
 
-/** Heartbeat or end record: the kernel's time. */
-export function controlPrintf(code: string, token: string, dialect: Dialect): string {
+/** Heartbeat or end record with the kernel's time, or a mark with its CPU. */
+export function controlPrintf(
+  code: string,
+  token: string,
+  dialect: Dialect,
+  value = 'nsecs',
+): string {
   const closed = [{ name: 'ktime_ns', spec: { kind: 'ktime', doc: '' } as const }]
-  return recordPrintf({ code, closed, texts: [] }, ['nsecs'], token, dialect)
+  return recordPrintf({ code, closed, texts: [] }, [value], token, dialect)
 }
 
 /** Name of the per-CPU count beside one emit. */
@@ -43,6 +51,7 @@ export function fullName(token: string): string {
 }
 
 function longConversion(spec: FieldSpec): string {
+  if (spec.conversion !== undefined) return spec.conversion
   return isSigned(spec) ? '%lld' : kinds[spec.kind].printf
 }
 
@@ -54,6 +63,7 @@ const wide: ReadonlySet<string> = new Set(['ktime', 'u64', 'duration', 'count'])
 
 /** Formats are limited to 64 bytes on 0.11: %u where 32 bits are all there is. */
 function shortConversion(spec: FieldSpec): string {
+  if (spec.conversion !== undefined) return spec.conversion
   if (kinds[spec.kind].printf === '%s') return '%s'
   if (spec.kind === 'pointer') return '%lx'
   if (spec.kind === 'i64') return '%ld'

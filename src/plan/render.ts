@@ -2,14 +2,15 @@ import type { BtfMember, LibraryFacts } from '../host/facts.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
 import { kinds } from '../schema/kinds.ts'
 import type { GroupLayout } from '../wire/groups.ts'
-import type { RecordLayout } from '../wire/layout.ts'
+import { controlCodes, type RecordLayout } from '../wire/layout.ts'
+import { mapName } from '../wire/map-names.ts'
 import { commandProgram } from './command.ts'
 import { kernelCondition } from './conditions.ts'
 import type { Dialect } from './dialect.ts'
 import { type Emit, filterExpression, parseEmit, type Rendered, renderValue } from './emit.ts'
 import type { AnyFilter } from './filters.ts'
 import { renderFooter } from './footer.ts'
-import { counterName, fullName, recordPrintf } from './records.ts'
+import { controlPrintf, counterName, fullName, recordPrintf } from './records.ts'
 import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
@@ -32,6 +33,8 @@ export interface ProgramInput {
   readonly summary: SummaryPlan | null
   /** The kernel has signal:signal_generate, so that the end gate can be closed. */
   readonly canGate: boolean
+  /** Somebody's own program: each filter is applied after, and its events need not all be emitted. */
+  readonly isScript: boolean
 }
 
 /** What only one run knows. */
@@ -59,7 +62,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   const run = new Rendering(input, secrets)
   const rendered = tidy(run.render(input.nodes))
   const body = dialect.needsBarriers ? withBarriers(rendered) : rendered
-  run.checkComplete()
+  if (!input.isScript) run.checkComplete()
   const footer = renderFooter({
     body,
     sites: run.sites,
@@ -69,6 +72,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
     dialect,
     token,
     gatePid: canGate ? gatePid : null,
+    ending: run.ending,
   })
   const command = commandPid === null ? '' : commandProgram(token, commandPid)
   const parts = [run.structs.text(), body, command, footer].filter((part) => part !== '')
@@ -109,6 +113,8 @@ class Rendering {
   readonly sites = new Map<string, number>()
   /** Something counts what did not fit into a map. */
   hasFull = false
+  /** What is done once when the gate closes. */
+  ending = ''
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: ProgramInput
@@ -140,6 +146,7 @@ class Rendering {
     if (node.is === 'text') return node.text
     if (node.is === 'when') {
       const { options } = this.input
+      if (node.condition === 'ending') return this.atEnd(node.then)
       if (!Object.hasOwn(options, node.condition))
         throw this.broken(`unknown condition {{when ${node.condition}}}`)
       return this.render(options[node.condition] ? node.then : node.otherwise)
@@ -147,6 +154,26 @@ class Rendering {
     const directive = directiveNamed(node.name)
     if (directive === undefined) throw this.broken(`unknown directive {{${node.name}}}`)
     return directive(this, this.expand(node.rest))
+  }
+
+  /** Moves statements into the gate's program, where there is a gate. */
+  private atEnd(nodes: readonly Node[]): string {
+    if (this.hasGate()) this.ending += this.render(nodes)
+    return ''
+  }
+
+  private hasGate(): boolean {
+    return this.input.canGate && this.secrets.gatePid !== null
+  }
+
+  /** A map of a script's. */
+  map(name: string): string {
+    return mapName(this.secrets.token, name)
+  }
+
+  /** Sees to it that the counts are printed when bpftrace ends. */
+  counted(): string {
+    return `@z_${this.secrets.token} = count();`
   }
 
   fentry(which: 'entry' | 'exit', name: string): string {
@@ -284,7 +311,8 @@ class Rendering {
     const hoisted = this.input.dialect.needsBarriers
       ? hoist(printed)
       : { before: '', values: printed }
-    return hoisted.before + this.record(layout, hoisted.values, this.conditions(emit))
+    const record = this.record(layout, hoisted.values, this.conditions(emit), emit)
+    return hoisted.before + record
   }
 
   /** Directives may stand inside an expression in single braces: `{read PATH EXPR}`. */
@@ -308,6 +336,10 @@ class Rendering {
 
   private conditions(emit: Emit): readonly string[] {
     const fields = this.input.events[emit.event]?.fields ?? {}
+    if (this.input.isScript) {
+      for (const index of this.input.filters.keys()) this.passedOn.add(index)
+      return []
+    }
     return this.input.filters.flatMap((filter, index) => {
       const applied = kernelCondition(
         filter,
@@ -334,13 +366,14 @@ class Rendering {
       if (value === undefined) throw this.broken(`${layout.event}.${name} is not emitted`)
       return value
     }
-    return this.counted(layout, conditions, renderAggregate(group, valueOf, { token, dialect }))
+    return this.behindGate(layout, conditions, renderAggregate(group, valueOf, { token, dialect }))
   }
 
   private record(
     layout: RecordLayout,
     values: readonly string[],
     conditions: readonly string[],
+    { around, always }: Pick<Emit, 'around' | 'always'> = { around: [], always: false },
   ): string {
     const { token } = this.secrets
     // Where events are aggregated, parts of them and types outside the grouping are not sent.
@@ -348,17 +381,31 @@ class Rendering {
       this.sites.set(layout.code, this.sites.get(layout.code) ?? 0)
       return ''
     }
-    return this.counted(layout, conditions, recordPrintf(layout, values, token, this.input.dialect))
+    const { dialect } = this.input
+    const printf = recordPrintf(layout, values, token, dialect)
+    const statement =
+      around.length === 0
+        ? printf
+        : [
+            controlPrintf(controlCodes.mark, token, dialect, 'cpu'),
+            ...around.map((each) => `${this.expand(each)};`),
+            printf,
+          ].join(' ')
+    return this.behindGate(layout, conditions, statement, always)
   }
 
   /** A statement behind the gate and the filters, with the count beside it. */
-  private counted(layout: RecordLayout, conditions: readonly string[], statement: string): string {
+  private behindGate(
+    layout: RecordLayout,
+    conditions: readonly string[],
+    statement: string,
+    always = false,
+  ): string {
     const { token } = this.secrets
     const site = this.sites.get(layout.code) ?? 0
     this.sites.set(layout.code, site + 1)
     // Without a gate nothing sets it, and bpftrace refuses a map that nothing sets.
-    const hasGate = this.input.canGate && this.secrets.gatePid !== null
-    const all = [...(hasGate ? [`@stop_${token} == 0`] : []), ...conditions]
+    const all = [...(this.hasGate() && !always ? [`@stop_${token} == 0`] : []), ...conditions]
     const counted = `${counterName(token, layout.code, site)} = count(); ${statement}`
     return all.length === 0 ? counted : `if (${all.join(' && ')}) { ${counted} }`
   }
@@ -390,6 +437,8 @@ const directives: Readonly<Record<string, Directive>> = {
   uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
+  map: (run, name) => run.map(name),
+  counted: (run) => run.counted(),
   named: (run, rest) => run.named(...split(rest)),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.learn(...split(rest)),

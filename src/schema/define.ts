@@ -28,10 +28,23 @@ export interface FieldSpec {
   readonly later?: true
   /** The field a derived kind is computed from. */
   readonly of?: string
+  /** The conversion that prints it, where the kind's own would print more: a script's `%d` is cut to 32 bits. */
+  readonly conversion?: string
+  /** Of kind `entries`: what the maps hold, by their names. */
+  readonly maps?: Readonly<Record<string, MapShape>>
   /** Table heading; default: the name in capitals. */
   readonly heading?: string
   /** Table width in columns; default: the kind's. */
   readonly width?: number
+}
+
+/** What a value of a map or a part of its key is, as far as the program's own text tells. */
+export type KeyPart = 'number' | 'text' | 'stack' | 'any'
+
+/** The keys and values of a map of a script. */
+export interface MapShape {
+  readonly key: readonly KeyPart[]
+  readonly value: KeyPart
 }
 
 export type Fields = Readonly<Record<string, FieldSpec>>
@@ -127,6 +140,8 @@ export interface ProbeSpec {
     readonly totals?: true
     readonly intervalMs?: number
   }
+  /** It is somebody's own program: it may end by itself, and `unsafe` lets it act on the machine. */
+  readonly script?: { readonly unsafe?: true }
   /** Adds the per-namespace TCP counters to the run's account. */
   readonly tcpCounters?: true
   readonly variants: readonly VariantSpec[]

@@ -25,8 +25,10 @@ const closed = (properties: Readonly<Record<string, unknown>>, required: readonl
 const numberNames = {
   type: 'object',
   propertyNames: { pattern: '^-?[0-9]{1,20}$' },
-  additionalProperties: { type: 'string', maxLength: 200 },
+  additionalProperties: { type: 'string', maxLength: 2_000 },
 } as const
+
+const keyPart = { enum: ['number', 'text', 'stack', 'any'] } as const
 
 const field = closed(
   {
@@ -44,6 +46,15 @@ const field = closed(
     later: { const: true },
     flags: { type: 'array', items: text, maxItems: 64 },
     of: name,
+    conversion: { enum: ['%d', '%u', '%c', '%r', '%rx', '%rh'] },
+    maps: {
+      type: 'object',
+      propertyNames: { pattern: '^@[A-Za-z0-9_]{0,255}$' },
+      additionalProperties: closed(
+        { key: { type: 'array', items: keyPart, maxItems: 32 }, value: keyPart },
+        ['key', 'value'],
+      ),
+    },
     heading: text,
     width: { type: 'integer', minimum: 1, maximum: 200 },
   },
@@ -165,6 +176,7 @@ export const definitionSchema = closed(
     owner: { enum: ['task', 'socket'] },
     onInterfaces: { const: true },
     tcpCounters: { const: true },
+    script: closed({ unsafe: { const: true } }, []),
     params: ofWords(param),
     switches: ofWords(aSwitch),
     aggregate,
@@ -173,7 +185,7 @@ export const definitionSchema = closed(
       propertyNames: name,
       additionalProperties: event,
       minProperties: 1,
-      maxProperties: 8,
+      maxProperties: 32,
     },
     failed: {
       type: 'array',

@@ -36,6 +36,8 @@ const typeWords: Record<Kind, string> = {
   errno: 'errno name',
   count: 'integer',
   buckets: 'list of {ge, lt, count}',
+  output: 'text',
+  entries: 'list of {key, value}, {key, buckets} or {key, count, average, total}',
 }
 
 /** Unit of a field's value, null for none. */

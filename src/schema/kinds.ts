@@ -155,6 +155,56 @@ export const kinds = {
     width: 40,
     align: 'left',
   },
+  /** What bpftrace itself printed for the event: join(), cat(), print() of a value. It travels before the event, outside of records. */
+  output: {
+    travel: 'derived',
+    printf: '',
+    json: { type: 'string' },
+    width: 40,
+    align: 'left',
+  },
+  /** A map of a script as bpftrace printed it; see wire/map-dump.ts. */
+  entries: {
+    travel: 'derived',
+    printf: '',
+    json: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          key: {
+            type: ['array', 'null'],
+            items: {
+              type: ['integer', 'string', 'array'],
+              items: { type: 'string' },
+            },
+          },
+          value: { type: ['integer', 'string', 'array'], items: { type: 'string' } },
+          buckets: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: {
+                ge: { type: ['number', 'null'] },
+                lt: { type: ['number', 'null'] },
+                count: integer(0, Number.MAX_SAFE_INTEGER),
+              },
+              required: ['ge', 'lt', 'count'],
+              additionalProperties: false,
+            },
+          },
+          count: { type: ['integer', 'string'] },
+          average: { type: ['integer', 'string'] },
+          total: { type: ['integer', 'string'] },
+          unsplit: { const: true },
+        },
+        required: ['key'],
+        additionalProperties: false,
+      },
+    },
+    width: 40,
+    align: 'left',
+  },
 } as const satisfies Record<string, KindSpec>
 
 export type Kind = keyof typeof kinds
@@ -187,6 +237,29 @@ export interface KindValue {
   family: 4 | 6
   errno: string
   buckets: readonly { readonly ge: number; readonly lt: number; readonly count: number }[]
+  output: string
+  entries: readonly MapEntry[]
+}
+
+/** A number where it is exact, else its digits. */
+export type MapNumber = number | string
+
+/** One entry of a map: a value, or the buckets of a histogram, or the figures of stats(). */
+export interface MapEntry {
+  /** Null for a map without keys. */
+  readonly key: readonly (MapNumber | readonly string[])[] | null
+  readonly value?: MapNumber | readonly string[]
+  /** From `ge` on, below `lt`; null: without end. */
+  readonly buckets?: readonly {
+    readonly ge: number | null
+    readonly lt: number | null
+    readonly count: number
+  }[]
+  readonly count?: MapNumber
+  readonly average?: MapNumber
+  readonly total?: MapNumber
+  /** Texts of traced processes made it impossible to tell the parts of the key apart: it is one text. */
+  readonly unsplit?: true
 }
 
 /** `MAJOR:MINOR` of the kernel's own number of a device (include/linux/kdev_t.h). */

@@ -38,6 +38,7 @@ export function startSession(options: SessionOptions): Session {
     .filter((each) => each.applied !== 'kernel')
     .map((each) => each.filter)
   const numberOf = numberOfFields(plan.probe)
+  const isScript = plan.probe.script !== undefined
 
   let state: State = 'starting'
   let end: EndReason | null = null
@@ -49,6 +50,7 @@ export function startSession(options: SessionOptions): Session {
   /** The kernel's clock when it was last compared with ours. */
   let kernelTime = { ns: 0n, at: started }
   let lostHint = 0
+  let untypedLines = 0
   let isForced = false
   let isFinal = false
   let isPaused = false
@@ -92,6 +94,8 @@ export function startSession(options: SessionOptions): Session {
   }
 
   const take = (decoded: AnyEvent, type: string): void => {
+    // A script may end itself before the first heartbeat.
+    if (isScript && state === 'starting') becomeAttached()
     tally.received(type)
     const event = join(decoded)
     if (isLate(event)) tally.afterEnd(type)
@@ -104,11 +108,15 @@ export function startSession(options: SessionOptions): Session {
     }
   }
   let deliveredCount = 0
-  const isLate = (event: AnyEvent): boolean =>
-    (options.count !== null && deliveredCount >= options.count) ||
-    (endKtime !== null &&
+  const isLate = (event: AnyEvent): boolean => {
+    const isBehindEnd =
+      endKtime !== null &&
       typeof event['ktime_ns'] === 'string' &&
-      BigInt(event['ktime_ns']) > endKtime)
+      BigInt(event['ktime_ns']) > endKtime
+    // Behind the gate only a script's END has something to say.
+    if (isBehindEnd) return !(isScript && plan.canGate)
+    return options.count !== null && deliveredCount >= options.count
+  }
 
   const summary = plan.summary === null ? null : followGroups(plan.summary, { token, clock })
   /** Puts out what was counted since the last dump. */
@@ -124,6 +132,7 @@ export function startSession(options: SessionOptions): Session {
   const wantsLines =
     summary === null &&
     owners === null &&
+    !isScript &&
     consumer.lines !== undefined &&
     lateFilters.length === 0 &&
     options.count === null
@@ -157,6 +166,7 @@ export function startSession(options: SessionOptions): Session {
         if (figure !== null) return
         const notice = backend.readNotice(line)
         if (notice !== null && typeof notice === 'object') lostHint += notice.lost
+        if (notice === null && isScript) untypedLines += 1
         if (notice === null || typeof notice === 'object') watcher.log?.(line, 'stdout')
       },
     },
@@ -204,7 +214,7 @@ export function startSession(options: SessionOptions): Session {
     else endKtime = wallNs() - clock.offsetNs
     await drain(ending, until)
     // Nobody has told it to end yet.
-    if (exit !== null && !isForced)
+    if (exit !== null && !isForced && !endedItself(exit))
       failure = explainExit(child.lastLines(), exit, true, backend.name)
     const hooks = plan.variant.needs.some((need) => 'function' in need && need.by === 'fentry')
       ? 'trampolines'
@@ -219,6 +229,10 @@ export function startSession(options: SessionOptions): Session {
     if (!plan.canGate && endKtime !== null) dump(endKtime)
     isFinal = code === 0 && counters.marks > marks && !isForced
   }
+
+  /** bpftrace prints all maps, our counts among them, when a script ends itself with whatever code. */
+  const endedItself = ({ code, signal }: Exit): boolean =>
+    isScript && signal === null && (code === 0 || counters.marks > 0)
 
   const pause = (): void => {
     if (state === 'stopping' || isPaused) return
@@ -245,6 +259,7 @@ export function startSession(options: SessionOptions): Session {
         attachedAt === null ? 0 : Number((endedAt ?? process.hrtime.bigint()) - attachedAt) / 1e6,
       clockErrorNs: calibration?.errorNs ?? 0,
       lostHint,
+      untypedLines,
       owners: owners?.figures() ?? null,
     }
     if (failure !== null) {
@@ -316,8 +331,14 @@ export function startSession(options: SessionOptions): Session {
     exit = how
     const wasStopping = state === 'stopping'
     await stdoutEnded.promise
-    if (!wasStopping && end === null && failure === null)
-      failure = explainExit(child.lastLines(), how, state === 'attached', backend.name)
+    if (!wasStopping && end === null && failure === null) {
+      if (endedItself(how)) {
+        if (state === 'starting') becomeAttached()
+        end = 'exit'
+        endedAt = process.hrtime.bigint()
+        isFinal = true
+      } else failure = explainExit(child.lastLines(), how, state === 'attached', backend.name)
+    }
     // While stopping, `finish` still waits for the exit; give it its turn.
     setImmediate(close)
   })

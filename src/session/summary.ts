@@ -57,7 +57,12 @@ export function summaryOf(
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
     ...(result.owners === null ? {} : { owners: result.owners }),
-    notes: [...lossNotes(result, plan), ...ownerNotes(result.owners), ...(tcp?.notes ?? [])],
+    notes: [
+      ...lossNotes(result, plan),
+      ...untypedNotes(result),
+      ...ownerNotes(result.owners),
+      ...(tcp?.notes ?? []),
+    ],
   }
 }
 
@@ -84,6 +89,14 @@ function lossNotes({ account }: SessionResult, { summary, variant }: Plan): read
           `${full} times a map of the program was full: that many connections or owners could not be kept`,
         ]),
   ]
+}
+
+function untypedNotes({ untypedLines }: SessionResult): readonly string[] {
+  return untypedLines === 0
+    ? []
+    : [
+        `${untypedLines} lines of output are no events: no printf of the script that could be typed made them`,
+      ]
 }
 
 function ownerNotes(owners: OwnerFigures | null): readonly string[] {

@@ -18,6 +18,8 @@ export type EndReason =
   | 'stop'
   | 'output-closed'
   | 'command'
+  /** The program ended itself: a script's exit(). */
+  | 'exit'
 
 /** Who takes the events. Called in stream order. */
 export interface Consumer {
@@ -70,6 +72,8 @@ export interface SessionResult {
   readonly clockErrorNs: number
   /** Sum of the back-end's own "Lost N events" lines: a hint, in no arithmetic. */
   readonly lostHint: number
+  /** Lines that a script printed and that could not be typed. */
+  readonly untypedLines: number
   /** Null where owners are not looked up by /proc. */
   readonly owners: OwnerFigures | null
 }

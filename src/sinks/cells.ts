@@ -37,6 +37,8 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   errno: asIs,
   count: asIs,
   buckets: (value) => (Array.isArray(value) ? asIs(JSON.stringify(value)) : asIs(value)),
+  output: asIs,
+  entries: (value) => (Array.isArray(value) ? asIs(JSON.stringify(value)) : asIs(value)),
 }
 
 /**

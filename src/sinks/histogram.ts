@@ -44,7 +44,12 @@ function heading(
   return [time, ...groups, `${String(event['count'])} events`, ...quantiles].join('  ')
 }
 
-function bars(buckets: readonly Bucket[], unit: string | null, width: number): readonly string[] {
+/** Buckets as bars, each with its bounds and its count. */
+export function bars(
+  buckets: readonly Bucket[],
+  unit: string | null,
+  width: number,
+): readonly string[] {
   const labels = buckets.map(({ ge, lt }) => `${boundText(ge, unit)} .. ${boundText(lt, unit)}`)
   const labelWidth = Math.max(0, ...labels.map((label) => label.length))
   const countWidth = Math.max(0, ...buckets.map(({ count }) => String(count).length))

@@ -7,6 +7,7 @@ import { createInput } from './input.ts'
 import { controlCodes, type RecordLayout } from './layout.ts'
 import { createLineBatch } from './line-batch.ts'
 import type { Frame } from './marks.ts'
+import { createRegions } from './regions.ts'
 import { createReader, type EventReader, type ReaderContext } from './reader.ts'
 import { Bad, createAddresses, createClosedReader } from './values.ts'
 
@@ -78,6 +79,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
     batch,
     event: (event, type) => handlers.event(event, type),
   })
+  const regions = createRegions(token, options.events)
   const input = createInput()
   let mode = options.mode
   let wanted = mode
@@ -96,6 +98,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
       return fault(code, ktime instanceof Bad ? ktime.reason : 'number')
     batch.flush()
     if (code === controlCodes.heartbeat) handlers.heartbeat(ktime)
+    else if (code === controlCodes.mark) regions?.mark(ktime)
     else handlers.end(ktime)
   }
 
@@ -107,8 +110,10 @@ export function createDecoder(options: DecoderOptions): Decoder {
       const reason = reader.part(layout, closed, texts)
       return reason ? fault(code, reason) : undefined
     }
-    const event = reader.event(closed, texts)
-    if (typeof event === 'string') return fault(code, event)
+    const read = reader.event(closed, texts)
+    if (typeof read === 'string') return fault(code, read)
+    const event = regions === null ? read : regions.take(read)
+    if (event === null) return fault(code, 'missing-part')
     if (mode === 'ndjson') batch.add(JSON.stringify(event), layout.event)
     else handlers.event(event, layout.event)
   }
@@ -119,7 +124,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
     fast: (at) => fast.run({ bytes: input.bytes, words: input.words, text }, at, mode),
     other(line) {
       batch.flush()
-      handlers.other(line)
+      if (regions?.line(line) !== true) handlers.other(line)
     },
   })
 

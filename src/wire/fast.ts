@@ -40,7 +40,7 @@ export function createFastWay(options: FastOptions): FastWay {
   const byCode: (Compiled | undefined)[] = Array.from({ length: 256 })
   for (const layout of options.layouts) {
     const spec = options.events[layout.event]
-    if (!spec || layout.part !== undefined) continue
+    if (!spec || layout.part !== undefined || ownsText(spec)) continue
     const record = compileRecord({ layout, spec, token }, support)
     const extra = extraOf(spec)
     if (record) byCode[layout.code.charCodeAt(0)] = { type: layout.event, extra, record }
@@ -83,6 +83,11 @@ export function createFastWay(options: FastOptions): FastWay {
       return at
     },
   }
+}
+
+/** Its text came before it, outside of records. */
+function ownsText({ fields }: EventSpec): boolean {
+  return Object.values(fields).some(({ kind }) => kind === 'output' || kind === 'entries')
 }
 
 interface Compiled {

@@ -10,8 +10,11 @@ import { kinds } from '../schema/kinds.ts'
  * text, LF ends the record. No traced process knows T, so after any damage the next `T digit` is a true beginning.
  */
 
-/** Record codes of ours; events and parts take the digits from `0`. */
-export const controlCodes = { heartbeat: '8', end: '9' } as const
+/** Record codes of ours. A mark holds a CPU instead of a time: text of bpftrace's own follows; see regions.ts. */
+export const controlCodes = { heartbeat: '8', end: '9', mark: 'z' } as const
+
+/** Record codes of events and parts, in the order in which they are given out. */
+const eventCodes = '01234567abcdefghijklmnopqrstuvwxy'
 
 export interface WireField {
   readonly name: string
@@ -29,12 +32,12 @@ export interface RecordLayout {
   readonly texts: readonly WireField[]
 }
 
-/** The layouts of one event without the fields left out: its own, then one for each `texts` field, codes from `firstCode` on. */
+/** The layouts of one event without the fields left out: its own, then one for each `texts` field; `first` were given out before. */
 export function layoutsOf(
   name: string,
   event: EventSpec,
   leftOut: ReadonlySet<string>,
-  firstCode: number,
+  first: number,
 ): readonly RecordLayout[] {
   const fields = Object.entries(event.fields)
     .filter(([field]) => !leftOut.has(field))
@@ -42,7 +45,7 @@ export function layoutsOf(
   const travelling = (how: 'closed' | 'text') =>
     fields.filter((field) => kinds[field.spec.kind].travel === how)
   const lists = fields.filter((field) => field.spec.kind === 'texts')
-  const code = (index: number) => String.fromCharCode(firstCode + index)
+  const code = (index: number) => eventCodes[first + index] ?? ''
   return [
     {
       code: code(0),
@@ -73,7 +76,7 @@ export function layoutsOfProbe(
 ): readonly RecordLayout[] {
   const layouts: RecordLayout[] = []
   for (const [name, event] of Object.entries(events)) {
-    layouts.push(...layoutsOf(name, event, leftOut, '0'.charCodeAt(0) + layouts.length))
+    layouts.push(...layoutsOf(name, event, leftOut, layouts.length))
   }
   return layouts
 }
