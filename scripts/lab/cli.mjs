@@ -16,6 +16,8 @@ const usage = `usage: node scripts/lab/cli.mjs COMMAND
                           --write puts the results into docs/kernels.md, --keep-recordings makes fixtures of them
   overhead [GUEST|PROBE ...] [--write]
                           kernel time an event beside bcc's own tools; --write puts it into docs/overhead.md
+  scripts [GUEST|SCRIPT ...] [--write]
+                          the scripts of bpftrace's own package; --write puts the results into docs/scripts.md
   shell GUEST             a root shell on the guest's serial line (Ctrl-A X ends the guest)
   boot GUEST -- SCRIPT    run a shell script (text or file) in the guest, with its exit status
 guests: ${guests.map(({ name }) => name).join(', ')}`
@@ -95,7 +97,12 @@ async function overhead(words) {
   return runOverhead(words)
 }
 
-const commands = { images, shell, boot, run, overhead }
+async function scripts(words) {
+  const { runScripts } = await import('./scripts.mjs')
+  return runScripts(words)
+}
+
+const commands = { images, shell, boot, run, overhead, scripts }
 
 async function main([command, ...args]) {
   if (!Object.hasOwn(commands, command ?? '')) throw new UsageError()

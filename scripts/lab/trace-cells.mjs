@@ -36,14 +36,19 @@ const counts = [
   { what: 'kprobe', words: ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'], isNative: false },
 ]
 
+const scripts = [
+  { what: 'lines', words: ['INSIDE/lines.bt', 'OWN_NAME'], isNative: true, asked: [] },
+]
+
 /** As `cell` makes those of probes. */
 export function traceCells(place) {
   return [
     ...traces.map((each) => ({ ...each, probe: 'trace', by: null })),
     ...counts.map((each) => ({ ...each, probe: 'funccount', by: ['function'] })),
+    ...scripts.map((each) => ({ ...each, probe: 'script', by: null })),
   ]
     .filter(({ isNative }) => place === 'boot' || isNative)
-    .map(({ probe, by, what, words }) => ({
+    .map(({ probe, by, what, words, asked = ['--comm', 'OWN_NAME'] }) => ({
       name: `${probe}-${what}`,
       probe,
       variant: null,
@@ -54,7 +59,7 @@ export function traceCells(place) {
       onInterfaces: false,
       by,
       switches: [],
-      asked: ['--comm', 'OWN_NAME'],
+      asked,
       command: [probe, ...words],
       workload: { script: 'trace.py', words: [`${probe}-${what}`] },
     }))

@@ -74,7 +74,8 @@ export function startWorkload(
 }
 
 /** Words with the workload's own name in them. */
-const named = (words) => words.map((word) => word.replace('OWN_NAME', ownName))
+const named = (words) =>
+  words.map((word) => word.replace('OWN_NAME', ownName).replace('INSIDE', inside))
 
 /** Runs a workload that prepares nothing. */
 export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, args).run()

@@ -74,9 +74,27 @@ def connect_once():
     client.close()
 
 
+def printed():
+    """What lines.bt makes of it: a script's events have no process in common."""
+    scope(("event", ["begin", "text", "sys_enter_getpgid", "sys_exit_getpgid", "map"]))
+    expect(event="begin", arg_1=NAME)
+    expect(event="text", text="PID      COMM\n")
+    group = os.getpgid(0)
+    for _ in range(COUNT - 1):
+        os.getpgid(0)
+    for _ in range(COUNT):
+        expect(event="sys_enter_getpgid", pid=os.getpid(), comm=NAME, args_pid=0)
+        expect(event="sys_exit_getpgid", ret=group, start={"between": [1, 2**31]})
+    expect(event="text", text="done\n")
+    expect(event="map", map="@calls", entries=[{"key": [NAME, os.getpid()], "value": COUNT}])
+    expect(event="map", map="@start", entries=[])
+
+
 rename(NAME.encode())
 if probe == "funccount":
     counted()
+elif probe == "script":
+    printed()
 else:
     scope(("comm", [NAME]))
     {"tracepoint": called, "syscall": called, "wrapper": called, "rawtracepoint": forked}.get(what, connected)()
