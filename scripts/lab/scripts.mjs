@@ -97,7 +97,7 @@ export function scriptsMarkdown(results) {
     '',
     '# Scripts of others',
     '',
-    'The scripts of the bpftrace package of each guest, unchanged, run by `ebpf-run script FILE.bt` for 6 seconds beside some traffic. For',
+    'The scripts of the bpftrace package of each guest, unchanged, run by `ebpf-run script FILE.bt` for 4 seconds beside some traffic. For',
     'each event type: how many came; all of them fit the JSON Schema of `ebpf-run schema script FILE.bt`. `exact` is the account of the run.',
     'What could not run has the reason that ebpf-run gave; bpftrace itself refuses those as well.',
     '',

@@ -12,8 +12,7 @@ import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { summaryProbe } from '../schema/summary.ts'
 import { histogramSink } from '../sinks/histogram.ts'
-import { scriptSink } from '../sinks/script.ts'
-import { sinks } from '../sinks/index.ts'
+import { sinkOf } from '../sinks/index.ts'
 import type { SinkFactory } from '../sinks/sink.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import type { Io } from './io.ts'
@@ -175,11 +174,10 @@ function shownProbe(spec: ProbeSpec, { summary }: Plan): ProbeSpec {
   return summaryProbe(spec, groups, { histogram, repeats: intervalMs !== null })
 }
 
-function sinkFor({ output }: RunRequest, { probe, summary }: Plan): SinkFactory {
-  if (output === 'table' && probe.script !== undefined) return scriptSink
+function sinkFor({ output, probe }: RunRequest, { summary }: Plan): SinkFactory {
   return output === 'table' && summary !== null && summary.histogram !== null
     ? histogramSink
-    : sinks[output]
+    : sinkOf(output, probe.spec)
 }
 
 /** Starts the command, which waits until the run is attached. Throws BAD_VALUE, COMMAND_FAILED. */

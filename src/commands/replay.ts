@@ -8,7 +8,7 @@ import { eventPasses } from '../plan/filters.ts'
 import { numberOfFields } from '../plan/numbers.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import type { AnyEvent } from '../schema/define.ts'
-import { sinks } from '../sinks/index.ts'
+import { sinkOf } from '../sinks/index.ts'
 import { accountText } from '../sinks/status.ts'
 import type { Io } from './io.ts'
 import { optionsOf } from './options.ts'
@@ -50,7 +50,7 @@ export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io)
   const out: Output =
     request.out === null ? openStdout(io.env, events) : openFile(request.out, events)
   const resolver = request.resolve ? createResolver() : null
-  const sink = sinks[request.output](out, {
+  const sink = sinkOf(request.output, probe.spec)(out, {
     probe: recording.probe,
     fields: request.fields,
     header: !isSet(parsed, 'no-header'),

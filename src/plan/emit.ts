@@ -70,7 +70,7 @@ export function parseEmit(
       Object.assign(presets, ownedBy(key))
     } else if (line === 'task') Object.assign(presets, task)
     else if (line === 'always') always = true
-    else if (line.startsWith('around ')) around.push(line.slice('around '.length))
+    else if (/^around (?!=)/.test(line)) around.push(line.slice('around '.length))
     else {
       const [, name = '', value = ''] = /^([a-z_0-9]+)\s*=\s*([^]+)$/.exec(line) ?? []
       if (name === '') throw broken(where, `cannot read '${line}' in {{emit ${event}}}`)

@@ -64,7 +64,8 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   const body = dialect.needsBarriers ? withBarriers(rendered) : rendered
   if (!input.isScript) run.checkComplete()
   const footer = renderFooter({
-    body,
+    // The maps of a script carry the token, and are asked for.
+    body: input.isScript ? '' : body,
     sites: run.sites,
     hasFull: run.hasFull,
     followsCommand: commandPid !== null,

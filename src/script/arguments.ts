@@ -1,6 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
 import { isSolid, type Token } from './lexer.ts'
-import { isSign, type Section } from './sections.ts'
+import { closing, isSign, type Section } from './sections.ts'
 import { nextSolid } from './statements.ts'
 
 /**
@@ -12,8 +12,13 @@ export function withArguments(
   sections: readonly Section[],
   args: readonly string[],
 ): readonly Token[] {
+  // A predicate is an expression as a block's are.
+  const inner = sections.map(({ from, open, close }) => {
+    const slash = tokens.slice(from, open).findIndex((token) => isSign(token, '/'))
+    return { first: slash === -1 ? open : from + slash, close }
+  })
   const isInside = (at: number): boolean =>
-    sections.some(({ open, close }) => at > open && at < close)
+    inner.some(({ first, close }) => at > first && at < close)
   const made = [...tokens]
   for (const [at, token] of tokens.entries()) {
     if (token.kind === 'path' && !isInside(at)) {
@@ -71,7 +76,7 @@ function numberText(value: string | undefined, digits: string): string {
 }
 
 function attachText(value: string | undefined, digits: string): string {
-  if (value !== undefined && /^[\w./:*+-]{1,4096}$/.test(value) && !value.includes('/*'))
+  if (value !== undefined && /^[\w./:*+-]{1,4096}$/.test(value) && !/\/[/*]/.test(value))
     return value
   throw new EbpfRunError({
     code: 'BAD_VALUE',
@@ -95,8 +100,7 @@ function asLiterals(tokens: readonly Token[]): readonly Token[] {
       continue
     }
     made.push({ ...token, ...tokens[text], line: token.line } as Token)
-    at = text
-    while (at + 1 < tokens.length && !isSign(tokens[at], ')')) at += 1
+    at = closing(tokens, open)
   }
   return made
 }

@@ -27,8 +27,8 @@ export interface MadeScript {
   readonly untyped: readonly string[]
 }
 
-/** Record codes that there are for events. */
-const mostEvents = 32
+/** Event types with values: a definition has at most 32, and `text` and `map` are two of them. */
+const mostEvents = 30
 /** Bytes of a str() that does not say how many: bpftrace's own default. */
 const shownBytes = 64
 
@@ -46,6 +46,7 @@ export function defineScript(request: ScriptRequest): MadeScript {
     )
   const work = new Work(tokens, request)
   const template = work.template(sections)
+  work.addEvent()
   const { events } = work
   work.checkNames()
   const spec: ProbeSpec = {
@@ -57,7 +58,7 @@ export function defineScript(request: ScriptRequest): MadeScript {
     events,
     variants: [
       {
-        name: 'script',
+        name: 'bpftrace',
         backend: 'bpftrace',
         template: 'script.bt',
         needs: [{ bpftrace: '>=0.11.0' }],
@@ -69,7 +70,7 @@ export function defineScript(request: ScriptRequest): MadeScript {
       },
     ],
   }
-  return { probe: { spec, templates: { script: template } }, untyped: work.untyped }
+  return { probe: { spec, templates: { bpftrace: template } }, untyped: work.untyped }
 }
 
 const dangerous: ReadonlySet<string> = new Set(['system', 'signal', 'override'])
@@ -106,6 +107,14 @@ class Work {
   private readonly maps: string[] = []
   private readonly shapes: ReadonlyMap<string, MapShape>
   private readonly named = new Set<string>()
+  /** Of each field's name. */
+  private readonly kinds = new Map<string, FieldSpec['kind']>([
+    ['cpu', 'u32'],
+    ['text', 'enum'],
+    ['map', 'enum'],
+    ['entries', 'entries'],
+    ['output', 'output'],
+  ])
   private readonly tokens: readonly Token[]
   private readonly request: ScriptRequest
 
@@ -131,7 +140,10 @@ class Work {
     for (const section of sections) {
       parts.push(templateText(tokens.slice(at, section.from)))
       at = section.close + 1
-      const head = templateText(tokens.slice(section.from, section.open))
+      const whole = templateText(tokens.slice(section.from, section.open))
+      const head = whole.trimStart()
+      // A line of the preprocessor may stand in front: its end stays, whatever becomes of the section.
+      parts.push(whole.slice(0, whole.length - head.length))
       const body = bodies.get(section)
       if (body === undefined) parts.push(`${head}${templateText(tokens.slice(section.open, at))}`)
       else if (ends.includes(section))
@@ -148,7 +160,12 @@ class Work {
     if (last === undefined && dumps !== '') parts.push(`\n{{when special}}END {\n${dumps} }{{end}}`)
     if (endBody.trim() !== '')
       parts.push(`\n{{when special}}{{else}}{{when ending}}\n${endBody}\n{{end}}{{end}}`)
-    return parts.join('').replaceAll('{{exits}}', `{{when special}}{{else}}${endBody}{{end}}`)
+    return parts.join('').replaceAll('{{exits}}', () => `{{when special}}{{else}}${endBody}{{end}}`)
+  }
+
+  /** A definition has an event, also that of a script that says nothing. */
+  addEvent(): void {
+    if (Object.keys(this.events).length === 0) this.addText()
   }
 
   /** Names that were given and that no event took. Throws BAD_VALUE. */
@@ -209,6 +226,18 @@ class Work {
     return text === null ? [] : [{ from: line.from, to: line.to, text }]
   }
 
+  /** Throws BAD_VALUE. */
+  private requireKind(field: string, kind: FieldSpec['kind'], event: string): void {
+    const before = this.kinds.get(field)
+    if (before === undefined || before === kind) return
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: `--fields ${event}:…: '${field}' is ${before} in another event, and would be ${kind} here`,
+      found: field,
+      remedy: 'give it another name',
+    })
+  }
+
   private emits(line: Line, section: Section, isEnd: boolean): string | null {
     const { late, values } = line
     const hasBlocks = [...values.map(({ expression }) => expression), ...(late?.args ?? [])].some(
@@ -223,7 +252,11 @@ class Work {
       const before = line.text === '' ? '' : this.textEmit(line.text, isEnd)
       const map = solid.length === 1 && only?.kind === 'map' ? only.text : null
       const call = `print(${late.args.map(expressionText).join(', ')})`
-      return `${before ?? ''}${map === null ? this.outputEmit(line, section, call, 'print', isEnd) : this.mapEmit(map, call, isEnd)}`
+      const shows =
+        map === null
+          ? this.outputEmit(line, section, call, 'print', isEnd)
+          : this.mapEmit(map, call, isEnd)
+      return shows === null ? null : `${before ?? ''}${shows}`
     }
     const call = late === null ? null : `${late.call}(${late.args.map(expressionText).join(', ')})`
     return this.outputEmit(line, section, call, late?.call ?? null, isEnd)
@@ -238,7 +271,10 @@ class Work {
     isEnd: boolean,
   ): string | null {
     const name = this.free(line.values.length === 0 && late !== null ? late : eventName(section))
-    if (Object.keys(this.events).length >= mostEvents) return null
+    const count = Object.keys(this.events).filter(
+      (each) => each !== 'text' && each !== 'map',
+    ).length
+    if (count >= mostEvents) return null
     const used = new Set<string>(call === null ? [] : ['cpu'])
     const given = this.request.fields.get(name)
     if (given !== undefined) this.named.add(name)
@@ -249,12 +285,24 @@ class Work {
         expected: `at most ${line.values.length}`,
         found: String(given.length),
       })
+    if (given !== undefined && new Set(given).size < given.length)
+      throw new EbpfRunError({
+        code: 'BAD_VALUE',
+        message: `--fields ${name}:…: two values of one name`,
+        found: given.join(','),
+      })
     const fields = line.values.map((value, index) => {
-      const field = given?.[index] ?? fieldName(value.expression, used, index)
+      const spec = fieldOf(value)
+      const asked = given?.[index]
+      if (asked !== undefined) this.requireKind(asked, spec.kind, name)
+      // One name is of one kind in all events: columns and filters rest on that.
+      const others = [...this.kinds].flatMap(([each, kind]) => (kind === spec.kind ? [] : [each]))
+      const field = asked ?? fieldName(value.expression, new Set([...used, ...others]), index)
       used.add(field)
-      return { name: field, spec: fieldOf(value), code: codeOf(value) }
+      this.kinds.set(field, spec.kind)
+      return { name: field, spec, code: codeOf(value) }
     })
-    const lateName = call === null ? null : lateField(line, used)
+    const lateName = call === null ? null : this.lateField(line, used)
     const spec: Fields = {
       ...always,
       ...(call === null ? {} : { cpu: common.cpu }),
@@ -317,6 +365,11 @@ class Work {
 
   private textEmit(text: string, isEnd: boolean): string {
     const number = this.numberOf(this.texts, text)
+    this.addText()
+    return emit('text', ['ktime_ns = nsecs', `text = ${number}`, ...(isEnd ? ['always'] : [])])
+  }
+
+  private addText(): void {
     this.events['text'] = {
       doc: 'a text without values',
       fields: {
@@ -325,7 +378,6 @@ class Work {
       },
       table: ['time', 'text'],
     }
-    return emit('text', ['ktime_ns = nsecs', `text = ${number}`, ...(isEnd ? ['always'] : [])])
   }
 
   /** What bpftrace prints by itself at the end: every map but those that the script's END clears. */
@@ -350,6 +402,21 @@ class Work {
       .sort()
       .map((name) => `${this.mapEmit(name, `print(${mapText(name)})`, true)}\n`)
       .join('')
+  }
+
+  /** join(args->argv) is argv; of all else it is the output. */
+  private lateField({ late }: Line, used: ReadonlySet<string>): string {
+    const [first] = late?.args ?? []
+    const others = [...this.kinds].flatMap(([each, kind]) => (kind === 'output' ? [] : [each]))
+    const taken = new Set([...used, ...others])
+    const name =
+      late?.call === 'join' && first !== undefined
+        ? fieldName(first, taken, 0)
+        : used.has('output')
+          ? 'output_2'
+          : 'output'
+    this.kinds.set(name, 'output')
+    return name
   }
 
   private numberOf(list: string[], text: string): number {
@@ -392,18 +459,7 @@ function eventName({ name }: Section): string {
   const isTimed = /^(?:interval|profile|i|p)$/.test(type)
   const last = isTimed || rest.length === 0 ? type : (rest.at(-1) ?? type)
   const word = cleaned(/[a-z]/i.test(last) ? last : type)
-  return /^value_/.test(word) || word === '' ? 'event' : word
-}
-
-function lateField({ late }: Line, used: ReadonlySet<string>): string {
-  const [first] = late?.args ?? []
-  const base =
-    late?.call === 'join' && first !== undefined
-      ? fieldName(first, used, 0)
-      : late?.call === 'print'
-        ? 'text'
-        : 'output'
-  return used.has(base) ? `${base}_2` : base
+  return /^(?:value_.*|event|escaped|cut)$/.test(word) ? 'probed' : word
 }
 
 function docOf({ line, text }: Line): string {

@@ -51,10 +51,8 @@ export function tokenize(source: string): readonly Token[] {
   let line = 1
   let depth = 0
   while (at < source.length) {
-    const isLineStart = /(?:^|\n)[ \t]*$/.test(
-      source.slice(source.lastIndexOf('\n', at - 1) + 1, at),
-    )
-    const rest = isLineStart && source[at] === '#' ? take(preprocessor, source, at) : null
+    const rest =
+      source[at] === '#' && isLineStart(source, at) ? take(preprocessor, source, at) : null
     const asPath = depth === 0 && source[at] === ':' ? take(path, source, at) : null
     const [kind, text] =
       rest !== null
@@ -74,6 +72,10 @@ export function tokenize(source: string): readonly Token[] {
     at += text.length
   }
   return tokens
+}
+
+function isLineStart(source: string, at: number): boolean {
+  return /^[ \t]*$/.test(source.slice(source.lastIndexOf('\n', at - 1) + 1, at))
 }
 
 function plain(source: string, at: number): readonly [TokenKind, string] {

@@ -35,9 +35,10 @@ export function mapText(name: string): string {
 function plainText(token: Token, before: Token | undefined, after: Token | undefined): string {
   const { kind, text } = token
   if (kind === 'comment') return text.replace(/[^\n]+/g, ' ')
-  if (kind === 'string') return text.replaceAll('{', '\\x7b').replaceAll('}', '\\x7d')
+  if (kind === 'string')
+    return text.replaceAll('{', '\\x7b').replaceAll('}', '\\x7d').replaceAll('\n', '\\n')
   if (kind === 'preprocessor')
-    return text.startsWith('#!') ? '' : text.replaceAll('{{', '{ {').replaceAll('}}', '} }')
+    return text.startsWith('#!') ? '' : text.replace(/\{(?=\{)/g, '{ ').replace(/\}(?=\})/g, '} ')
   const opens = text === '{' && after?.text === '{'
   const closes = text === '}' && before?.kind !== 'space' && before?.text === '}'
   return `${closes ? ' ' : ''}${text}${opens ? ' ' : ''}`

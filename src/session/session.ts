@@ -221,13 +221,14 @@ export function startSession(options: SessionOptions): Session {
       : 'others'
     const missed = await countMisses(child.pid, hooks, facts.kernel.release)
     for (const type of Object.keys(plan.probe.events)) tally.missed(type, missed)
-    const marks = counters.marks
+    const hasEndedItself = exit !== null && endedItself(exit)
+    const marks = hasEndedItself ? 0 : counters.marks
     await stopChild(ending, options.silenceMs ?? defaultSilenceMs)
     const { code } = await child.exited
     await stdoutEnded.promise
     // Without a gate the last dump is what bpftrace prints at its end.
     if (!plan.canGate && endKtime !== null) dump(endKtime)
-    isFinal = code === 0 && counters.marks > marks && !isForced
+    isFinal = (code === 0 || hasEndedItself) && counters.marks > marks && !isForced
   }
 
   /** bpftrace prints all maps, our counts among them, when a script ends itself with whatever code. */

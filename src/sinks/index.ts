@@ -1,6 +1,8 @@
 import { csvSink } from './csv.ts'
 import { jsonSink } from './json.ts'
+import type { ProbeSpec } from '../schema/define.ts'
 import { ndjsonSink } from './ndjson.ts'
+import { scriptSink } from './script.ts'
 import type { SinkFactory } from './sink.ts'
 import { tableSink } from './table.ts'
 
@@ -13,3 +15,8 @@ export const sinks = {
 } as const satisfies Record<string, SinkFactory>
 
 export type SinkName = keyof typeof sinks
+
+/** The sink for a probe's events: those of a script have no columns in common. */
+export function sinkOf(name: SinkName, { script }: ProbeSpec): SinkFactory {
+  return name === 'table' && script !== undefined ? scriptSink : sinks[name]
+}

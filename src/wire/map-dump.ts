@@ -28,7 +28,11 @@ function withoutEnd(lines: readonly string[]): readonly string[] {
 }
 
 function readEntry(lines: readonly string[], shape: MapShape): MapEntry | null {
-  const last = lines.findLastIndex((line) => readBucket(line) === null)
+  // What looks like a bucket in a text is a part of it.
+  const last =
+    shape.value === 'text'
+      ? lines.length - 1
+      : lines.findLastIndex((line) => readBucket(line) === null)
   const buckets = lines.slice(last + 1).flatMap((line) => readBucket(line) ?? [])
   const head = lines.slice(0, last + 1).join('\n')
   if (buckets.length > 0) {

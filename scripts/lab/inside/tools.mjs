@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 
 const folder = '/usr/sbin'
-const seconds = 6
+const seconds = 4
 const timeoutMs = 240_000
 
 const request = JSON.parse(readFileSync(process.argv[2], 'utf8'))
