@@ -17,12 +17,16 @@ import { EbpfRunError } from '../errors.ts'
  *   items                     how many items of a list fit
  *   param NAME                a number of the probe's own
  *   named EVENT.FIELD NAME    the number that this kernel has for a name of an enum; 4294967295 for one that it does not have
+ *   map NAME                  a map of a script's, with the run's token in its name
+ *   counted                   sees to it that the counts are printed when the program ends itself
  *   kept MAP[KEY]             counts that the map was full when MAP[KEY] was set
  *   learn KEY PORT            keeps the current task as the owner of the socket at an address, with this remote port
  *   forget KEY                drops the owner
  *   owner VARIABLE KEY PORT   KEY if its owner is known and the socket still has the same ends, PORT being its remote one; else 0
  *   part EVENT.LIST KEY INDEX TEXT
- *   emit EVENT + lines of `task`, `owner VARIABLE`, `owner nobody` or `field = expression`
+ *   emit EVENT + lines of `task`, `owner VARIABLE`, `owner nobody`, `field = expression`, `around STATEMENT` (its output belongs to
+ *                             the event) or `always` (also behind the gate)
+ * `when ending` holds what is done once when the gate closes.
  *
  * An address in an emit is `in6 PATH EXPR` (16 bytes in a kernel struct), `in4 EXPR` (32 bits, network order) or `raw EXPR`.
  */

@@ -197,7 +197,8 @@ class Work {
       at = to + 1
     }
     parts.push(this.rest(at, section.close))
-    return parts.join('')
+    const text = parts.join('')
+    return text.startsWith('{') ? ` ${text}` : text
   }
 
   /** What stays as it is; a printf in it cannot be typed. */

@@ -42,6 +42,8 @@ const patterns: readonly (readonly [TokenKind, RegExp])[] = [
 
 /** Outside blocks a colon may begin the path of an attach point, in which two slashes are no comment. */
 const path = /:[-\w./*#+~$@[\]]*\/[-\w./*#+~$@[\]]*/y
+/** `f@GLIBC_2.2` in an attach point is no map. */
+const symbolVersion = /@@?[A-Za-z0-9_.]+/y
 const preprocessor = /#(?:\\\n|[^\n])*/y
 
 /** Cuts a script into its pieces. Throws BAD_SCRIPT for a string or a comment without an end. */
@@ -54,12 +56,16 @@ export function tokenize(source: string): readonly Token[] {
     const rest =
       source[at] === '#' && isLineStart(source, at) ? take(preprocessor, source, at) : null
     const asPath = depth === 0 && source[at] === ':' ? take(path, source, at) : null
+    const version =
+      depth === 0 && /\w/.test(source[at - 1] ?? '') ? take(symbolVersion, source, at) : null
     const [kind, text] =
       rest !== null
         ? (['preprocessor', rest] as const)
         : asPath !== null
           ? (['path', asPath] as const)
-          : plain(source, at)
+          : version !== null
+            ? (['word', version] as const)
+            : plain(source, at)
     if (
       (kind === 'sign' && text === '"') ||
       source.startsWith('/*', at) !== (kind === 'comment' && text.startsWith('/*'))

@@ -86,7 +86,10 @@ function piecesOf(output: Output): readonly Piece[] | null {
   if (output.call === 'time') return timePieces(output)
   if (output.call !== 'printf') return []
   const [first, ...values] = output.args
-  const format = first?.length === 1 && first[0]?.kind === 'string' ? stringValue(first[0]) : null
+  // An argument is no format: what it says is data.
+  const isFormat =
+    first?.length === 1 && first[0]?.kind === 'string' && first[0].origin === undefined
+  const format = isFormat && first[0] !== undefined ? stringValue(first[0]) : null
   const pieces = format === null ? null : parseFormat(format)
   if (pieces === null || pieces.filter(({ is }) => is === 'value').length !== values.length)
     return null

@@ -79,7 +79,7 @@ const valueOf = (before: KeyPart | undefined, now: KeyPart): KeyPart =>
 function setTo(tokens: readonly Token[], at: number): KeyPart | null {
   const sign = tokens[at]
   if (sign?.kind !== 'sign') return null
-  if (/^(?:\+\+|--|[-+*\/%&|^]=|<<=|>>=)$/.test(sign.text)) return 'number'
+  if (/^(?:\+\+|--|[-+*/%&|^]=|<<=|>>=)$/.test(sign.text)) return 'number'
   if (sign.text !== '=') return null
   const rest = tokens.slice(at + 1)
   const end = rest.findIndex((token) => isSign(token, ';') || isSign(token, '}'))

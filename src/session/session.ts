@@ -6,6 +6,7 @@ import type { AnyEvent } from '../schema/define.ts'
 import type { Account } from '../wire/account.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
+import { withOwnNames } from '../wire/map-names.ts'
 import { type Owner, withOwner } from '../wire/owner.ts'
 import { createAccount } from '../wire/tally.ts'
 import { type Exit, startChild } from './child.ts'
@@ -214,8 +215,7 @@ export function startSession(options: SessionOptions): Session {
     else endKtime = wallNs() - clock.offsetNs
     await drain(ending, until)
     // Nobody has told it to end yet.
-    if (exit !== null && !isForced && !endedItself(exit))
-      failure = explainExit(child.lastLines(), exit, true, backend.name)
+    if (exit !== null && !isForced && !endedItself(exit)) failure = explain(exit, true)
     const hooks = plan.variant.needs.some((need) => 'function' in need && need.by === 'fentry')
       ? 'trampolines'
       : 'others'
@@ -229,6 +229,11 @@ export function startSession(options: SessionOptions): Session {
     // Without a gate the last dump is what bpftrace prints at its end.
     if (!plan.canGate && endKtime !== null) dump(endKtime)
     isFinal = (code === 0 || hasEndedItself) && counters.marks > marks && !isForced
+  }
+
+  const explain = (how: Exit, wasAttached: boolean): Error => {
+    const lines = child.lastLines().map((line) => (isScript ? withOwnNames(line, token) : line))
+    return explainExit(lines, how, wasAttached, backend.name, isScript)
   }
 
   /** bpftrace prints all maps, our counts among them, when a script ends itself with whatever code. */
@@ -338,7 +343,7 @@ export function startSession(options: SessionOptions): Session {
         end = 'exit'
         endedAt = process.hrtime.bigint()
         isFinal = true
-      } else failure = explainExit(child.lastLines(), how, state === 'attached', backend.name)
+      } else failure = explain(how, state === 'attached')
     }
     // While stopping, `finish` still waits for the exit; give it its turn.
     setImmediate(close)

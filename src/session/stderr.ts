@@ -112,6 +112,7 @@ export function explainExit(
   exit: { readonly code: number | null; readonly signal: string | null },
   attached: boolean,
   backend: BackendName = 'bpftrace',
+  isScript = false,
 ): EbpfRunError {
   const own = lines.filter((line) => !isHarmless(line))
   const text = own.join('\n')
@@ -126,10 +127,16 @@ export function explainExit(
         ? `${backend} died while running (${how})`
         : `${backend} ended before it was attached (${how})`),
     found: how,
-    remedy: known?.remedy ?? `run again with -v to see all that ${backend} says; ebpf-run doctor`,
+    remedy:
+      (isScript && known?.code !== 'NO_PERMISSION' ? remedyOfScript : known?.remedy) ??
+      `run again with -v to see all that ${backend} says; ebpf-run doctor`,
     ...(text === '' ? {} : { detail: telling(own).join('\n') }),
   })
 }
+
+/** What bpftrace refuses of somebody's script is seldom ours. */
+const remedyOfScript =
+  'bpftrace FILE.bt says whether the script itself works here; ebpf-run print script FILE.bt shows the program'
 
 /** An ERROR that comes in runs that succeed as well (0.17.0 and older, in containers). */
 function isHarmless(line: string): boolean {

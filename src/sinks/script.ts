@@ -82,7 +82,9 @@ function drawMap(
 ): readonly string[] {
   if (entries === null) return [`${heading}: could not be read`]
   const plain = entries.filter(({ buckets }) => buckets === undefined)
-  const keyWidth = Math.min(60, Math.max(0, ...plain.map((entry) => displayWidth(keyText(entry)))))
+  // A map can hold more entries than a call takes arguments.
+  const longest = plain.reduce((most, entry) => Math.max(most, displayWidth(keyText(entry))), 0)
+  const keyWidth = Math.min(60, longest)
   return entries.flatMap((entry) => {
     const { key, buckets, count, average, total, value } = entry
     const named = `${heading}${key === null ? '' : `[${keyText(entry)}]`}`
@@ -94,9 +96,13 @@ function drawMap(
     return [
       key === null
         ? `${heading} ${shown}`
-        : `${heading} ${keyText(entry).padEnd(keyWidth)}  ${shown}`,
+        : `${heading} ${padded(keyText(entry), keyWidth)}  ${shown}`,
     ]
   })
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - displayWidth(text)))
 }
 
 function keyText({ key }: MapEntry): string {

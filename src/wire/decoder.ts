@@ -122,6 +122,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
     record,
     fault,
     fast: (at) => fast.run({ bytes: input.bytes, words: input.words, text }, at, mode),
+    ...(regions === null ? {} : { blank: () => void regions.line('') }),
     other(line) {
       batch.flush()
       if (regions?.line(line) !== true) handlers.other(line)

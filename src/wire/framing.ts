@@ -6,6 +6,8 @@ export interface FrameHandlers {
   record(code: string, closed: string, texts: readonly string[]): void
   fault(code: string | null, reason: FaultReason): void
   other(line: string): void
+  /** An empty line outside records; without this they are dropped. */
+  blank?(): void
   /** Records begin at `at`. The fast way takes as many as it can; where the first one begins that it leaves. */
   fast(at: number): number
 }
@@ -25,7 +27,7 @@ const nameReach = 256
 
 /**
  * Splits a stream into records and other lines (layout.ts has the grammar). Blank lines outside records are
- * dropped. After damage it goes on at the next token that begins a record, ends the damaged one, or stands in a
+ * dropped unless they are asked for. After damage it goes on at the next token that begins a record, ends the damaged one, or stands in a
  * map's name; in the closed part, which cannot hold a line end, at the next line.
  */
 export function createFramer(
@@ -55,6 +57,7 @@ export function createFramer(
     for (;;) {
       const lineEnd = text.indexOf('\n', at)
       if (lineEnd === -1 || lineEnd >= to) return at
+      if (lineEnd === at && !isLineCut) handlers.blank?.()
       showLine(at, lineEnd)
       at = lineEnd + 1
     }

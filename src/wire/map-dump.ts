@@ -83,7 +83,8 @@ function figuresOf(
     const [, count = '', average = '', total = ''] = stats
     return { count: numberOf(count), average: numberOf(average), total: numberOf(total) }
   }
-  return { value: kind !== 'text' && isNumber(plain) ? numberOf(plain) : valueOf(text) }
+  if (kind === 'text') return { value: plain }
+  return { value: isNumber(plain) ? numberOf(plain) : valueOf(text) }
 }
 
 function valueOf(text: string): string | readonly string[] {
