@@ -55,7 +55,8 @@ export default defineProbe({
         renumbers: { tracepoint: 'sched:sched_process_exec', fields: ['old_pid'] },
       },
       cannotTell: {},
-      misses: 'calls that began before the run, and those that seccomp refused',
+      misses:
+        'calls that began before the run, those that seccomp refused, and from Linux 7.0 on those that begin or end while the program was preempted on that CPU (`missed` has them)',
       cost: 'two raw tracepoint programs a system call of the whole machine',
     },
     {

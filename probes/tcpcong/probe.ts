@@ -71,7 +71,8 @@ export default defineProbe({
       ],
       options: { ...options, raw: true },
       cannotTell: {},
-      misses: 'nothing that the kernel reports: raw tracepoints run beside other tracing programs',
+      misses:
+        'nothing beside other tracing programs; from Linux 7.0 on what happens while the program itself was preempted on that CPU (`missed` has it)',
       cost: 'a raw tracepoint program a change of congestion state and a TCP state change',
     },
     {

@@ -217,7 +217,8 @@ function rawWay(name: string, signature: Signature, category: string | null): Wa
     attach: `rawtracepoint:${name}`,
     keep: [],
     forget: [],
-    misses: 'nothing',
+    misses:
+      'nothing; from Linux 7.0 on what happens while the program itself was preempted on that CPU',
     cost: 'a raw tracepoint program an event',
   }
 }
