@@ -189,6 +189,11 @@ export const impossible = [
     says: 'a record of bpftrace 0.11 has no room for all fields: tcplife-narrow',
   },
   {
+    guest: 'sid',
+    name: 'tcpsynbl-fentry',
+    says: 'has 7 arguments, and bpftrace hooks none with more than 6',
+  },
+  {
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
     says: 'the tracepoint tells the last thread from 6.17 on',

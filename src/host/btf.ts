@@ -6,6 +6,8 @@ import type { BtfMember } from './facts.ts'
 export interface BtfFindings {
   readonly members: Readonly<Record<string, BtfMember | null>>
   readonly functions: Readonly<Record<string, boolean>>
+  /** How many arguments each function has that was found. */
+  readonly argumentCounts?: Readonly<Record<string, number>>
 }
 
 /**
@@ -28,15 +30,22 @@ export function findInBtf(
   const { STRUCT, UNION, TYPEDEF, FUNC } = btfKinds
   const index = indexTypes(sections, [STRUCT, UNION, TYPEDEF, FUNC], [...offsets.values()])
   const idsOf = (name: string) => index.found.get(offsets.get(name) ?? -1) ?? []
+  const functionOf = (name: string) =>
+    idsOf(name)
+      .map((id) => recordOf(index, id))
+      .find(({ kind }) => kind === FUNC)
   return {
     members: Object.fromEntries(
       wanted.members.map((path) => [path, findPath(index, idsOf(rootOf(path)), path)]),
     ),
     functions: Object.fromEntries(
-      wanted.functions.map((name) => [
-        name,
-        idsOf(name).some((id) => recordOf(index, id).kind === FUNC),
-      ]),
+      wanted.functions.map((name) => [name, functionOf(name) !== undefined]),
+    ),
+    argumentCounts: Object.fromEntries(
+      wanted.functions.flatMap((name) => {
+        const found = functionOf(name)
+        return found === undefined ? [] : [[name, recordOf(index, found.sizeOrType).vlen] as const]
+      }),
     ),
   }
 }

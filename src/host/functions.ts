@@ -84,16 +84,25 @@ export interface FunctionSources {
   readonly blacklist: Reading
 }
 
-/** For each name, whether BTF describes such a function; empty without BTF. */
+/** Arguments in registers on x86-64: bpftrace lists no function with more for fentry (0.27.1: "No matches for fentry"). */
+const mostArguments = 6
+
+/** For each name, whether BTF describes such a function, and few enough arguments; empty without BTF. */
 export function judgeBtfFunctions(
   names: readonly string[],
   types: BtfFindings | null,
 ): Record<string, Fact> {
   if (types === null) return {}
-  const judge = (name: string) =>
-    types.functions[name] === true
+  const judge = (name: string) => {
+    const count = types.argumentCounts?.[name] ?? 0
+    if (count > mostArguments)
+      return no(
+        `${name} has ${count} arguments, and bpftrace hooks none with more than ${mostArguments}`,
+      )
+    return types.functions[name] === true
       ? yes(`BTF has the function ${name}`)
       : no(`BTF has no function ${name}`)
+  }
   return Object.fromEntries(names.map((name) => [name, judge(name)]))
 }
 

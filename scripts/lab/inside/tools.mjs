@@ -38,7 +38,7 @@ async function tryTool(name) {
   const schema = await output([request.cli, 'schema', 'script', file])
   if (schema.status !== 0) return { name, error: reasonOf(schema.stderr) }
   const validate = new Ajv({ strict: false }).compile(JSON.parse(schema.stdout))
-  const words = ['-o', 'ndjson', '--duration', `${seconds}s`, '--attach-timeout', '200s']
+  const words = ['-o', 'ndjson', '--duration', `${seconds}s`, '--count', '5000', '--attach-timeout', '200s']
   const run = await output([request.cli, 'script', file, ...words, '--summary-json', summaryFile])
   const summary = existsSync(summaryFile) ? readFileSync(summaryFile, 'utf8') : ''
   if (run.status !== 0 || summary === '') return { name, error: reasonOf(run.stderr) }
