@@ -52,7 +52,8 @@ export async function helpText(env: Env): Promise<string> {
   const probes = (await listText(env)).replace(/^(?=.)/gm, '  ').trimEnd()
   return `ebpf-run PROBE [filters] [--duration 60] [--count N] [-o table|ndjson|json|csv] [--out FILE]
 ebpf-run list | describe PROBE | plan PROBE | print PROBE | schema PROBE | types PROBE
-ebpf-run trace ATTACH-POINT | new NAME --from ATTACH-POINT | replay FILE | doctor | completion
+ebpf-run trace ATTACH-POINT | funccount PATTERN | new NAME --from ATTACH-POINT
+ebpf-run script FILE.bt | pipe | replay FILE | doctor | completion
 
 Probes:
 ${probes}
