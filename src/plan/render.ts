@@ -60,7 +60,9 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   const { dialect, canGate } = input
   const { token, gatePid, commandPid } = secrets
   const run = new Rendering(input, secrets)
-  const rendered = tidy(run.render(input.nodes))
+  const plain = run.render(input.nodes)
+  // bpftrace's errors name lines: those of a script stay where they are.
+  const rendered = input.isScript ? plain.trimEnd() : tidy(plain)
   const body = dialect.needsBarriers ? withBarriers(rendered) : rendered
   if (!input.isScript) run.checkComplete()
   const footer = renderFooter({

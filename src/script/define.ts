@@ -193,12 +193,18 @@ class Work {
     const parts: string[] = []
     let at = section.open + 1
     for (const { from, to, text } of replacements) {
-      parts.push(this.rest(at, from), text)
+      parts.push(this.rest(at, from), text, this.lineEnds(from, to))
       at = to + 1
     }
     parts.push(this.rest(at, section.close))
     const text = parts.join('')
     return text.startsWith('{') ? ` ${text}` : text
+  }
+
+  /** As many line ends as there were, so that bpftrace's errors name the script's own lines. */
+  private lineEnds(from: number, to: number): string {
+    const text = this.tokens.slice(from, to + 1).map((token) => token.text)
+    return '\n'.repeat(text.join('').split('\n').length - 1)
   }
 
   /** What stays as it is; a printf in it cannot be typed. */

@@ -122,6 +122,17 @@ describe('script, live', () => {
     expect(linesOf(replayed.stdout)).toHaveLength(3)
   })
 
+  test('an error names the line of the script', async () => {
+    const path = scriptOf(
+      'wrong.bt',
+      '#!/usr/bin/env bpftrace\n/* a\n * b */\n\n\nBEGIN\n{\n  printf("a %d\\n",\n    1);\n  printf("b ");\n  printf("c\\n");\n  $x = nope;\n}\n',
+    )
+    const { code, stderr } = await runCli(['script', path])
+    expect(code).toBe(70)
+    expect(stderr).toMatch(/:12:8-12: ERROR: Unknown identifier: 'nope'/)
+    expect(stderr).toContain('try: bpftrace FILE.bt')
+  })
+
   test('what cannot be typed is said', async () => {
     const path = scriptOf(
       'untyped.bt',
