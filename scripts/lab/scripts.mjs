@@ -1,9 +1,12 @@
 // docs/scripts.md: the scripts that bpftrace's own package brings, each run by `ebpf-run script` in each guest.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import Ajv from 'ajv/dist/2020.js'
+import { $ } from 'zx'
 import { bootGuest } from './boot.mjs'
 import { guests } from './guests.mjs'
 import { ensureImages } from './image.mjs'
+import { guestPaths } from './paths.mjs'
 import { prepare, twoByTwo, withPacked } from './run.mjs'
 
 const docs = new URL('../../docs/', import.meta.url)
@@ -65,7 +68,19 @@ async function tryIn({ guest, ok, reason, kernel, versions }, work, cells) {
   const rows = (existsSync(results) ? readdirSync(results) : [])
     .filter((name) => name.endsWith('.tool.json'))
     .map((name) => JSON.parse(readFileSync(join(results, name), 'utf8')))
+  for (const row of rows)
+    if (row.error === undefined) row.invalid = await invalidOf(guest, row, results)
   return { guest, kernel, versions, rows }
+}
+
+/** How many events do not fit the schema that ebpf-run makes of the script: it depends on the script alone. */
+async function invalidOf(guest, { name }, results) {
+  const file = join(guestPaths(guests.find((each) => each.name === guest)).rootfs, 'usr/sbin', name)
+  const cli = new URL('../../dist/src/cli.js', import.meta.url).pathname
+  const { stdout } = await $({ quiet: true })`node ${cli} schema script ${file}`
+  const validate = new Ajv({ strict: false }).compile(JSON.parse(stdout))
+  const lines = readFileSync(join(results, `${name}.ndjson`), 'utf8').split('\n')
+  return lines.filter((line) => line !== '' && !validate(JSON.parse(line))).length
 }
 
 /** Puts the results in place of those that were there before. */
