@@ -178,8 +178,7 @@ async function traceTarget(
       epilogue: fieldsText(shown.spec),
       async run(parsed, io) {
         const probe = probeWhere(only(parsed, 'where', options))
-        if (spec.name === 'trace') return (await import('./run.ts')).runProbe(probe, parsed, io)
-        return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+        return runOrTell('trace', spec, probe, parsed, io)
       },
     },
   }
@@ -206,8 +205,7 @@ async function callsTarget(
           io.stderr(
             `not counted: ${leftOut.slice(0, 5).join('; ')}${leftOut.length > 5 ? `; and ${leftOut.length - 5} more` : ''}\n`,
           )
-        if (spec.name === 'funccount') return (await import('./run.ts')).runProbe(probe, parsed, io)
-        return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+        return runOrTell('funccount', spec, probe, parsed, io)
       },
     },
   }
@@ -232,8 +230,7 @@ async function pipeTarget(
       async run(parsed, io) {
         // Of several the first was taken, before anything was read; here that is refused.
         only(parsed, 'pattern', options)
-        if (spec.name === 'pipe') return (await import('./run.ts')).runProbe(probe, parsed, io)
-        return infoCommand(spec.name, await import('./info.ts'))(probe, parsed, io)
+        return runOrTell('pipe', spec, probe, parsed, io)
       },
     },
   }
@@ -261,8 +258,7 @@ async function scriptTarget(
         // A script says itself what it looks at.
         const flags = { ...parsed.flags, ...(parsed.command === null ? {} : { all: true }) }
         const asked = { ...parsed, flags }
-        if (spec.name === 'script') return (await import('./run.ts')).runProbe(probe, asked, io)
-        return infoCommand(spec.name, await import('./info.ts'))(probe, asked, io)
+        return runOrTell('script', spec, probe, asked, io)
       },
     },
   }
@@ -315,6 +311,16 @@ async function attachPointTarget(spec: CommandSpec, word: string): Promise<Targe
         io,
       ),
   }
+}
+
+/** Runs what its own command names; the others tell of it. */
+async function runOrTell(
+  own: string,
+  { name }: CommandSpec,
+  ...[probe, parsed, io]: Parameters<typeof import('./run.ts').runProbe>
+): Promise<number> {
+  if (name === own) return (await import('./run.ts')).runProbe(probe, parsed, io)
+  return infoCommand(name, await import('./info.ts'))(probe, parsed, io)
 }
 
 function infoCommand(name: string, info: typeof import('./info.ts')) {

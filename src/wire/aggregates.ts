@@ -1,3 +1,4 @@
+import { bucketUnits as factors } from './bucket-units.ts'
 import { type GroupLayout, mapNames } from './groups.ts'
 
 /** A bucket of a log2 histogram: values from `ge` on, below `lt`. Both are powers of two (or 0), so exact as numbers. */
@@ -22,16 +23,6 @@ export interface Aggregates {
   line(text: string): boolean
   /** What the dump that just ended says: record code to its groups by key. The next line begins a new dump. */
   take(): ReadonlyMap<string, ReadonlyMap<string, Aggregate>>
-}
-
-const factors: Readonly<Record<string, number>> = {
-  '': 1,
-  K: 2 ** 10,
-  M: 2 ** 20,
-  G: 2 ** 30,
-  T: 2 ** 40,
-  P: 2 ** 50,
-  E: 2 ** 60,
 }
 
 /** `[2K, 4K)   7 |@@@ |`; the first buckets are `[0]` and `[1]`, negative numbers `(..., 0)`. */

@@ -1,3 +1,4 @@
+import { bucketUnits as factors } from './bucket-units.ts'
 import type { KeyPart, MapShape } from '../schema/define.ts'
 import type { MapEntry, MapNumber } from '../schema/kinds.ts'
 
@@ -135,16 +136,6 @@ function partOf(text: string, kind: KeyPart): MapNumber | readonly string[] {
 function numberOf(digits: string): MapNumber {
   const number = Number(digits)
   return Number.isSafeInteger(number) ? number : digits
-}
-
-const factors: Readonly<Record<string, number>> = {
-  '': 1,
-  K: 2 ** 10,
-  M: 2 ** 20,
-  G: 2 ** 30,
-  T: 2 ** 40,
-  P: 2 ** 50,
-  E: 2 ** 60,
 }
 
 /** `[2K, 4K)   7 |@@@ |`; `[0]`; `(..., 0)`; `[100, ...)`. */
