@@ -85,6 +85,7 @@ const layers = {
   'src/commands/': {
     values: [errors, 'src/schema/', 'src/catalog/', 'src/host/', 'src/wire/', 'src/plan/'].concat([
       'src/attach/',
+      'src/script/',
       'src/printk/',
       'src/sinks/',
       'src/backends/',
