@@ -17,6 +17,7 @@ $.verbose = false
 
 rmSync('dist', { recursive: true, force: true })
 await $`node scripts/codegen.mjs`
+await $`node scripts/known-formats.mjs`
 await $`node_modules/.bin/tsc -p tsconfig.build.json`
 
 /** Every file below a folder that ends so. */

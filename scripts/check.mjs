@@ -7,6 +7,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 // codegen is checked before the build, which writes what codegen makes; the pages need what is built.
 const steps = {
   codegen: ['node', 'scripts/codegen.mjs', '--check'],
+  formats: ['node', 'scripts/known-formats.mjs', '--check'],
   types: ['node_modules/.bin/tsc', '--noEmit', '-p', 'tsconfig.json'],
   build: ['node', 'scripts/build.mjs'],
   pages: ['node', 'scripts/pages.mjs', '--check'],

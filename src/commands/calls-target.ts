@@ -2,7 +2,7 @@ import { type Counted, defineCalls } from '../attach/calls.ts'
 import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
 import { EbpfRunError } from '../errors.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
-import { readHost } from '../host/read.ts'
+import { parseBlacklist, readBlacklist } from '../host/blacklist.ts'
 import { symbolAddresses } from '../host/symbol-addresses.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import { noMatch } from './attach-point-list.ts'
@@ -58,7 +58,8 @@ function countable(lines: readonly string[]): {
     line.startsWith('kprobe:') ? [nameOf(line).replace(/^\w+:/, '')] : [],
   )
   const addresses = symbolAddresses(new Set(names))
-  const refused = blacklist()
+  const blacklist = readBlacklist()
+  const refused = parseBlacklist('text' in blacklist ? blacklist.text : '')
   const reasonOf = (name: string): string | null =>
     name.includes('.')
       ? 'a part of a function, made by the compiler'
@@ -87,12 +88,4 @@ function countable(lines: readonly string[]): {
       return reason === null ? [] : [`${name}: ${reason}`]
     }),
   }
-}
-
-/** Functions that no kprobe is let into (kernel/kprobes.c); where debugfs is not mounted, none are known. */
-function blacklist(): ReadonlySet<string> {
-  const file = readHost('/sys/kernel/debug/kprobes/blacklist')
-  return new Set(
-    'text' in file ? file.text.split('\n').flatMap((line) => line.split('\t')[1] ?? []) : [],
-  )
 }

@@ -1,23 +1,29 @@
+import { release } from 'node:os'
+
 import { type AttachPoint, attachPointText, parseAttachPoint } from '../attach/point.ts'
 import { nearNames } from '../attach/suggest.ts'
 import { editDistance } from '../catalog/nearest.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
+import { readBlacklist } from '../host/blacklist.ts'
 import {
   type Btf,
-  openBtf,
   rawTracepointOf,
   type Signature,
   signatureOf,
   structOf,
   type StructText,
 } from '../host/btf-types.ts'
-import type { Fact, HostFacts, TracepointField } from '../host/facts.ts'
-import { gatherFacts } from '../host/gather.ts'
+import type { Fact, HookFacts, TracepointField } from '../host/facts.ts'
+import { gatherHookFacts } from '../host/gather-hooks.ts'
+import { type Hookable, judgeHookable, obstacleOf } from '../host/hookable.ts'
+import { type OtherKernel, otherKernels, otherKernelsText, typeOf } from '../host/other-kernels.ts'
 import { readBytes } from '../host/read.ts'
-import { checkNeed } from '../plan/needs.ts'
+import { checkHookNeed, type HookNeed } from '../plan/hook-needs.ts'
 import { dialectOfHost } from '../plan/requirements.ts'
 import type { Io } from './io.ts'
+
+type FunctionPoint = Extract<AttachPoint, { readonly module: string | null }>
 
 /** What is known of one attach point of this kernel. */
 interface Description {
@@ -26,6 +32,10 @@ interface Description {
   readonly signature: Signature | null
   /** Fields of a tracepoint, null where it is none. */
   readonly fields: readonly TracepointField[] | null
+  /** How the fields differ in other kernels, null where nothing is known of them, and for what has no fields. */
+  readonly other_kernels: readonly OtherKernel[] | null
+  /** Whether a function can be hooked and what was looked at, null for what is none. */
+  readonly hooks: Hookable | null
   /** Each way to attach to it, whether it works here, and why. The first that works is the best. */
   readonly ways: readonly { readonly way: string; readonly fact: Fact }[]
   readonly expanded: StructText | null
@@ -52,15 +62,16 @@ async function look(
 ): Promise<Description> {
   const isFunction = point.type !== 'tracepoint' && point.type !== 'rawtracepoint'
   const tracepoint = point.type === 'tracepoint' ? `${point.category}:${point.name}` : null
-  const facts = await gatherFacts(
+  const hooked = await gatherHookFacts(
     {
       tracepoints: tracepoint === null ? [] : [tracepoint],
       functions: isFunction ? [point.name] : [],
-      members: [],
     },
-    { env },
+    env,
   )
-  const btf = readBtf()
+  const { btf } = hooked
+  const hooks = isFunction ? await hooksOf(point, hooked.facts, env) : null
+  const facts = hooks === null ? hooked.facts : withSymbol(hooked.facts, point.name, hooks)
   const signature =
     btf === null
       ? null
@@ -68,36 +79,77 @@ async function look(
         ? signatureOf(btf, point.name)
         : rawTracepointOf(btf, point.name)
   const fields = tracepoint === null ? null : (facts.tracepoints[tracepoint] ?? null)
-  if (fields === null && signature === null && !isHooked(facts, point))
-    throw await noSuch(point, env)
+  if (fields === null && signature === null && !isThere(hooks)) throw await noSuch(point, env)
   return {
     attach_point: attachPointText(point),
     signature,
     fields,
-    ways: waysOf(point, facts, signature),
+    other_kernels: fields === null ? null : await othersOf(tracepoint ?? '', fields),
+    hooks,
+    ways: waysOf(point, facts, signature, hooks),
     expanded: expand === null ? null : expandedStruct(expand, signature, btf),
   }
 }
 
-function isHooked(facts: HostFacts, point: AttachPoint): boolean {
-  return facts.functions[point.name]?.is === 'yes'
+/** It has a symbol, or the compiler has made others of it. */
+function isThere(hooks: Hookable | null): boolean {
+  if (hooks === null) return false
+  const symbol = hooks.findings.find(({ about }) => about === 'symbol')?.fact
+  return symbol?.is === 'yes' || hooks.parts.length > 0
 }
 
-function readBtf(): Btf | null {
-  const file = readBytes('/sys/kernel/btf/vmlinux')
-  return 'errno' in file ? null : openBtf(file.bytes)
+async function othersOf(tracepoint: string, fields: readonly TracepointField[]) {
+  const { knownFormats } = await import('../host/known-formats.ts')
+  const known = Object.hasOwn(knownFormats, tracepoint) ? knownFormats[tracepoint] : undefined
+  return known === undefined ? null : otherKernels(known, fields, release())
+}
+
+async function hooksOf(
+  { name, module }: FunctionPoint,
+  facts: HookFacts,
+  env: NodeJS.ProcessEnv,
+): Promise<Hookable> {
+  return judgeHookable(
+    { name, module },
+    {
+      list: await attachPointList(env),
+      symbols() {
+        const file = readBytes('/proc/kallsyms')
+        return 'errno' in file ? file : { text: file.bytes.toString('latin1') }
+      },
+      blacklist: readBlacklist(),
+      kprobes: facts.kprobes,
+      fentry: facts.fentry,
+      inBtf:
+        facts.btfFunctions?.[name] === undefined ? null : facts.btfFunctions[name].is === 'yes',
+    },
+  )
+}
+
+/** The facts with what the symbol table says of the function. */
+function withSymbol(facts: HookFacts, name: string, { findings }: Hookable): HookFacts {
+  const symbol = findings.find(({ about }) => about === 'symbol')?.fact
+  return symbol === undefined ? facts : { ...facts, functions: { [name]: symbol } }
 }
 
 function waysOf(
   point: AttachPoint,
-  facts: HostFacts,
+  facts: HookFacts,
   signature: Signature | null,
+  hooks: Hookable | null,
 ): Description['ways'] {
   const dialect = dialectOfHost(facts)
-  const check = (way: string, need: Parameters<typeof checkNeed>[0]) => ({
+  const check = (way: string, need: HookNeed) => ({
     way,
-    fact: checkNeed(need, facts, dialect),
+    fact: checkHookNeed(need, facts, dialect),
   })
+  const checkFunction = (by: 'fentry' | 'kprobe', name: string) => {
+    const { way, fact } = check(by, { function: name, by })
+    return {
+      way,
+      fact: fact.is === 'yes' && hooks !== null ? (obstacleOf(by, hooks) ?? fact) : fact,
+    }
+  }
   if (point.type === 'tracepoint') {
     const tracepoint = `${point.category}:${point.name}`
     return [
@@ -106,10 +158,7 @@ function waysOf(
     ]
   }
   if (point.type === 'rawtracepoint') return []
-  return [
-    check('fentry', { function: point.name, by: 'fentry' }),
-    check('kprobe', { function: point.name, by: 'kprobe' }),
-  ]
+  return [checkFunction('fentry', point.name), checkFunction('kprobe', point.name)]
 }
 
 /** The struct that `sk` or `sk.__sk_common` is or points to. Throws BAD_VALUE with what there is. */
@@ -165,16 +214,33 @@ function listedType(point: AttachPoint): string {
 }
 
 function descriptionText(made: Description): string {
-  const { signature, fields, ways, expanded } = made
+  const { signature, fields, other_kernels: others, hooks, ways, expanded } = made
   return [
     made.attach_point,
     ...(signature === null ? [] : [`  ${declaration(signature)}`]),
     ...(fields === null ? [] : fieldsTable(fields)),
+    ...(others === null || others.length === 0
+      ? []
+      : [`other kernels: ${otherKernelsText(others)}`]),
+    ...(hooks === null ? [] : hookLines(hooks)),
     ...(ways.length === 0 ? [] : ['ways to attach here, the best first:']),
     ...ways.map(({ way, fact }) => `  ${fact.is === 'yes' ? '+' : '-'} ${way}: ${fact.evidence}`),
     ...(expanded === null ? [] : structLines(expanded)),
     '',
   ].join('\n')
+}
+
+const marks = { yes: '+', no: '-', unknown: '?' } as const
+
+function hookLines({ hookable, findings, parts }: Hookable): readonly string[] {
+  return [
+    `can be hooked here: ${hookable.is}`,
+    ...findings.map(({ about, fact }) => `  ${marks[fact.is]} ${about}: ${fact.evidence}`),
+    ...parts.map(
+      ({ name, hookable: part }) =>
+        `  ${marks[part.is]} made by the compiler: function:${name}; ${part.evidence}`,
+    ),
+  ]
 }
 
 function declaration({ name, arguments: args, returns }: Signature): string {
@@ -188,7 +254,7 @@ const declared = (type: string, name: string): string =>
 function fieldsTable(fields: readonly TracepointField[]): readonly string[] {
   const rows = fields.map((field) => [
     field.name,
-    field.length > 0 ? `${field.type}[${field.length}]` : field.type,
+    typeOf(field),
     String(field.offset),
     String(field.size),
     Object.entries(field.names ?? {})

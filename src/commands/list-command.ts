@@ -2,7 +2,6 @@ import { builtin } from '../../probes/index.ts'
 import { userFolder } from '../catalog/user-folder.ts'
 import { exitCodes } from '../errors.ts'
 import type { Io } from './io.ts'
-import { listText } from './list.ts'
 import { only } from './only.ts'
 import type { RunOption } from './options.ts'
 import type { Parsed } from './target.ts'
@@ -28,7 +27,7 @@ export async function listCommand(
   const text =
     output === 'json'
       ? `${JSON.stringify([...probes, ...(await userProbes(io))])}\n`
-      : await listText(io.env)
+      : await (await import('./list.ts')).listText(io.env)
   io.stdout(text)
   return exitCodes.ok
 }

@@ -1,14 +1,11 @@
 import { builtin } from '../../probes/index.ts'
-import { unknownProbe } from '../catalog/load.ts'
 import { nearest } from '../catalog/nearest.ts'
 import { userFolder, userProbeNames } from '../catalog/user-folder.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import { type CommandSpec, commandNamed, ownNames, probeCommand } from './commands.ts'
 import { findTarget } from './find-target.ts'
 import type { Io } from './io.ts'
-import { helpText } from './list.ts'
 import { plainWords } from './plain-words.ts'
-import { errorText } from './report.ts'
 
 /** What the scripts of `ebpf-run completion` put in front of the words to complete. */
 const completionWord = '--get-yargs-completions'
@@ -19,6 +16,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await dispatch(argv, io)
   } catch (error) {
     if (!(error instanceof EbpfRunError)) throw error
+    const { errorText } = await import('./report.ts')
     io.stderr(errorText(error, wantsJson(argv)))
     return error.exitCode
   }
@@ -27,6 +25,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   const [name, ...words] = argv
   if (name === undefined) {
+    const { helpText } = await import('./list.ts')
     io.stdout(await helpText(io.env))
     return exitCodes.ok
   }
@@ -36,7 +35,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
     io.stdout((await completionsFor(words, io.env)).map((each) => `${each}\n`).join(''))
     return exitCodes.ok
   }
-  const { target, rest } = await findTarget(commandOf(name, io.env), words, io.env)
+  const { target, rest } = await findTarget(await commandOf(name, io.env), words, io.env)
   const plain = plainWords(rest, target.options)
   if (plain !== null) return target.run(plain, io)
   const { helpOf, parseWords } = await import('./frame.ts')
@@ -47,7 +46,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** Throws USAGE, UNKNOWN_PROBE. */
-function commandOf(name: string, env: Io['env']): CommandSpec {
+async function commandOf(name: string, env: Io['env']): Promise<CommandSpec> {
   const command = commandNamed(name)
   if (command !== null) return command
   if (name.startsWith('-')) {
@@ -61,6 +60,7 @@ function commandOf(name: string, env: Io['env']): CommandSpec {
   const own = userProbeNames(userFolder(env))
   if (own.includes(name)) return probeCommand(name, 'a probe of your own')
   refuseMistyped(name, own)
+  const { unknownProbe } = await import('../catalog/load.ts')
   throw unknownProbe(name, own)
 }
 

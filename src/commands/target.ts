@@ -1,3 +1,4 @@
+import type { CommandSpec } from './commands.ts'
 import type { Io } from './io.ts'
 import type { RunOption } from './options.ts'
 
@@ -27,4 +28,10 @@ export interface Target {
   /** `-- COMMAND` may follow. */
   readonly takesCommand: boolean
   run(parsed: Parsed, io: Io): Promise<number>
+}
+
+/** What a target has of its command. */
+export function baseOf(spec: CommandSpec) {
+  const { name, usage, doc, takesCommand } = spec
+  return { name, title: name, usage, doc, takesCommand, epilogue: '', isProbe: false } as const
 }

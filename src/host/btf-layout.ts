@@ -51,9 +51,13 @@ export interface BtfSections {
   readonly names: Buffer
 }
 
-/** Where things are: `starts[id]` is the first word of type `id` (ids from 1), `found` the ids of wanted names by name offset. */
-export interface BtfIndex extends BtfSections {
+/** Where types are: `starts[id]` is the first word of type `id` (ids from 1). */
+export interface BtfTypes extends BtfSections {
   readonly starts: Uint32Array
+}
+
+/** And the ids of wanted names by name offset. */
+export interface BtfIndex extends BtfTypes {
   readonly found: ReadonlyMap<number, readonly number[]>
 }
 
@@ -108,6 +112,22 @@ export function indexTypes(
     at += 3 + (fixedWords[kind] ?? 0) + (itemWords[kind] ?? 0) * (info & 0xffff)
   }
   return { ...sections, starts: starts.subarray(0, id), found }
+}
+
+/** The ids of the types of a name that are of a wanted kind: a look at each type, which takes a millisecond. */
+export function idsNamed(
+  { names, words, starts }: BtfTypes,
+  name: string,
+  kinds: readonly number[],
+): readonly number[] {
+  const offset = findName(names, name)
+  if (offset === -1) return []
+  const ids: number[] = []
+  for (let id = 1; id < starts.length; id++) {
+    const at = starts[id] ?? 0
+    if (words[at] === offset && kinds.includes(((words[at + 1] ?? 0) >>> 24) & 0x1f)) ids.push(id)
+  }
+  return ids
 }
 
 /** A view where the alignment allows it, else a copy. */

@@ -1,4 +1,4 @@
-import { type BtfIndex, btfKinds, findName, indexTypes, splitBtf } from './btf-layout.ts'
+import { btfKinds, type BtfTypes, idsNamed, indexTypes, splitBtf } from './btf-layout.ts'
 import { findMember, recordOf, strip } from './btf-walk.ts'
 
 /** A type as C spells it, and what a program must know to read a value of it. */
@@ -45,36 +45,18 @@ export interface StructText {
   readonly members: readonly StructMember[]
 }
 
-/** BTF with an index of what can be described by name. */
+/** BTF of which things can be described by name. */
 export interface Btf {
-  readonly index: BtfIndex
+  readonly index: BtfTypes
 }
 
 /** How a raw tracepoint's prototype is named: `btf_trace_NAME` (include/trace/bpf_probe.h). */
 const rawPrefix = 'btf_trace_'
 
-const describedKinds: readonly number[] = [
-  btfKinds.FUNC,
-  btfKinds.STRUCT,
-  btfKinds.UNION,
-  btfKinds.TYPEDEF,
-]
-
-/** BTF with the ids of its functions, structs and typedefs by name; null: not BTF of this machine's byte order. */
+/** BTF to look names up in; null: not BTF of this machine's byte order. */
 export function openBtf(bytes: Buffer): Btf | null {
   const sections = splitBtf(bytes)
-  if (sections === null) return null
-  const { words, starts } = indexTypes(sections, [], [])
-  const found = new Map<number, number[]>()
-  for (let id = 1; id < starts.length; id++) {
-    const at = starts[id] ?? 0
-    const name = words[at] ?? 0
-    if (name === 0 || !describedKinds.includes(((words[at + 1] ?? 0) >>> 24) & 0x1f)) continue
-    const ids = found.get(name)
-    if (ids === undefined) found.set(name, [id])
-    else ids.push(id)
-  }
-  return { index: { ...sections, starts, found } }
+  return sections === null ? null : { index: indexTypes(sections, [], []) }
 }
 
 /** The function of that name; null when BTF has none. */
@@ -125,7 +107,7 @@ export function memberOf(
   path: string,
 ): { readonly type: TypeText; readonly size: number; readonly length: number } | null {
   const [root = ''] = path.split('.', 1)
-  const ids = index.found.get(findName(index.names, root)) ?? []
+  const ids = idsNamed(index, root, [btfKinds.STRUCT, btfKinds.UNION, btfKinds.TYPEDEF])
   const found = findMember(index, ids, path)
   if (found === null) return null
   const { size, length } = found.member
@@ -138,7 +120,7 @@ export function memberNames({ index }: Btf, name: string): readonly string[] {
   return id === null ? [] : namesBelow(index, id, mostSteps)
 }
 
-function namesBelow(index: BtfIndex, id: number, steps: number): readonly string[] {
+function namesBelow(index: BtfTypes, id: number, steps: number): readonly string[] {
   const record = recordOf(index, strip(index, id))
   if (steps === 0 || (record.kind !== btfKinds.STRUCT && record.kind !== btfKinds.UNION)) return []
   return Array.from({ length: record.vlen }, (_, at) => {
@@ -168,12 +150,11 @@ export function hookNames(bytes: Buffer): {
   return { functions: [...functions].sort(), rawTracepoints: [...rawTracepoints].sort() }
 }
 
-function idOf(index: BtfIndex, name: string, kinds: readonly number[]): number | null {
-  const ids = index.found.get(findName(index.names, name)) ?? []
-  return ids.find((id) => kinds.includes(recordOf(index, id).kind)) ?? null
+function idOf(index: BtfTypes, name: string, kinds: readonly number[]): number | null {
+  return idsNamed(index, name, kinds)[0] ?? null
 }
 
-function prototype(index: BtfIndex, name: string, id: number, skip: number): Signature | null {
+function prototype(index: BtfTypes, name: string, id: number, skip: number): Signature | null {
   const record = recordOf(index, id)
   if (record.kind !== btfKinds.FUNC_PROTO) return null
   const parameters = Array.from({ length: record.vlen }, (_, at) => {
@@ -192,7 +173,7 @@ const pointerSize = 8
 const mostSteps = 32
 
 /** A type as C spells it. An array's length stands behind its item, as in `char [16]`. */
-export function typeText(index: BtfIndex, id: number): TypeText {
+export function typeText(index: BtfTypes, id: number): TypeText {
   const record = recordOf(index, strip(index, id))
   const text = spelled(index, id, mostSteps)
   const base = { text, struct: null, isText: false, enumName: null, signed: false }
@@ -229,7 +210,7 @@ export function typeText(index: BtfIndex, id: number): TypeText {
   }
 }
 
-function spelled(index: BtfIndex, id: number, steps: number): string {
+function spelled(index: BtfTypes, id: number, steps: number): string {
   if (id === 0) return 'void'
   if (steps === 0) return '?'
   const record = recordOf(index, id)
@@ -273,12 +254,12 @@ const pointed = (text: string): string => (text.endsWith('*') ? `${text}*` : `${
 const qualified = (word: string, text: string): string =>
   text.endsWith('*') ? `${text} ${word}` : `${word} ${text}`
 
-const nameAt = ({ words, starts }: BtfIndex, id: number): number => words[starts[id] ?? 0] ?? 0
+const nameAt = ({ words, starts }: BtfTypes, id: number): number => words[starts[id] ?? 0] ?? 0
 
-function nameOf({ names }: BtfIndex, at: number): string {
+function nameOf({ names }: BtfTypes, at: number): string {
   return at === 0 ? '' : names.toString('latin1', at, names.indexOf(0, at))
 }
 
-function wordsAt({ words }: BtfIndex, at: number, count: number): Uint32Array {
+function wordsAt({ words }: BtfTypes, at: number, count: number): Uint32Array {
   return words.subarray(at, at + count)
 }

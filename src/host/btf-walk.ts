@@ -1,4 +1,4 @@
-import { btfKinds, type BtfIndex } from './btf-layout.ts'
+import { btfKinds, type BtfTypes } from './btf-layout.ts'
 import type { BtfMember } from './facts.ts'
 
 /** The three words of a type record, unpacked. */
@@ -21,7 +21,7 @@ interface Place {
 }
 
 /** The record of a type id; kind 0 (void) for an id that BTF does not have. */
-export function recordOf({ words, starts }: BtfIndex, id: number): TypeRecord {
+export function recordOf({ words, starts }: BtfTypes, id: number): TypeRecord {
   const at = starts[id] ?? 0
   const info = id === 0 || id >= starts.length ? 0 : (words[at + 1] ?? 0)
   return {
@@ -37,13 +37,13 @@ export function recordOf({ words, starts }: BtfIndex, id: number): TypeRecord {
  * The place of a path in the first of these types that has it: several can share a name (a struct and a function, or
  * two structs of two files).
  */
-export function findPath(index: BtfIndex, ids: readonly number[], path: string): BtfMember | null {
+export function findPath(index: BtfTypes, ids: readonly number[], path: string): BtfMember | null {
   return findMember(index, ids, path)?.member ?? null
 }
 
 /** The member at a path in the first of these types that has it, with the id of its type; null for none and for a bit-field. */
 export function findMember(
-  index: BtfIndex,
+  index: BtfTypes,
   ids: readonly number[],
   path: string,
 ): { readonly type: number; readonly member: BtfMember } | null {
@@ -56,7 +56,7 @@ export function findMember(
   return null
 }
 
-function walk(index: BtfIndex, root: number, steps: readonly string[]): Place | null {
+function walk(index: BtfTypes, root: number, steps: readonly string[]): Place | null {
   let place: Place | null = { type: root, bits: 0, width: 0 }
   for (const step of steps) {
     const next: Place | null = place.width > 0 ? null : memberOf(index, place.type, step)
@@ -67,7 +67,7 @@ function walk(index: BtfIndex, root: number, steps: readonly string[]): Place | 
 }
 
 /** A member by name, in the struct itself or in the anonymous structs and unions inside it. */
-function memberOf(index: BtfIndex, type: number, name: string): Place | null {
+function memberOf(index: BtfTypes, type: number, name: string): Place | null {
   const record = recordOf(index, strip(index, type))
   if (record.kind !== btfKinds.STRUCT && record.kind !== btfKinds.UNION) return null
   for (let i = 0; i < record.vlen; i++) {
@@ -86,12 +86,12 @@ function memberOf(index: BtfIndex, type: number, name: string): Place | null {
   return null
 }
 
-function isNamed({ names }: BtfIndex, at: number, name: string): boolean {
+function isNamed({ names }: BtfTypes, at: number, name: string): boolean {
   return names[at + name.length] === 0 && names.toString('latin1', at, at + name.length) === name
 }
 
 /** The type behind typedefs and qualifiers. */
-export function strip(index: BtfIndex, type: number): number {
+export function strip(index: BtfTypes, type: number): number {
   const { TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG } = btfKinds
   const wrappers: readonly number[] = [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG]
   let id = type
@@ -103,7 +103,7 @@ export function strip(index: BtfIndex, type: number): number {
   return 0
 }
 
-function describe(index: BtfIndex, { type, bits, width }: Place): BtfMember | null {
+function describe(index: BtfTypes, { type, bits, width }: Place): BtfMember | null {
   if (width > 0) return describeBits(bits, width)
   if (bits % 8 !== 0) return null
   const value = valueOf(index, type)
@@ -121,7 +121,7 @@ function describeBits(bits: number, width: number): BtfMember | null {
 const pointerBytes = 8
 
 /** Size, sign and array length of a type; null for an old-style bit-field (an INT of fewer bits than its bytes) and for what has no size. */
-function valueOf(index: BtfIndex, type: number): Omit<BtfMember, 'offset'> | null {
+function valueOf(index: BtfTypes, type: number): Omit<BtfMember, 'offset'> | null {
   const { INT, PTR, ARRAY, STRUCT, UNION, ENUM, ENUM64, FLOAT } = btfKinds
   const { kind, flag, sizeOrType: size, tail } = recordOf(index, strip(index, type))
   switch (kind) {

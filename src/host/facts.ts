@@ -93,3 +93,9 @@ export interface HostFacts {
   /** Member path to its place; null: BTF has no such member; absent: not asked or no BTF. */
   readonly members: Readonly<Record<string, BtfMember | null>>
 }
+
+/** Those that tell whether a tracepoint or a function can be attached to. */
+export type HookFacts = Pick<
+  HostFacts,
+  'bpftrace' | 'tracepoints' | 'kprobes' | 'fentry' | 'functions' | 'btfFunctions'
+>

@@ -1,3 +1,4 @@
+import { parseBlacklist } from './blacklist.ts'
 import { no, unknown, yes } from './fact.ts'
 import type { BtfFindings } from './btf.ts'
 import type { Fact } from './facts.ts'
@@ -113,10 +114,10 @@ export function judgeFunctions(
 ): Record<string, Fact> {
   const listed = (name: string) => sources.types?.functions[name] === true
   const symbols = names.every(listed) ? null : sources.kallsyms()
+  const refused = 'text' in sources.blacklist ? parseBlacklist(sources.blacklist.text) : new Set()
   return Object.fromEntries(
     names.map((name) => {
-      if (isBlacklisted(sources.blacklist, name))
-        return [name, no(`${name} is in /sys/kernel/debug/kprobes/blacklist`)]
+      if (refused.has(name)) return [name, no(`${name} is in /sys/kernel/debug/kprobes/blacklist`)]
       if (listed(name) || symbols === null) return [name, yes(`BTF has the function ${name}`)]
       return [name, judgeSymbol(symbols, name)]
     }),
@@ -134,11 +135,4 @@ function judgeSymbol(symbols: Symbols, name: string): Fact {
 /** Letters of nm(1) for code: text, weak. A variable of the same name is not a function. */
 function findCode(symbols: Buffer, rest: string): boolean {
   return ['t', 'T', 'w', 'W'].some((letter) => symbols.includes(` ${letter} ${rest}`, 0, 'latin1'))
-}
-
-/** Lines are `0x...-0x...\tname` (kernel/kprobes.c, kprobe_blacklist_seq_show). */
-function isBlacklisted(blacklist: Reading, name: string): boolean {
-  return (
-    'text' in blacklist && blacklist.text.split('\n').some((line) => line.split('\t')[1] === name)
-  )
 }

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { machine, release, version } from 'node:os'
 
+import { readBlacklist } from './blacklist.ts'
 import { findInBtf, type BtfFindings } from './btf.ts'
 import { no, unknown, yes } from './fact.ts'
 import type { Fact, HostFacts, Questions } from './facts.ts'
@@ -70,7 +71,7 @@ export async function gatherFacts(
     functions: judgeFunctions(questions.functions, {
       types,
       kallsyms: () => readBytes('/proc/kallsyms'),
-      blacklist: readHost('/sys/kernel/debug/kprobes/blacklist'),
+      blacklist: readBlacklist(),
     }),
     btfFunctions: judgeBtfFunctions(questions.functions, types),
     uprobes: judgeUprobes(readHost, lockdown),

@@ -1,4 +1,4 @@
-import semver from 'semver'
+import { isAtLeast } from './versions.ts'
 
 /** What differs between bpftrace versions, as far as generated programs and their start are concerned. */
 export interface Dialect {
@@ -99,9 +99,9 @@ export const oldestBpftrace = first.since
 
 /** The dialect of a bpftrace version, null when the version is too old. */
 export function dialectOf(version: string): Dialect | null {
-  if (semver.lt(version, first.since)) return null
+  if (!isAtLeast(version, first.since)) return null
   return changes
-    .filter((change) => semver.gte(version, change.since))
+    .filter((change) => isAtLeast(version, change.since))
     .reduce<Dialect>((dialect, change) => ({ ...dialect, ...change }), first)
 }
 

@@ -2,61 +2,18 @@ import semver from 'semver'
 import type { Fact, HostFacts, LibraryFacts } from '../host/facts.ts'
 import type { Hook, Need } from '../schema/define.ts'
 import type { Dialect } from './dialect.ts'
+import { checkHookNeed } from './hook-needs.ts'
 import { broken } from './template.ts'
 
 /** Whether a need holds on this host, with the evidence. Only `yes` counts as held. `dialect`: of bpftrace, null for bcc. */
 export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
-  if ('tracepoint' in need) {
-    const raw = need.raw ? checkRaw(facts, dialect) : null
-    return raw ?? checkTracepoint(need.tracepoint, need.fields ?? [], facts)
-  }
-  if ('function' in need) return checkFunction(need.function, need.by, facts, dialect)
+  if ('tracepoint' in need || 'function' in need) return checkHookNeed(need, facts, dialect)
   if ('uprobe' in need) return checkUprobe(need.uprobe, need.library, facts)
   if ('btf' in need) return checkMember(need.btf, facts)
   if ('hook' in need) return checkHook(need.hook, facts)
   if ('headers' in need) return facts.headers ?? notLooked('headers')
   if ('bcc' in need) return checkBcc(need.bcc, facts)
   return checkVersion(need.bpftrace, facts)
-}
-
-/** What speaks against raw tracepoints on this host; null for nothing. */
-function checkRaw(facts: HostFacts, dialect: Dialect | null): Fact | null {
-  if (dialect === null) return null
-  const how = dialect.rawTracepoint
-  if (how === null)
-    return { is: 'no', evidence: `bpftrace ${facts.bpftrace.version} has no raw tracepoints` }
-  if (how === 'any' || facts.kprobes.is === 'yes') return null
-  const { is, evidence } = facts.kprobes
-  return {
-    is,
-    evidence: `bpftrace ${facts.bpftrace.version} finds raw tracepoints by the list of functions; ${evidence}`,
-  }
-}
-
-function checkTracepoint(name: string, fields: readonly string[], facts: HostFacts): Fact {
-  const format = facts.tracepoints[name]
-  if (format === undefined)
-    return { is: 'unknown', evidence: `the format of ${name} could not be read` }
-  if (format === null) return { is: 'no', evidence: `this kernel has no tracepoint ${name}` }
-  const missing = fields.filter((field) => !format.some((each) => each.name === field))
-  return missing.length === 0
-    ? { is: 'yes', evidence: `${name} is there${fields.length > 0 ? ' with its fields' : ''}` }
-    : { is: 'no', evidence: `${name} has no ${missing.join(', ')} here` }
-}
-
-function checkFunction(
-  name: string,
-  by: 'fentry' | 'kprobe',
-  facts: HostFacts,
-  dialect: Dialect | null,
-): Fact {
-  if (by === 'fentry' && dialect?.fentry === null) {
-    return { is: 'no', evidence: `bpftrace ${facts.bpftrace.version} cannot use fentry` }
-  }
-  const mechanism = by === 'fentry' ? facts.fentry : facts.kprobes
-  if (mechanism.is !== 'yes') return mechanism
-  const inBtf = by === 'fentry' ? facts.btfFunctions?.[name] : undefined
-  return inBtf ?? facts.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
 }
 
 /** Paths that can stand in an attach point: nothing that bpftrace gives a meaning to. */

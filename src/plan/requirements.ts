@@ -3,7 +3,7 @@ import type { HostFacts } from '../host/facts.ts'
 import { type Dialect, dialectOf, oldestBpftrace } from './dialect.ts'
 
 /** The dialect of this host's bpftrace; null when there is none, or one that is too old. */
-export function dialectOfHost({ bpftrace }: HostFacts): Dialect | null {
+export function dialectOfHost({ bpftrace }: Pick<HostFacts, 'bpftrace'>): Dialect | null {
   return bpftrace.path === null || bpftrace.version === null ? null : dialectOf(bpftrace.version)
 }
 

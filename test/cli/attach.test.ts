@@ -49,6 +49,37 @@ describe('describe ATTACH-POINT', () => {
     expect(stdout).toMatch(/^ {2}[+-] fentry: .*\n {2}[+-] kprobe: /m)
   })
 
+  it('says whether a function can be hooked here, and what was looked at', async () => {
+    const table = await runCli(['describe', 'function:tcp_v4_connect'])
+    const json = await runCli(['describe', 'function:tcp_v4_connect', '-o', 'json'])
+    const { hooks, fields, other_kernels } = JSON.parse(json.stdout)
+
+    expect(table.stdout).toContain(`can be hooked here: ${hooks.hookable.is}\n`)
+    expect(hooks.findings[0]).toMatchObject({ about: 'symbol', fact: { is: 'yes' } })
+    expect(table.stdout).toContain(`  + symbol: ${hooks.findings[0].fact.evidence}\n`)
+    expect([fields, other_kernels]).toEqual([null, null])
+  })
+
+  it.skipIf(cannotTrace !== null)('says how a tracepoint differs in other kernels', async () => {
+    const table = await runCli(['describe', 'tracepoint:tcp:tcp_retransmit_skb'])
+    const json = await runCli(['describe', 'tracepoint:tcp:tcp_retransmit_skb', '-o', 'json'])
+    const unknown = await runCli(['describe', 'syscall:openat', '-o', 'json'])
+
+    expect(table.stdout).toMatch(/^other kernels: 4\.18 has no /m)
+    expect(JSON.parse(json.stdout).other_kernels[0]).toMatchObject({ kernel: '4.18', changed: [] })
+    expect(JSON.parse(unknown.stdout)).toMatchObject({ other_kernels: null, hooks: null })
+  })
+
+  it('without root says what it could not look at', async () => {
+    const { code, stdout } = await runCli(['describe', 'function:tcp_v4_connect'], {
+      shell: process.getuid?.() === 0 ? 'exec setpriv --reuid 65534 --clear-groups "$@"' : '"$@"',
+      env: { XDG_CACHE_HOME: join(folder, 'cache') },
+    })
+
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^can be hooked here: (?:unknown|no|yes)$/m)
+  })
+
   it('expands a struct, and says what there is where there is none', async () => {
     const expanded = await runCli([
       'describe',

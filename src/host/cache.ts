@@ -1,0 +1,43 @@
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+const systemFolder = '/var/cache/ebpf-run'
+
+/** A text that was kept, null for none. Root writes the machine's cache, everybody else reads it, or has one of his own. */
+export function readCached(name: string, env: NodeJS.ProcessEnv): string | null {
+  return (
+    readTrusted(join(systemFolder, name), 0) ??
+    readTrusted(join(ownFolder(env), name), process.geteuid?.() ?? -1)
+  )
+}
+
+/** Keeps a text, whole or not at all. A folder that cannot be written means that the next call looks again. */
+export function writeCached(name: string, text: string, env: NodeJS.ProcessEnv): void {
+  const folder = ownFolder(env)
+  const path = join(folder, name)
+  const draft = `${path}.${process.pid}`
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 })
+    writeFileSync(draft, text, { encoding: 'latin1', mode: 0o644 })
+    renameSync(draft, path)
+  } catch {
+    // Nothing depends on it.
+  }
+}
+
+function ownFolder(env: NodeJS.ProcessEnv): string {
+  return process.geteuid?.() === 0
+    ? systemFolder
+    : join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ebpf-run')
+}
+
+/** A cache of somebody else's is not believed: its file must be its owner's, and no one else may write it. */
+function readTrusted(path: string, owner: number): string | null {
+  try {
+    const { uid, mode } = statSync(path)
+    return uid === owner && (mode & 0o022) === 0 ? readFileSync(path, 'latin1') : null
+  } catch {
+    return null
+  }
+}
