@@ -70,12 +70,17 @@ async function tryIn({ guest, ok, reason, kernel, versions }, work, cells) {
     .map((name) => JSON.parse(readFileSync(join(results, name), 'utf8')))
   for (const row of rows)
     if (row.error === undefined) row.invalid = await invalidOf(guest, row, results)
-  return { guest, kernel, versions, rows }
+  return { guest, kernel, versions, total: scriptsOf(guest).length, rows }
 }
+
+const folderOf = (guest) =>
+  join(guestPaths(guests.find((each) => each.name === guest)).rootfs, 'usr/sbin')
+
+const scriptsOf = (guest) => readdirSync(folderOf(guest)).filter((name) => name.endsWith('.bt'))
 
 /** How many events do not fit the schema that ebpf-run makes of the script: it depends on the script alone. */
 async function invalidOf(guest, { name }, results) {
-  const file = join(guestPaths(guests.find((each) => each.name === guest)).rootfs, 'usr/sbin', name)
+  const file = join(folderOf(guest), name)
   const cli = new URL('../../dist/src/cli.js', import.meta.url).pathname
   const { stdout } = await $({ quiet: true })`node ${cli} schema script ${file}`
   const validate = new Ajv({ strict: false }).compile(JSON.parse(stdout))
@@ -114,12 +119,12 @@ export function scriptsMarkdown(results) {
     '',
     'The scripts of the bpftrace package of each guest, unchanged, run by `ebpf-run script FILE.bt` for 4 seconds beside some traffic. For',
     'each event type: how many came; all of them fit the JSON Schema of `ebpf-run schema script FILE.bt`. `exact` is the account of the run.',
-    'What could not run has the reason that ebpf-run gave; bpftrace itself refuses those as well.',
+    'What could not run has the reason that ebpf-run gave. Scripts that are not listed were not tried yet.',
     '',
-    ...results.flatMap(({ guest, kernel, versions, rows }) => [
+    ...results.flatMap(({ guest, kernel, versions, total, rows }) => [
       `## ${guest}: Linux ${kernel}, bpftrace ${versions.bpftrace}`,
       '',
-      `${rows.filter(({ error }) => error === undefined).length} of ${rows.length} ran.`,
+      `${rows.length} of ${total} scripts were tried; ${rows.filter(({ error }) => error === undefined).length} ran.`,
       '',
       line(['script', 'events']),
       line(['---', '---']),

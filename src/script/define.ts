@@ -184,12 +184,16 @@ class Work {
   private body(section: Section): string {
     const { tokens } = this
     const isEnd = isSpecial(section, 'end')
-    const replacements = [
-      ...runsIn(tokens, section.open, section.close).flatMap((run) =>
-        linesOf(run).flatMap((line) => this.replaced(line, section, isEnd)),
-      ),
-      ...(isEnd ? [] : this.exits(section)),
-    ].sort((a, b) => a.from - b.from)
+    // A macro sees no maps but those it is given, so nothing can be counted in it.
+    const replacements =
+      section.is === 'macro'
+        ? []
+        : [
+            ...runsIn(tokens, section.open, section.close).flatMap((run) =>
+              linesOf(run).flatMap((line) => this.replaced(line, section, isEnd)),
+            ),
+            ...(isEnd ? [] : this.exits(section)),
+          ].sort((a, b) => a.from - b.from)
     const parts: string[] = []
     let at = section.open + 1
     for (const { from, to, text } of replacements) {

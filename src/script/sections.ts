@@ -2,8 +2,8 @@ import { isSolid, scriptError, type Token } from './lexer.ts'
 
 /** A block of a script at its outermost level, and what stands in front of it; places are those of tokens. */
 export interface Section {
-  /** What the words in front of the block make of it: `attach` is a probe, `code` a macro or function, `other` has no statements. */
-  readonly is: 'attach' | 'code' | 'other'
+  /** What the words in front of the block make of it: `attach` is a probe, `code` a function, `macro` a macro, `other` has no statements. */
+  readonly is: 'attach' | 'code' | 'macro' | 'other'
   readonly from: number
   /** Places of the block's braces. */
   readonly open: number
@@ -15,7 +15,7 @@ export interface Section {
 }
 
 const declarations: ReadonlySet<string> = new Set(['config', 'struct', 'union', 'enum', 'typedef'])
-const code: ReadonlySet<string> = new Set(['macro', 'fn', 'subprog'])
+const code: ReadonlySet<string> = new Set(['fn', 'subprog'])
 
 /** The sections of a script, in its order. Throws BAD_SCRIPT for braces that do not close. */
 export function sectionsOf(tokens: readonly Token[]): readonly Section[] {
@@ -38,6 +38,7 @@ function headOf(head: readonly Token[]): Pick<Section, 'is' | 'name' | 'hasPredi
   const [first, second] = head
   const word = first?.text ?? ''
   if (declarations.has(word)) return { is: 'other', name: word, hasPredicate: false }
+  if (word === 'macro') return { is: 'macro', name: second?.text ?? word, hasPredicate: false }
   if (code.has(word)) return { is: 'code', name: second?.text ?? word, hasPredicate: false }
   const end = head.findIndex(({ kind, text }) => kind === 'sign' && (text === '/' || text === ','))
   const name = head

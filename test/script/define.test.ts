@@ -215,3 +215,12 @@ describe('a call that acts on the machine', () => {
     expect(system?.table).toEqual(['time', 'output'])
   })
 })
+
+test('a macro stays as it is: it sees no maps but those it is given', () => {
+  const { untyped, probe } = madeOf(
+    'macro say($x) { printf("%d\\n", $x); } kprobe:f { say(1); printf("%d\\n", pid); }',
+  )
+  expect(untyped).toEqual(['line 1: printf'])
+  expect(Object.keys(probe.spec.events)).toEqual(['f'])
+  expect(probe.templates['bpftrace']).toContain('printf("%d\\n", $x);')
+})

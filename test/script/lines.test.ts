@@ -182,7 +182,7 @@ uprobe:/bin/x:y { }`
     ).toEqual([
       ['other', 'config', false],
       ['other', 'struct', false],
-      ['code', 'm', false],
+      ['macro', 'm', false],
       ['code', 'f', false],
       ['attach', 'BEGIN', false],
       ['attach', 'kprobe:a', true],
