@@ -30,6 +30,7 @@ export function checkUserDefinition(value: unknown, name: string, where: string)
   const wrong = [
     ...(spec.name === name ? [] : [`/name: '${name}' was expected, like the folder`]),
     ...(spec.aliases === undefined ? [] : ['/aliases: a probe of your own has none']),
+    ...(spec.script === undefined ? [] : ['/script: that of ebpf-run script alone']),
     ...spec.variants.flatMap(({ backend }, index) =>
       backend === 'tracefs' ? [`/variants/${index}/backend: 'tracefs' is that of pipe alone`] : [],
     ),

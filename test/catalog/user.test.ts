@@ -160,6 +160,7 @@ describe("a probe of the user's", () => {
     ['that is no JSON', '{"name": ', 'is no JSON'],
     ['of another name', JSON.stringify({ ...definition, name: 'other' }), '/name: '],
     ['with aliases', JSON.stringify({ ...definition, aliases: ['m'] }), '/aliases: '],
+    ['as a script', JSON.stringify({ ...definition, script: { unsafe: true } }), '/script: '],
     [
       'with a text for the terminal',
       JSON.stringify({ ...definition, summary: '\u001b[2J' }),
