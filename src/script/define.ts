@@ -51,8 +51,8 @@ export function defineScript(request: ScriptRequest): MadeScript {
   work.checkNames()
   const spec: ProbeSpec = {
     name: 'script',
-    summary: `${request.name}: what a script of bpftrace prints, as events`,
-    example: `ebpf-run script ${request.name}`,
+    summary: `${printable(request.name)}: what a script of bpftrace prints, as events`,
+    example: `ebpf-run script ${printable(request.name)}`,
     owner: 'task',
     script: request.unsafe ? { unsafe: true } : {},
     events,
@@ -473,8 +473,13 @@ function eventName({ name }: Section): string {
   return /^(?:value_.*|event|escaped|cut)$/.test(word) ? 'probed' : word
 }
 
+/** Without what a terminal would act on: names and texts of a file that anybody may have written. */
+function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
+}
+
 function docOf({ line, text }: Line): string {
-  const words = text.replace(/\s+/g, ' ').trim().slice(0, 120)
+  const words = printable(text).replace(/\s+/g, ' ').trim().slice(0, 120)
   return words === '' ? `line ${line}` : `line ${line}: ${words}`
 }
 
@@ -484,9 +489,7 @@ const narrow: ReadonlySet<string> = new Set(['pid', 'tid', 'uid', 'gid', 'cpu'])
 /** How a value is told: as wide as its conversion prints it, for bpftrace cuts %d, %u and %x to 32 bits. */
 function fieldOf({ expression, conversion, precision }: Value): FieldSpec {
   const code = expression.filter(isSolid).map(({ text }) => text)
-  const doc = expression
-    .map(({ text }) => text)
-    .join('')
+  const doc = printable(expression.map(({ text }) => text).join(''))
     .replace(/\s+/g, ' ')
     .slice(0, 200)
   const [first = ''] = code

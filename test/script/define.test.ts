@@ -3,6 +3,7 @@ import { checkDefinition } from '../../src/catalog/check-definition.ts'
 import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
 import { placeholderToken } from '../../src/plan/plan.ts'
 import { printfsOf } from '../plan/program-text.ts'
+import { defineScript } from '../../src/script/define.ts'
 import { errorOf, eventsOf, madeOf, programOf, renderedBy } from './made.ts'
 
 /** A script that has about everything. */
@@ -223,4 +224,17 @@ test('a macro stays as it is: it sees no maps but those it is given', () => {
   expect(untyped).toEqual(['line 1: printf'])
   expect(Object.keys(probe.spec.events)).toEqual(['f'])
   expect(probe.templates['bpftrace']).toContain('printf("%d\\n", $x);')
+})
+
+test('no control character of a file name or a script reaches a text for people', () => {
+  const { spec } = defineScript({
+    name: 'a\u001b[2J\n.bt',
+    source: 'kprobe:f { printf("\u001b[31m%d\\x1b\\n", $a /* \u009b */ + 1); }',
+    args: [],
+    fields: new Map(),
+    unsafe: false,
+  }).probe
+  const texts = JSON.stringify([spec.summary, spec.example, spec.events['f']])
+  expect(texts).toContain('a [2J')
+  expect(texts).not.toMatch(/\\u00|\u009b|\\n/)
 })
