@@ -1,6 +1,7 @@
 // Writes probes/index.ts, the registry, from the probe folders. With --check it only says whether the file is current.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { putGenerated } from './generated.mjs'
 
 const root = new URL('../', import.meta.url)
 const target = new URL('probes/index.ts', root)
@@ -40,17 +41,5 @@ ${names.map((name) => `  ${name}: typeof import('./${name}/probe.ts').default`).
 `
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const current = (() => {
-    try {
-      return readFileSync(target, 'utf8')
-    } catch {
-      return ''
-    }
-  })()
-  if (process.argv.includes('--check')) {
-    if (current !== text) {
-      console.error('probes/index.ts is not current: npm run codegen')
-      process.exitCode = 1
-    }
-  } else if (current !== text) writeFileSync(target, text)
+  putGenerated(target, 'probes/index.ts', text)
 }

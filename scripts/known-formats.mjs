@@ -1,6 +1,7 @@
 // Writes src/host/known-formats.ts, the fields of tracepoints by kernel, from fixtures/host/formats. With --check it only says
 // whether the file is current.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { putGenerated } from './generated.mjs'
 
 const root = new URL('../fixtures/host/formats/', import.meta.url)
 const target = new URL('../src/host/known-formats.ts', import.meta.url)
@@ -45,16 +46,4 @@ ${[...formats]
   .join('')}}
 `
 
-const current = (() => {
-  try {
-    return readFileSync(target, 'utf8')
-  } catch {
-    return ''
-  }
-})()
-if (process.argv.includes('--check')) {
-  if (current !== text) {
-    console.error('src/host/known-formats.ts is not current: npm run codegen')
-    process.exitCode = 1
-  }
-} else if (current !== text) writeFileSync(target, text)
+putGenerated(target, 'src/host/known-formats.ts', text)

@@ -13,6 +13,11 @@ export interface TypeRecord {
   readonly tail: number
 }
 
+/** How many arguments a function has, by the id of its FUNC. */
+export function argumentCount(index: BtfTypes, id: number): number {
+  return recordOf(index, recordOf(index, id).sizeOrType).vlen
+}
+
 interface Place {
   readonly type: number
   readonly bits: number

@@ -1,5 +1,5 @@
 import { btfKinds, findName, indexTypes, splitBtf } from './btf-layout.ts'
-import { findPath, recordOf } from './btf-walk.ts'
+import { argumentCount, findPath, recordOf } from './btf-walk.ts'
 import type { BtfMember } from './facts.ts'
 
 /** What a look into BTF found. */
@@ -7,7 +7,7 @@ export interface BtfFindings {
   readonly members: Readonly<Record<string, BtfMember | null>>
   readonly functions: Readonly<Record<string, boolean>>
   /** How many arguments each function has that was found. */
-  readonly argumentCounts?: Readonly<Record<string, number>>
+  readonly argumentCounts: Readonly<Record<string, number>>
 }
 
 /**
@@ -30,10 +30,7 @@ export function findInBtf(
   const { STRUCT, UNION, TYPEDEF, FUNC } = btfKinds
   const index = indexTypes(sections, [STRUCT, UNION, TYPEDEF, FUNC], [...offsets.values()])
   const idsOf = (name: string) => index.found.get(offsets.get(name) ?? -1) ?? []
-  const functionOf = (name: string) =>
-    idsOf(name)
-      .map((id) => recordOf(index, id))
-      .find(({ kind }) => kind === FUNC)
+  const functionOf = (name: string) => idsOf(name).find((id) => recordOf(index, id).kind === FUNC)
   return {
     members: Object.fromEntries(
       wanted.members.map((path) => [path, findPath(index, idsOf(rootOf(path)), path)]),
@@ -44,7 +41,7 @@ export function findInBtf(
     argumentCounts: Object.fromEntries(
       wanted.functions.flatMap((name) => {
         const found = functionOf(name)
-        return found === undefined ? [] : [[name, recordOf(index, found.sizeOrType).vlen] as const]
+        return found === undefined ? [] : [[name, argumentCount(index, found)] as const]
       }),
     ),
   }

@@ -15,12 +15,14 @@ export const mechanismQuestions = {
   members: ['ftrace_direct_func.addr'],
 } as const
 
+type Mechanics = Pick<BtfFindings, 'functions' | 'members'>
+
 /** What the mechanism facts are judged from. */
 export interface Mechanisms {
   readonly btf: Fact
   readonly lockdown: Fact
   /** What BTF said to the mechanism questions; null when there is no BTF. */
-  readonly types: BtfFindings | null
+  readonly types: Mechanics | null
   /** Opening available_filter_functions: `readable`, `absent`, else the error; null: no tracefs to look in. */
   readonly filterFunctions: string | null
   /** Whether tracefs has kprobe_events; null: no tracefs to look in. */
@@ -68,7 +70,7 @@ export function judgeFentry(read: Read, mechanisms: Mechanisms): Fact {
   return no(`${built}, but available_filter_functions: ${filterFunctions}`)
 }
 
-function lackingParts({ functions, members }: BtfFindings): string | null {
+function lackingParts({ functions, members }: Mechanics): string | null {
   if (functions['bpf_trampoline_link_prog'] !== true)
     return 'BPF trampolines (BTF has no bpf_trampoline_link_prog)'
   const hasDirectCalls =
@@ -95,7 +97,7 @@ export function judgeBtfFunctions(
 ): Record<string, Fact> {
   if (types === null) return {}
   const judge = (name: string) => {
-    const count = types.argumentCounts?.[name] ?? 0
+    const count = types.argumentCounts[name] ?? 0
     if (count > mostArguments)
       return no(
         `${name} has ${count} arguments, and bpftrace hooks none with more than ${mostArguments}`,

@@ -1,7 +1,7 @@
 import { readBpftraceCached } from './bpftrace-version.ts'
 import { btfKinds, idsNamed } from './btf-layout.ts'
 import { type Btf, openBtf } from './btf-types.ts'
-import { findPath } from './btf-walk.ts'
+import { argumentCount, findPath } from './btf-walk.ts'
 import type { BtfFindings } from './btf.ts'
 import { no, unknown, yes } from './fact.ts'
 import type { Fact, HookFacts } from './facts.ts'
@@ -68,12 +68,21 @@ function readBtf(): { readonly fact: Fact; readonly btf: Btf | null } {
 }
 
 function typesOf({ index }: Btf, functions: readonly string[]): BtfFindings {
-  const isThere = (name: string) => idsNamed(index, name, [btfKinds.FUNC]).length > 0
+  const idOf = (name: string) => idsNamed(index, name, [btfKinds.FUNC])[0]
   const placeOf = (path: string) =>
     findPath(index, idsNamed(index, path.split('.', 1)[0] ?? '', [btfKinds.STRUCT]), path)
   return {
     functions: Object.fromEntries(
-      [...functions, ...mechanismQuestions.functions].map((name) => [name, isThere(name)]),
+      [...functions, ...mechanismQuestions.functions].map((name) => [
+        name,
+        idOf(name) !== undefined,
+      ]),
+    ),
+    argumentCounts: Object.fromEntries(
+      functions.flatMap((name) => {
+        const id = idOf(name)
+        return id === undefined ? [] : [[name, argumentCount(index, id)] as const]
+      }),
     ),
     members: Object.fromEntries(mechanismQuestions.members.map((path) => [path, placeOf(path)])),
   }

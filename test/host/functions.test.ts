@@ -92,7 +92,11 @@ describe('judgeKprobes', () => {
 })
 
 describe('judgeFunctions', () => {
-  const types = { functions: { tcp_connect: true }, members: {} }
+  const types = {
+    functions: { tcp_connect: true, tcp_v4_syn_recv_sock: true },
+    members: {},
+    argumentCounts: { tcp_connect: 1, tcp_v4_syn_recv_sock: 7 },
+  }
   const symbols = `0000 T tcp_connect\n0000 t nf_thing\t[nf]\n0000 D a_variable\n0000 t xtcp_v4_connect\n`
   const sources = {
     types,
@@ -109,6 +113,16 @@ describe('judgeFunctions', () => {
       evidence: expect.stringContaining('module'),
     })
     expect(judgeBtfFunctions(['nf_thing'], types)['nf_thing']?.is).toBe('no')
+  })
+
+  it('says no to fentry where there are more arguments than bpftrace hooks', () => {
+    const facts = judgeBtfFunctions(['tcp_connect', 'tcp_v4_syn_recv_sock'], types)
+
+    expect(facts['tcp_connect']?.is).toBe('yes')
+    expect(facts['tcp_v4_syn_recv_sock']).toMatchObject({
+      is: 'no',
+      evidence: expect.stringContaining('7 arguments'),
+    })
   })
 
   it('says no for variables, parts of names, absent names and what kprobes must not touch', () => {
