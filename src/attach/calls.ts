@@ -1,7 +1,7 @@
 import { EbpfRunError } from '../errors.ts'
 import { common } from '../schema/common.ts'
 import type { Need, ProbeSpec } from '../schema/define.ts'
-import type { MadeProbe } from './define.ts'
+import type { MadeProbe } from './request.ts'
 
 /** What is counted: functions of the kernel and where their code begins, and tracepoints as `CATEGORY:NAME`. */
 export interface Counted {

@@ -1,5 +1,5 @@
 import type { LoadedProbe } from '../plan/plan.ts'
-import type { FieldRequest } from '../attach/define.ts'
+import type { FieldRequest } from '../attach/request.ts'
 import { attachPointText } from '../attach/point.ts'
 import { shellWord } from '../catalog/trust.ts'
 import { checkUserDefinition } from '../catalog/user.ts'

@@ -1,5 +1,7 @@
 import { type AttachPoint, parseAttachPoint } from '../attach/point.ts'
-import { defineTrace, type Known, parseFieldRequest, type TraceRequest } from '../attach/define.ts'
+import { parseFieldRequest } from '../attach/asked-field.ts'
+import { defineTrace } from '../attach/define.ts'
+import type { Known, TraceRequest } from '../attach/request.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
 import { memberNames, memberOf, openBtf, rawTracepointOf, signatureOf } from '../host/btf-types.ts'
 import { gatherFacts } from '../host/gather.ts'

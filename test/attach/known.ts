@@ -1,4 +1,4 @@
-import type { Known } from '../../src/attach/define.ts'
+import type { Known } from '../../src/attach/request.ts'
 import type { Member } from '../../src/attach/compile.ts'
 import type { TypeText } from '../../src/host/btf-types.ts'
 import type { TracepointField } from '../../src/host/facts.ts'
