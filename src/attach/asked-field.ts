@@ -11,9 +11,11 @@ const kindNames = ['u64', 'i64', 'hex', 'duration', 'result', 'user'] as const
 /** What a field may be called. */
 export const fieldName = /^[a-z_][a-z0-9_]{0,31}$/
 
-/** Reads `field=expression[:kind]`. Throws BAD_VALUE. */
+/** Reads `field=expression[:kind]`; of `sk.sk_mark` alone the field is sk_mark. Throws BAD_VALUE. */
 export function parseFieldRequest(text: string): FieldRequest {
-  const [, name = '', rest = ''] = /^([^=]*)=([^]*)$/.exec(text) ?? []
+  const [, last] = /^(?:\w+\.)*([a-z_]\w*)$/i.exec(text) ?? []
+  const typed = last === undefined ? text : `${last.toLowerCase()}=${text}`
+  const [, name = '', rest = ''] = /^([^=]*)=([^]*)$/.exec(typed) ?? []
   if (!fieldName.test(name) || name in common || ['event', 'escaped', 'cut'].includes(name))
     throw new EbpfRunError({
       code: 'BAD_VALUE',

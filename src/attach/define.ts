@@ -31,7 +31,7 @@ export function defineTrace(request: TraceRequest, known: Known): MadeProbe {
       message: `${attachPointText(point)}: nothing is known of it here`,
       remedy: `ebpf-run describe ${attachPointText(point)}`,
     })
-  const event = eventName(point)
+  const event = request.part?.event ?? eventName(point)
   const spec: ProbeSpec = {
     name: 'trace',
     summary: `${attachPointText(point)}${request.latency ? ', from entry to return' : ''}`,
@@ -47,7 +47,8 @@ export function defineTrace(request: TraceRequest, known: Known): MadeProbe {
   }
 }
 
-function eventName(point: AttachPoint): string {
+/** What an event of an attach point is called, where it is the only one of that name. */
+export function eventName(point: AttachPoint): string {
   return point.name.replace(/[^a-z0-9_]/gi, '_').toLowerCase()
 }
 
@@ -91,12 +92,13 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     name,
     ...fieldFor(name, compile(source, name), source, kind),
   }))
+  const start = `@start${request.part?.maps ?? ''}[tid]`
   const latency: readonly { name: string; spec: FieldSpec; code: string }[] = request.latency
     ? [
         {
           name: 'duration_ns',
           spec: { kind: 'duration', unit: 'ns', doc: 'from the call to its return', heading: 'MS' },
-          code: 'nsecs - @start[tid]',
+          code: `nsecs - ${start}`,
         },
       ]
     : []
@@ -107,7 +109,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
       remedy: 'name the fields that are wanted: FIELD=EXPRESSION',
     })
   const all = [...fields, ...latency, ...(request.stack ? [stackField] : [])]
-  const event = eventName(request.point)
+  const event = request.part?.event ?? eventName(request.point)
   const emit = [
     `{{emit ${event}`,
     'task',
@@ -115,9 +117,9 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     '}}',
   ].join('\n    ')
   const guarded = where === null ? emit : `if (${inStatement(where.code)}) {\n  ${emit}\n  }`
-  const keep = [...(request.latency ? ['@start[tid] = nsecs;'] : []), ...way.keep]
-  const forget = [...(request.latency ? ['delete(@start[tid]);'] : []), ...way.forget]
-  const isKept = request.latency ? '@start[tid]' : null
+  const keep = [...(request.latency ? [`${start} = nsecs;`] : []), ...way.keep]
+  const forget = [...(request.latency ? [`delete(${start});`] : []), ...way.forget]
+  const isKept = request.latency ? start : null
   const entry = way.entry === null || keep.length === 0 ? '' : block(way.entry, null, keep)
   const body = block(way.attach, isKept, [...(way.before ?? []), ...before, guarded, ...forget])
   return {

@@ -28,6 +28,11 @@ const aliases: Readonly<Record<string, string>> = {
   fn: 'function',
 }
 
+/** The type that a word stands for. */
+export function typeNamed(word: string): string {
+  return Object.hasOwn(aliases, word) ? (aliases[word] ?? '') : word
+}
+
 /** A function of the kernel; dots stand in those that the compiler split. */
 const functionName = /^[A-Za-z_][\w.]{0,511}$/
 const word = /^\w{1,128}$/
@@ -41,7 +46,7 @@ const known =
  */
 export function parseAttachPoint(text: string): AttachPoint {
   const [typed = '', ...rest] = text.split(':')
-  const type = Object.hasOwn(aliases, typed) ? (aliases[typed] ?? '') : typed
+  const type = typeNamed(typed)
   const [first = '', second] = rest
   if (type === 'tracepoint' && rest.length === 2 && word.test(first) && word.test(second ?? ''))
     return { type, category: first, name: second ?? '' }

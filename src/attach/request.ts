@@ -33,6 +33,8 @@ export interface TraceRequest {
   readonly latency: boolean
   /** Each event has the kernel's call stack. */
   readonly stack?: boolean
+  /** Of several in one program: the event's name, and what the names of its maps end with. */
+  readonly part?: { readonly event: string; readonly maps: string }
 }
 
 /** A probe that a program made: a definition, and a template for each variant. */

@@ -146,7 +146,7 @@ function argumentScope(
 
 function functionWays(
   point: Exclude<AttachPoint, { type: 'tracepoint' | 'rawtracepoint' }>,
-  { atReturn, latency }: TraceRequest,
+  { atReturn, latency, part }: TraceRequest,
   known: Known,
 ): readonly Way[] {
   const signature: Signature = known.signature ?? { name: point.name, arguments: [], returns: null }
@@ -181,7 +181,10 @@ function functionWays(
     : argumentScope(seen, (_, index) => `arg${index}`)
   const reads = isWrapper ? wrapperReads(known.fields ?? [], 'arg0') : []
   const kept = returns
-    ? Object.keys(entryScope).map((name, index) => ({ name, map: `@a${index}[tid]` }))
+    ? Object.keys(entryScope).map((name, index) => ({
+        name,
+        map: `@a${index}${part?.maps ?? ''}[tid]`,
+      }))
     : []
   const kprobe: Way = {
     name: returns ? 'kretprobe' : 'kprobe',

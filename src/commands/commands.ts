@@ -70,6 +70,13 @@ export const traceOptions: readonly RunOption[] = [
     group: 'What to trace:',
     live: true,
   },
+  {
+    name: 'calls',
+    boolean: true,
+    doc: 'only count the calls of what the patterns match, as funccount does: 400 functions at once',
+    group: 'What to trace:',
+    live: true,
+  },
 ]
 
 /** Of every command that loads a probe of the user's. */
@@ -134,8 +141,8 @@ const own: readonly CommandSpec[] = [
     options: 'probe',
     takesCommand: true,
     name: 'trace',
-    usage: 'trace ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [options]',
-    doc: 'events of any function or tracepoint of the kernel: kprobe:tcp_connect, tracepoint:sched:sched_switch, syscall:openat',
+    usage: 'trace ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [ATTACH-POINT ...] [options]',
+    doc: 'events of any function or tracepoint of the kernel: kprobe:tcp_connect, tracepoint:sched:sched_switch, syscall:openat; several at once, each isolated',
   },
   {
     ...plain,
@@ -158,7 +165,8 @@ const own: readonly CommandSpec[] = [
     takes: 'NAME',
     options: [...traceOptions, ...newOptions],
     name: 'new',
-    usage: 'new NAME --from ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [options]',
+    usage:
+      'new NAME --from ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [ATTACH-POINT ...] [options]',
     doc: 'a probe of your own, from the words of a trace: then ebpf-run NAME runs it',
   },
   {

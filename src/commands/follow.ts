@@ -33,7 +33,7 @@ import { createResolver } from './resolve.ts'
 import { relaySignals } from './signals.ts'
 
 /** Where the back-ends' own files stand in the package. */
-const filesFolder = fileURLToPath(new URL('../backends/', import.meta.url))
+export const filesFolder = fileURLToPath(new URL('../backends/', import.meta.url))
 
 /** Starts the session, connects it with its sink, signals and reports, and waits for its end. `releaseSignals` is called when it has them. */
 export async function follow(

@@ -77,6 +77,7 @@ function planData(made: Plan, facts: HostFacts): object {
     ...(facts.bcc === undefined ? {} : { bcc: facts.bcc.version }),
     variant: made.variant.name,
     considered: made.considered,
+    left_out: made.leftOut,
     filters: made.filters.map(({ filter, applied }) => ({
       flag: filter.flag,
       applied,
@@ -126,6 +127,10 @@ function planText(made: Plan, facts: HostFacts): string {
       made.considered.map(
         (each) => `  ${each.chosen ? '+' : '-'} ${each.variant}: ${each.reasons.join('\n      ')}`,
       ),
+    ),
+    ...lines(
+      'left out',
+      made.leftOut.map((each) => `  ${each}`),
     ),
     ...lines('filters', filters),
     ...lines(

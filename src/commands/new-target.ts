@@ -19,7 +19,7 @@ import type { RunOption } from './options.ts'
 import { outputError } from './output.ts'
 import { probeFiles } from './probe-files.ts'
 import type { Parsed } from './target.ts'
-import type { TraceWords } from './trace-target.ts'
+import type { TraceWords } from './trace-words.ts'
 
 /** The words of `new`: the name, and those of `trace` after --from; `rest` are options, of `new` or of `trace`. */
 export interface NewWords {
@@ -122,8 +122,8 @@ function commandText(name: string, { trace, where, ...shape }: Asked): string {
   const fieldText = ({ name: field, source, kind }: FieldRequest) =>
     `${field}=${source}${kind === null ? '' : `:${kind}`}`
   const words = [
-    ...['ebpf-run', 'new', name, '--from', attachPointText(trace.point)],
-    ...trace.fields.map(fieldText),
+    ...['ebpf-run', 'new', name, '--from'],
+    ...trace.flatMap(({ point, fields }) => [attachPointText(point), ...fields.map(fieldText)]),
     ...(where === null ? [] : ['--where', where]),
     ...(shape.atReturn ? ['--return'] : []),
     ...(shape.latency ? ['--latency'] : []),

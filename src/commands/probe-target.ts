@@ -6,6 +6,7 @@ import type { ProbeSpec } from '../schema/define.ts'
 import { allowOption, type CommandSpec, newOptions, traceOptions } from './commands.ts'
 import type { Io } from './io.ts'
 import { withFreeOptions } from './free-options.ts'
+import { tellLeftOut } from './left-out.ts'
 import { only } from './only.ts'
 import { optionsOf, type RunOption, runOptions } from './options.ts'
 import { baseOf, type Target } from './target.ts'
@@ -126,17 +127,18 @@ async function aboutProbe(spec: CommandSpec, word: string, load: Load): Promise<
 
 /** What the words of a trace say, looked up on this kernel: before the options are read, which depend on it. */
 async function lookUpTrace(words: readonly string[], env: Io['env']) {
-  const { readTraceWords, knownOf, probeOf } = await import('./trace-target.ts')
-  const { trace, rest } = readTraceWords(words)
-  const known = await knownOf(trace.point, env)
+  const { readTraceWords } = await import('./trace-words.ts')
+  const { lookUp, partsOf, probeOf } = await import('./trace-target.ts')
+  const { trace, rest } = await readTraceWords(words, env)
+  const found = await lookUp(trace, env)
   const own = beforeCommand(rest)
   const shape = {
     atReturn: own.includes('--return'),
     latency: own.includes('--latency'),
     stack: own.includes('--stack'),
   }
-  const probeWhere = (where: string | null) => probeOf(trace, known, { ...shape, where })
-  return { trace, rest, shape, probeWhere, shown: probeWhere(null) }
+  const partsWhere = (where: string | null) => partsOf(found, shape, where)
+  return { trace, rest, shape, partsWhere, shown: probeOf(partsWhere(null)) }
 }
 
 /** `trace`, and `plan`, `print`, `schema` and `types` of one. */
@@ -145,7 +147,8 @@ async function traceTarget(
   words: readonly string[],
   env: Io['env'],
 ): Promise<{ target: Target; rest: readonly string[] }> {
-  const { rest, probeWhere, shown } = await lookUpTrace(words, env)
+  if (beforeCommand(words).includes('--calls')) return traceCallsTarget(spec, words, env)
+  const { rest, partsWhere, shown } = await lookUpTrace(words, env)
   const options = [...traceOptions, ...optionsOf(shown.spec)]
   return {
     rest,
@@ -157,10 +160,47 @@ async function traceTarget(
       options,
       epilogue: fieldsText(shown.spec),
       async run(parsed, io) {
-        const probe = probeWhere(only(parsed, 'where', options))
-        return runOrTell('trace', spec, probe, parsed, io)
+        const { runTrace } = await import('./run-trace.ts')
+        const parts = partsWhere(only(parsed, 'where', options))
+        return runTrace(parts, spec.name, parsed, io, (probe) =>
+          runOrTell('trace', spec, probe, parsed, io),
+        )
       },
     },
+  }
+}
+
+/** `trace PATTERN … --calls` is `funccount PATTERN …`. */
+async function traceCallsTarget(
+  spec: CommandSpec,
+  words: readonly string[],
+  env: Io['env'],
+): Promise<{ target: Target; rest: readonly string[] }> {
+  const end = words.findIndex((word) => word.startsWith('-'))
+  const own = words.slice(0, end)
+  const field = own.find((word) => /^[^:]*=/.test(word))
+  const others = ['where', 'return', 'latency', 'stack'].map((name) => `--${name}`)
+  const other = beforeCommand(words).find((word) =>
+    others.some((each) => word === each || word.startsWith(`${each}=`)),
+  )
+  const wrong = field ?? other
+  if (wrong !== undefined)
+    throw new EbpfRunError({
+      code: 'CONFLICT',
+      message: `--calls only counts: it has no use for ${wrong}`,
+      remedy: 'leave out one of them',
+    })
+  const patterns = own.map((word) => word.replace(/^(?:function|fn|fentry|f|p|k):/, 'kprobe:'))
+  const left = words.slice(end)
+  const at = left.indexOf('--calls')
+  const { target, rest } = await callsTarget(
+    spec.name === 'trace' ? { ...spec, name: 'funccount' } : spec,
+    [...patterns, ...left.slice(0, at), ...left.slice(at + 1)],
+    env,
+  )
+  return {
+    target: { ...target, title: spec.name === 'trace' ? 'trace' : `${spec.name} trace` },
+    rest,
   }
 }
 
@@ -172,7 +212,8 @@ async function callsTarget(
 ): Promise<{ target: Target; rest: readonly string[] }> {
   const { callsOf } = await import('./calls-target.ts')
   const { calls, rest } = await callsOf(words, env)
-  const { probe, leftOut } = calls
+  const { leftOut } = calls
+  const probe = { ...calls.probe, leftOut }
   return {
     rest,
     target: {
@@ -181,10 +222,7 @@ async function callsTarget(
       takesCommand: true,
       ...optionsAndTexts(probe),
       async run(parsed, io) {
-        if (leftOut.length > 0)
-          io.stderr(
-            `not counted: ${leftOut.slice(0, 5).join('; ')}${leftOut.length > 5 ? `; and ${leftOut.length - 5} more` : ''}\n`,
-          )
+        tellLeftOut('not counted', leftOut, io)
         return runOrTell('funccount', spec, probe, parsed, io)
       },
     },
@@ -252,7 +290,7 @@ async function newTarget(
 ): Promise<{ target: Target; rest: readonly string[] }> {
   const { makeNewProbe, readNewWords } = await import('./new-target.ts')
   const { name, trace: traceWords, rest: before } = readNewWords(words)
-  const { trace, rest, shape, probeWhere, shown } = await lookUpTrace(traceWords, env)
+  const { trace, rest, shape, partsWhere, shown } = await lookUpTrace(traceWords, env)
   const own = [...traceOptions, ...newOptions]
   const ofRuns = optionsOf(shown.spec)
     .filter((option) => !own.some((each) => each.name === option.name))
@@ -268,7 +306,10 @@ async function newTarget(
       async run(parsed, io) {
         const where = only(parsed, 'where', options)
         const asked = { trace, where, ...shape }
-        return makeNewProbe(name, asked, probeWhere(where), parsed, options, io)
+        const { probeOf } = await import('./trace-target.ts')
+        const { leftOut, ...probe } = probeOf(partsWhere(where))
+        tellLeftOut('not in it', leftOut ?? [], io)
+        return makeNewProbe(name, asked, probe, parsed, options, io)
       },
     },
   }

@@ -28,6 +28,8 @@ export interface LoadedProbe {
   readonly spec: ProbeSpec
   /** Variant name to template text. */
   readonly templates: Readonly<Record<string, string>>
+  /** Attach points that were asked for and are not in it, each with the reason. */
+  readonly leftOut?: readonly string[]
 }
 
 export interface PlanRequest {
@@ -80,6 +82,8 @@ export interface Plan {
   readonly clock: Dialect['clock']
   readonly layouts: readonly RecordLayout[]
   readonly considered: readonly Consideration[]
+  /** What was asked for and is not in the program, with the reasons. */
+  readonly leftOut: readonly string[]
   readonly filters: readonly { readonly filter: AnyFilter; readonly applied: Applied }[]
   readonly buffers: Buffers
   /** The child needs a mount namespace of its own with tracefs in it. */
@@ -219,6 +223,7 @@ function completePlan(
     clock: way.clock,
     layouts,
     considered,
+    leftOut: probe.leftOut ?? [],
     filters: request.filters.map((filter, index) => ({
       filter,
       applied: applied[index] ?? 'after',

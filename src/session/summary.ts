@@ -27,6 +27,8 @@ export interface RunSummary {
   readonly tcp?: TcpSummary
   /** Sockets older than the run: whom /proc told. */
   readonly owners?: OwnerFigures
+  /** Attach points that were asked for and not attached, each with the reason. */
+  readonly left_out?: readonly string[]
   readonly notes: readonly string[]
 }
 
@@ -57,6 +59,7 @@ export function summaryOf(
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
     ...(result.owners === null ? {} : { owners: result.owners }),
+    ...(plan.leftOut.length === 0 ? {} : { left_out: plan.leftOut }),
     notes: [
       ...lossNotes(result, plan),
       ...untypedNotes(result),

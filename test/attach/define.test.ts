@@ -192,7 +192,14 @@ describe('fields', () => {
     expect(error.message).toContain(message)
   })
 
-  test.each(['', 'x', '=1', 'pid=1', 'event=1', 'X=1', 'a b=1', 'x;=1', 'a=1:nokind'])(
+  test.each([
+    ['size', 'size', 'size'],
+    ['sk.__sk_common.skc_num', 'skc_num', 'sk.__sk_common.skc_num'],
+  ])('%s is the field %s', (text, name, source) => {
+    expect(parseFieldRequest(text)).toEqual({ name, source, kind: null })
+  })
+
+  test.each(['', 'pid', 'a.b-c', '=1', 'pid=1', 'event=1', 'X=1', 'a b=1', 'x;=1', 'a=1:nokind'])(
     '%j is no field',
     (text) => {
       expect(() => parseFieldRequest(text)).toThrow(EbpfRunError)

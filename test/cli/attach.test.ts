@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
+import { findTool } from '../../src/host/tools.ts'
 import { watchLeftovers } from '../fakes/leftovers.ts'
 import { cannotRun, linesOf, runCli } from './run-cli.ts'
 
@@ -15,6 +16,9 @@ const looked = await runCli(['list', '--attach-points', 'tracepoint:sock:inet_so
 /** Why this host cannot trace, null when it can. */
 const cannotTrace = looked.code === 0 ? cannotRun : looked.stderr
 if (cannotTrace !== null) console.warn(`traces of this host are not tested: ${cannotTrace}`)
+
+/** One getpgid, two getsid. */
+const calls = 'import os; os.getpgid(0); os.getsid(0); os.getsid(0)'
 
 describe('list --attach-points', () => {
   it('says what may be wrong where nothing matches', async () => {
@@ -100,8 +104,13 @@ describe('trace', () => {
     [['trace'], 'trace needs an attach point'],
     [['trace', 'tcp_connect'], 'an attach point was expected'],
     [['trace', 'syscall:openat', 'x=nope'], "there is no 'nope' here"],
+    [['trace', 'syscall:openat', 'nope'], "there is no 'nope' here"],
     [['trace', 'syscall:openat', '--where', 'flags ='], 'cannot be read'],
     [['trace', 'tracepoint:sock:nope'], 'nothing is known of it here'],
+    [['trace', 'syscall:openat', 'syscall:openat'], 'is named twice'],
+    [['trace', 'syscall:*'], 'too many attach points'],
+    [['trace', 'syscall:open*', '--calls', '--where', 'pid == 1'], 'no use for --where'],
+    [['trace', 'syscall:openat', 'path=filename', '--calls'], 'no use for path=filename'],
   ])('%j is refused before anything starts: %s', async (words, message) => {
     const { code, stderr } = await runCli(words)
 
@@ -150,5 +159,71 @@ describe.skipIf(cannotTrace !== null)('a trace on this kernel', () => {
     })
     const replayed = await runCli(['replay', file, '-o', 'ndjson'])
     expect(replayed.stdout).toBe(traced.stdout)
+  })
+
+  it('of several attach points leaves out what this kernel does not have, says so, and runs the rest', async () => {
+    const file = join(folder, 'several.json')
+    const words = ['syscall:getpgid', 'asked=pid:i64', 'tracepoint:no:such', 'syscall:getsid']
+    const traced = await runCli([
+      ...['trace', ...words, '-o', 'ndjson', '--summary-json', file, '--'],
+      ...['python3', '-c', calls],
+    ])
+    const events = linesOf(traced.stdout).filter(({ comm }) => comm === 'python3')
+
+    expect(traced.code).toBe(0)
+    expect(traced.stderr).toContain('not traced: tracepoint:no:such: this kernel has no such event')
+    expect(events.map(({ event }) => event)).toEqual([
+      'sys_enter_getpgid',
+      'sys_enter_getsid',
+      'sys_enter_getsid',
+    ])
+    expect(events[0]).toMatchObject({ asked: '0' })
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+      account: 'exact',
+      left_out: ['tracepoint:no:such: this kernel has no such event'],
+    })
+  })
+
+  it('finds out which of several the kernel refuses, and runs the others', async () => {
+    const refused = join(folder, 'refusing')
+    mkdirSync(refused)
+    const real = findTool('bpftrace', process.env)
+    writeFileSync(
+      join(refused, 'bpftrace'),
+      `#!/bin/sh
+if [ "$1" != --version ]; then
+  cat > "$0.program"
+  if grep -q sys_enter_getsid "$0.program"; then
+    echo "ERROR: Error attaching probe: 'tracepoint:syscalls:sys_enter_getsid'" >&2
+    exit 1
+  fi
+  exec ${real} "$@" < "$0.program"
+fi
+exec ${real} "$@"
+`,
+      { mode: 0o755 },
+    )
+    const env = { PATH: `${refused}:${process.env['PATH']}` }
+    const words = ['trace', 'syscall:getpgid', 'syscall:getsid', 'syscall:getppid']
+    const traced = await runCli([...words, '-o', 'ndjson', '--', 'python3', '-c', calls], { env })
+    const only = await runCli(['trace', 'syscall:getsid', '--duration', '1s'], { env })
+
+    expect(traced.code).toBe(0)
+    expect(traced.stderr).toMatch(/not traced: tracepoint:syscalls:sys_enter_getsid: /)
+    expect(
+      linesOf(traced.stdout).filter(({ event }) => event === 'sys_enter_getpgid'),
+    ).toHaveLength(1)
+    expect(only.code).toBe(70)
+  })
+
+  it('takes a pattern, and with --calls only counts', async () => {
+    const words = ['trace', 'syscall:gets?d', '-o', 'ndjson']
+    const traced = await runCli([...words, '--', 'python3', '-c', calls])
+    const counted = await runCli([...words, '--calls', '--', 'python3', '-c', calls])
+
+    expect(linesOf(traced.stdout).filter(({ comm }) => comm === 'python3')).toHaveLength(2)
+    expect(linesOf(counted.stdout)).toMatchObject([
+      { function: 'syscalls:sys_enter_getsid', count: 2 },
+    ])
   })
 })

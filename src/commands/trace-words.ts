@@ -1,0 +1,71 @@
+import { parseFieldRequest } from '../attach/asked-field.ts'
+import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
+import { type AttachPoint, parseAttachPoint, typeNamed } from '../attach/point.ts'
+import type { FieldRequest } from '../attach/request.ts'
+import { mostPoints } from '../attach/join.ts'
+import { EbpfRunError } from '../errors.ts'
+import { attachTypes } from '../host/attach-points.ts'
+import { attachPointList } from '../host/attach-point-cache.ts'
+import { noMatch } from './attach-point-list.ts'
+
+/** One attach point of a trace, and what was asked of it. */
+export interface TracePoint {
+  readonly point: AttachPoint
+  readonly fields: readonly FieldRequest[]
+}
+
+/** The words of `trace`, apart from its options. */
+export type TraceWords = readonly TracePoint[]
+
+/** Under which type of the list the functions and returns of others are found. */
+const listedAs: Readonly<Record<string, string>> = {
+  function: 'kprobe',
+  kretprobe: 'kprobe',
+  fexit: 'fentry',
+}
+
+/**
+ * Takes the leading words that are no options: attach points or patterns of them, each with its `field=expression` behind it.
+ * Throws BAD_VALUE, NO_MATCH.
+ */
+export async function readTraceWords(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly trace: TraceWords; readonly rest: readonly string[] }> {
+  const end = words.findIndex((word) => word.startsWith('-'))
+  const own = end === -1 ? words : words.slice(0, end)
+  const groups: { text: string; fields: FieldRequest[] }[] = []
+  for (const word of own) {
+    const last = groups.at(-1)
+    if (last !== undefined && isField(word)) last.fields.push(parseFieldRequest(word))
+    else groups.push({ text: word, fields: [] })
+  }
+  const trace: TracePoint[] = []
+  for (const { text, fields } of groups)
+    for (const point of await pointsOf(text, env)) trace.push({ point, fields })
+  if (trace.length > mostPoints)
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: 'these are too many attach points for one trace',
+      expected: `at most ${mostPoints}`,
+      found: String(trace.length),
+      remedy: 'a narrower pattern; --calls only counts, and takes 400',
+    })
+  return { trace, rest: words.slice(own.length) }
+}
+
+/** An attach point has a colon before any `=`. */
+const isField = (word: string): boolean => /^[^:]*(?:=|$)/.test(word)
+
+/** What one word names: one, or all that a pattern matches. */
+async function pointsOf(text: string, env: NodeJS.ProcessEnv): Promise<readonly AttachPoint[]> {
+  const [, typed = '', name = ''] = /^([^:]*):([^]*)$/.exec(text) ?? []
+  if (!/[*?]/.test(name) && !/^\/[^]*\/$/.test(name)) return [parseAttachPoint(text)]
+  const type = typeNamed(typed)
+  const listed = listedAs[type] ?? type
+  const list = await attachPointList(env)
+  const pattern = parsePattern(`${listed}:${name}`, attachTypes)
+  const found = matchingLines(list.text, pattern)
+  if (found.length === 0) throw noMatch(text, pattern, list.text)
+  return found.map((line) => parseAttachPoint(`${type}:${nameOf(line)}`))
+}
