@@ -6,7 +6,7 @@ import { emitted, fieldOf } from './fields.ts'
 import type { FieldRequest } from './request.ts'
 
 /** Kinds that a field may be given, and from which it can be made. */
-const kindNames = ['u64', 'i64', 'hex', 'duration', 'result', 'user'] as const
+const kindNames = ['u64', 'i64', 'u32', 'i32', 'hex', 'duration', 'result', 'user'] as const
 
 /** What a field may be called. */
 export const fieldName = /^[a-z_][a-z0-9_]{0,31}$/
@@ -35,12 +35,23 @@ export function parseFieldRequest(text: string): FieldRequest {
   return { name, source, kind }
 }
 
+/** A value is cut to its width first, and then as wide as a record has it. */
+const casts: Readonly<Record<string, string>> = {
+  i64: '(int64)',
+  result: '(int64)',
+  u32: '(uint64)(uint32)',
+  i32: '(int64)(int32)',
+}
+
+const plainly = { emitted, code: (text: string) => text }
+
 /** The field and its expression; a kind that was asked for must fit the value. */
 export function fieldFor(
   name: string,
   value: Value,
   source: string,
   kind: string | null,
+  spelled: { emitted(value: Value): string; code(text: string): string } = plainly,
 ): { spec: FieldSpec; code: string } {
   const bad = (expected: string): EbpfRunError =>
     new EbpfRunError({
@@ -53,14 +64,16 @@ export function fieldFor(
     if (spec === null) throw bad('a value by itself: name a member')
     const isState = name === 'state' && source.endsWith('skc_state')
     const states: FieldSpec = { kind: 'enum', names: tcpStates, doc: source }
-    return { spec: isState ? states : spec, code: emitted(value) }
+    return { spec: isState ? states : spec, code: spelled.emitted(value) }
   }
   if (kind === 'user') {
-    if (value.type.is !== 'text pointer') throw bad('a pointer to a text')
+    const isWide = value.type.is === 'int' && value.type.size === 8
+    if (value.type.is !== 'text pointer' && value.type.is !== 'pointer' && !isWide)
+      throw bad('a pointer to a text')
     const user: Value = { ...value, type: { is: 'text pointer', isUser: true } }
     return {
       spec: fieldOf(user.type, source) ?? { kind: 'text', doc: source },
-      code: emitted(user),
+      code: spelled.emitted(user),
     }
   }
   const isNumber =
@@ -69,10 +82,14 @@ export function fieldFor(
   const specs: Readonly<Record<string, FieldSpec>> = {
     u64: { kind: 'u64', doc: source, measure: true },
     i64: { kind: 'i64', doc: source },
+    u32: { kind: 'u32', doc: source },
+    i32: { kind: 'i32', doc: source },
     hex: { kind: 'pointer', doc: source },
     duration: { kind: 'duration', unit: 'ns', doc: source },
     result: { kind: 'result', doc: source },
   }
-  const cast = kind === 'i64' || kind === 'result' ? 'int64' : 'uint64'
-  return { spec: specs[kind] ?? { kind: 'u64', doc: source }, code: `(${cast})(${value.code})` }
+  return {
+    spec: specs[kind] ?? { kind: 'u64', doc: source },
+    code: spelled.code(`${casts[kind] ?? '(uint64)'}(${value.code})`),
+  }
 }

@@ -60,6 +60,16 @@ interface Place {
   readonly path: string
 }
 
+/** What is compiled, and how it is spelled. */
+export interface CompileContext {
+  readonly source: string
+  /** The option or field, for errors. */
+  readonly what: string
+  variable(): string
+  /** Whether two texts are equal, where `==` does not say it; null for texts that cannot be compared. */
+  equal?(a: string, b: string): string | null
+}
+
 /** Bytes of a text that are shown where nothing says how long it is. */
 const textBytes = 128
 
@@ -67,7 +77,7 @@ const textBytes = 128
 export function compileExpression(
   expression: Expression,
   scope: Scope,
-  context: { readonly source: string; readonly what: string; variable(): string },
+  context: CompileContext,
 ): Compiled {
   const compiler = new Compiler(scope, context)
   const value = compiler.value(expression)
@@ -77,9 +87,9 @@ export function compileExpression(
 class Compiler {
   readonly before: string[] = []
   private readonly scope: Scope
-  private readonly context: { readonly source: string; readonly what: string; variable(): string }
+  private readonly context: CompileContext
 
-  constructor(scope: Scope, context: Compiler['context']) {
+  constructor(scope: Scope, context: CompileContext) {
     this.scope = scope
     this.context = context
   }
@@ -248,7 +258,12 @@ class Compiler {
     const [a, b] = [this.value(left), this.value(right)]
     if (a.type.is === 'text' || b.type.is === 'text' || a.type.is === 'text pointer') {
       this.requireEquality(operator, left)
-      return { type: bool, code: `(${this.text(a, left)} ${operator} ${this.text(b, right)})` }
+      const [x, y] = [this.text(a, left), this.text(b, right)]
+      if (this.context.equal === undefined) return { type: bool, code: `(${x} ${operator} ${y})` }
+      const equal = this.context.equal(x, y)
+      if (equal === null)
+        throw this.error({ ...left, at }, 'here comm is compared with a text that is written out')
+      return { type: bool, code: operator === '==' ? equal : `!${equal}` }
     }
     if (!isNumber(a.type) || !isNumber(b.type))
       throw this.error({ ...left, at }, `'${operator}' is for numbers, texts and addresses`)

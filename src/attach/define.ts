@@ -4,9 +4,10 @@ import type { EventSpec, FieldSpec, Fields, ProbeSpec, VariantSpec } from '../sc
 import { fieldFor, fieldName } from './asked-field.ts'
 import { compileExpression, inStatement, type Scope, type Value } from './compile.ts'
 import { parseExpression } from './expression.ts'
-import { tellingFields } from './fields.ts'
+import { emittedInC, tellingFields } from './fields.ts'
 import { type AttachPoint, attachPointText } from './point.ts'
 import type { FieldRequest, Known, MadeProbe, TraceRequest } from './request.ts'
+import { equalInC, inC, templateInC } from './user-bcc.ts'
 import { freeName, isCallWrapper, type Way, waysOf } from './ways.ts'
 
 const tasks: Readonly<Record<string, Value>> = {
@@ -73,6 +74,8 @@ interface Variant {
 }
 
 function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
+  const isC = way.language === 'c'
+  const spelled = isC ? { emitted: emittedInC, code: inC } : undefined
   const scope: Scope = { ...known, names: { ...tasks, ...way.scope } }
   let used = 0
   const variable = () => `$v${(used += 1)}`
@@ -82,6 +85,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
       source,
       what,
       variable,
+      ...(isC ? { equal: equalInC } : {}),
     })
     before.push(...compiled.before)
     return compiled.value
@@ -90,7 +94,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const wanted = request.fields.length > 0 ? request.fields : defaultFields(way, request, known)
   const fields = wanted.map(({ name, source, kind }) => ({
     name,
-    ...fieldFor(name, compile(source, name), source, kind),
+    ...fieldFor(name, compile(source, name), source, kind, spelled),
   }))
   const start = `@start${request.part?.maps ?? ''}[tid]`
   const latency: readonly { name: string; spec: FieldSpec; code: string }[] = request.latency
@@ -98,7 +102,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
         {
           name: 'duration_ns',
           spec: { kind: 'duration', unit: 'ns', doc: 'from the call to its return', heading: 'MS' },
-          code: `nsecs - ${start}`,
+          code: isC ? 'bpf_ktime_get_ns() - start' : `nsecs - ${start}`,
         },
       ]
     : []
@@ -121,25 +125,33 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const forget = [...(request.latency ? [`delete(${start});`] : []), ...way.forget]
   const isKept = request.latency ? start : null
   const entry = way.entry === null || keep.length === 0 ? '' : block(way.entry, null, keep)
-  const body = block(way.attach, isKept, [...(way.before ?? []), ...before, guarded, ...forget])
+  const inBpftrace = () =>
+    `${entry}${block(way.attach, isKept, [...(way.before ?? []), ...before, guarded, ...forget])}`
+  const template = isC
+    ? templateInC({
+        ...{ entry: way.entry, attach: way.attach, suffix: request.part?.maps ?? '', emit },
+        isTimed: request.latency,
+        where: where === null ? null : inC(where.code),
+      })
+    : inBpftrace()
   return {
     variant: {
       name: way.name,
-      backend: 'bpftrace',
-      template: `${way.name}.bt`,
+      backend: isC ? 'bcc' : 'bpftrace',
+      template: isC ? 'fallback.bcc.c' : `${way.name}.bt`,
       needs: request.stack ? [...stackNeeds, ...way.needs] : way.needs,
       cannotTell: way.cannotTell ?? {},
       misses: way.misses,
       cost: way.cost,
     },
     event: {
-      doc: `one ${request.point.type === 'tracepoint' ? 'event' : 'call'} of ${attachPointText(request.point)}`,
+      doc: `one ${request.point.type === 'tracepoint' || request.point.type === 'usdt' ? 'event' : 'call'} of ${attachPointText(request.point)}`,
       fields: {
         ...common,
         ...Object.fromEntries(all.map(({ name, spec }) => [name, spec])),
       },
     },
-    template: `${entry}${body}`,
+    template,
   }
 }
 
@@ -172,6 +184,12 @@ function defaultFields(way: Way, request: TraceRequest, known: Known): readonly 
     return [{ name: free, source, kind: null }]
   }
   const { point } = request
+  // Nobody knows what they are, and how many are given.
+  if (point.type === 'uprobe')
+    return [
+      ...['arg0', 'arg1', 'arg2'].map((name) => ({ name, source: name, kind: 'hex' })),
+      ...('retval' in way.scope ? [{ name: 'retval', source: 'retval', kind: null }] : []),
+    ]
   if (point.type === 'tracepoint' || isCallWrapper(point, known) || signature === null)
     return Object.entries(way.scope).flatMap(([name, { type }]) => {
       // The 16 bytes of an address hold every family; the 4 bytes beside them are junk for IPv6.

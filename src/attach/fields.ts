@@ -2,6 +2,7 @@ import type { Argument, Signature } from '../host/btf-types.ts'
 import type { TracepointField } from '../host/facts.ts'
 import type { FieldSpec } from '../schema/define.ts'
 import type { Value, ValueType } from './compile.ts'
+import { inC } from './user-bcc.ts'
 
 /** Bytes of a path or text that are fetched where nothing says how long it is. */
 export const shownBytes = 128
@@ -33,6 +34,14 @@ function intKind({ names, size, signed }: ValueType & { is: 'int' }): FieldSpec[
   if (size === 8) return signed ? 'i64' : 'u64'
   if (signed) return 'i32'
   return size === 1 ? 'u8' : size === 2 ? 'u16' : 'u32'
+}
+
+/** What stands in an emit for a value, in C for bcc. */
+export function emittedInC(value: Value): string {
+  const { type, code } = value
+  if (type.is === 'text') return 'comm'
+  if (type.is === 'text pointer') return `user ${inC(code)}`
+  return inC(emitted(value))
 }
 
 /** What stands in an emit for a value. */

@@ -37,7 +37,9 @@ export function partNames(
  */
 export function joinProbes(parts: readonly MadeProbe[]): MadeProbe {
   const depth = Math.max(...parts.map(({ spec }) => spec.variants.length))
-  const variants = Array.from({ length: depth }, (_, index) => joinVariants(parts, index))
+  const variants = Array.from({ length: depth }, (_, index) => joinVariants(parts, index)).filter(
+    (joined) => joined !== null,
+  )
   const specs = parts.map(({ spec }) => spec)
   const failed = specs.flatMap((spec) => spec.failed ?? []).slice(0, 1)
   const spec: ProbeSpec = {
@@ -60,19 +62,22 @@ export function joinProbes(parts: readonly MadeProbe[]): MadeProbe {
 function joinVariants(
   parts: readonly MadeProbe[],
   index: number,
-): { readonly variant: VariantSpec; readonly template: string } {
+): { readonly variant: VariantSpec; readonly template: string } | null {
   const chosen = parts.flatMap(({ spec, templates }) => {
     const variant = spec.variants[Math.min(index, spec.variants.length - 1)]
     return variant === undefined ? [] : [{ variant, template: templates[variant.name] ?? '' }]
   })
   const variants = chosen.map(({ variant }) => variant)
+  const [backend = 'bpftrace', other] = unique(variants.map((each) => each.backend))
+  // A program has one language.
+  if (other !== undefined) return null
   const names = unique(variants.map(({ name }) => name))
   const name = names.length === 1 ? (names[0] ?? '') : `mixed${index === 0 ? '' : index + 1}`
   return {
     variant: {
       name,
-      backend: 'bpftrace',
-      template: `${name}.bt`,
+      backend,
+      template: backend === 'bcc' ? 'fallback.bcc.c' : `${name}.bt`,
       needs: unique(variants.flatMap(({ needs }) => needs.map((need) => JSON.stringify(need)))).map(
         (need) => JSON.parse(need),
       ),
@@ -108,4 +113,4 @@ export function onlyVariant({ spec, templates }: MadeProbe, { name }: VariantSpe
   }
 }
 
-const unique = (texts: readonly string[]): readonly string[] => [...new Set(texts)]
+const unique = <T>(all: readonly T[]): readonly T[] => [...new Set(all)]

@@ -3,6 +3,7 @@ import type { TracepointField } from '../host/facts.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { Scope } from './compile.ts'
 import type { AttachPoint } from './point.ts'
+import type { UsdtArgument } from './usdt-arguments.ts'
 
 /** What is known of the attach point on this kernel. */
 export interface Known {
@@ -12,6 +13,8 @@ export interface Known {
   readonly fields: readonly TracepointField[] | null
   /** Of a raw tracepoint: where its event is listed, which tells that it can be attached. */
   readonly category: string | null
+  /** Of a mark in a program: what it says of its arguments. */
+  readonly marked?: readonly UsdtArgument[]
   readonly member: Scope['member']
   readonly members: Scope['members']
 }

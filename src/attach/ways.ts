@@ -5,12 +5,21 @@ import { common } from '../schema/common.ts'
 import type { VariantSpec } from '../schema/define.ts'
 import { type Value, valueTypeOf } from './compile.ts'
 import { asInt, inRegisters, tracepointType } from './fields.ts'
-import type { AttachPoint } from './point.ts'
+import {
+  type AttachPoint,
+  attachPointText,
+  type FunctionPoint,
+  isUserPoint,
+  type UserPoint,
+} from './point.ts'
 import type { Known, TraceRequest } from './request.ts'
+import { userWay, userWayInC } from './user-ways.ts'
 
 /** How one variant names things. */
 export interface Way {
   readonly name: string
+  /** Of the template; absent: that of bpftrace. */
+  readonly language?: 'c'
   readonly needs: VariantSpec['needs']
   readonly scope: Readonly<Record<string, Value>>
   /** Attach points: at the call, and where the event is emitted. */
@@ -42,9 +51,32 @@ export function waysOf(request: TraceRequest, known: Known): readonly Way[] {
       })
     return known.fields === null ? [] : tracepointWays(point, known.fields, request)
   }
+  if (isUserPoint(point)) {
+    refuseKernelOptions(point, request)
+    const ways = [userWay(point, request, known.marked ?? null)]
+    return point.type === 'uprobe' ? [...ways, userWayInC(point, request)] : ways
+  }
   if (point.type === 'rawtracepoint')
     return known.signature === null ? [] : [rawWay(point.name, known.signature, known.category)]
   return functionWays(point, request, known)
+}
+
+/** What has no meaning at a function or mark of user space. Throws CONFLICT. */
+function refuseKernelOptions(point: UserPoint, request: TraceRequest): void {
+  const [option, why] =
+    point.type === 'usdt' && request.latency
+      ? ['--latency', 'a mark has no return']
+      : point.type === 'usdt' && request.atReturn
+        ? ['--return', 'a mark has no return']
+        : request.stack
+          ? ['--stack', "it shows the kernel's calls, and none leads to a program"]
+          : []
+  if (option === undefined) return
+  throw new EbpfRunError({
+    code: 'CONFLICT',
+    message: `${option} is not for ${attachPointText(point)}: ${why}`,
+    remedy: `leave out ${option}`,
+  })
 }
 
 /** bpftrace that reads the texts that lie behind a record: 0.11 refuses them, 0.22 and 0.23 read them as empty. */
@@ -145,7 +177,7 @@ function argumentScope(
 }
 
 function functionWays(
-  point: Exclude<AttachPoint, { type: 'tracepoint' | 'rawtracepoint' }>,
+  point: FunctionPoint,
   { atReturn, latency, part }: TraceRequest,
   known: Known,
 ): readonly Way[] {

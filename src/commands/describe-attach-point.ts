@@ -1,6 +1,12 @@
 import { release } from 'node:os'
 
-import { type AttachPoint, attachPointText, parseAttachPoint } from '../attach/point.ts'
+import {
+  type AttachPoint,
+  attachPointText,
+  type FunctionPoint,
+  isUserPoint,
+  parseAttachPoint,
+} from '../attach/point.ts'
 import { nearNames } from '../attach/suggest.ts'
 import { editDistance } from '../catalog/nearest.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
@@ -23,7 +29,7 @@ import { checkHookNeed, type HookNeed } from '../plan/hook-needs.ts'
 import { dialectOfHost } from '../plan/requirements.ts'
 import type { Io } from './io.ts'
 
-type FunctionPoint = Extract<AttachPoint, { readonly module: string | null }>
+type KernelPoint = Exclude<AttachPoint, { readonly file: string }>
 
 /** What is known of one attach point of this kernel. */
 interface Description {
@@ -48,6 +54,10 @@ export async function describeAttachPoint(
   io: Io,
 ): Promise<number> {
   const point = parseAttachPoint(typed)
+  if (isUserPoint(point)) {
+    const { describeUserPoint } = await import('./describe-user-point.ts')
+    return describeUserPoint(point, output, io)
+  }
   const description = await look(point, expand, io.env)
   io.stdout(
     output === 'json' ? `${JSON.stringify(description, null, 2)}\n` : descriptionText(description),
@@ -56,7 +66,7 @@ export async function describeAttachPoint(
 }
 
 async function look(
-  point: AttachPoint,
+  point: KernelPoint,
   expand: string | null,
   env: NodeJS.ProcessEnv,
 ): Promise<Description> {
@@ -133,7 +143,7 @@ function withSymbol(facts: HookFacts, name: string, { findings }: Hookable): Hoo
 }
 
 function waysOf(
-  point: AttachPoint,
+  point: KernelPoint,
   facts: HookFacts,
   signature: Signature | null,
   hooks: Hookable | null,

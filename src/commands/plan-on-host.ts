@@ -20,7 +20,8 @@ export async function planOnHost(
   return { facts, plan: makePlan(probe, request, facts) }
 }
 
-async function withBcc(facts: HostFacts, env: NodeJS.ProcessEnv): Promise<HostFacts> {
+/** The facts with what bcc and the kernel's headers are here. */
+export async function withBcc(facts: HostFacts, env: NodeJS.ProcessEnv): Promise<HostFacts> {
   const { findBcc, findHeaders } = await import('../host/bcc.ts')
   return { ...facts, bcc: await findBcc(env), headers: findHeaders(facts.kernel.release) }
 }

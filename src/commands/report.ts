@@ -116,7 +116,7 @@ export function createReporter({
 export function errorText(error: EbpfRunError, asJson: boolean): string {
   if (asJson) return `${JSON.stringify(error)}\n`
   const part = (label: string, text: string | undefined) =>
-    text === undefined || text === '' ? [] : [`  ${label}: ${indent(text)}`]
+    text === undefined || text === '' ? [] : [`  ${label}: ${indented(text, label.length + 4)}`]
   const unlessSaid = (text: string | undefined) =>
     text !== undefined && error.message.includes(text) ? undefined : text
   return [
@@ -129,8 +129,11 @@ export function errorText(error: EbpfRunError, asJson: boolean): string {
   ].join('\n')
 }
 
-function indent(text: string): string {
-  return safeLines(text).split('\n').join('\n    ')
+/** Lines one below the other: an expression and the mark below its mistake, for example. */
+function indented(text: string, columns: number): string {
+  return safeLines(text)
+    .split('\n')
+    .join(`\n${' '.repeat(columns)}`)
 }
 
 function safeLines(text: string): string {

@@ -21,7 +21,7 @@ export async function runTrace(
 ): Promise<number> {
   const isSeveral = asked.parts.length + asked.leftOut.length > 1
   if (!isSeveral || ofAnyHost.has(command)) return act(probeOf(asked))
-  const chosen = await chooseParts(asked, io.env)
+  const chosen = await chooseParts(asked, parsed.texts['backend']?.at(-1) ?? null, io.env)
   tellLeftOut('not traced', chosen.leftOut, io)
   if (command !== 'trace' || chosen.parts.length === 1) return act(probeOf(chosen))
   try {

@@ -1,16 +1,25 @@
 import { defineTrace } from '../attach/define.ts'
 import { joinProbes, onlyVariant, partNames } from '../attach/join.ts'
-import { type AttachPoint, attachPointText } from '../attach/point.ts'
+import {
+  type AttachPoint,
+  attachPointText,
+  type FunctionPoint,
+  isUserPoint,
+  type UserPoint,
+} from '../attach/point.ts'
 import type { Known, MadeProbe, TraceRequest } from '../attach/request.ts'
+import { parseUsdtArguments } from '../attach/usdt-arguments.ts'
 import { EbpfRunError } from '../errors.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
 import { memberNames, memberOf, openBtf, rawTracepointOf, signatureOf } from '../host/btf-types.ts'
 import type { HostFacts, Questions } from '../host/facts.ts'
 import { gatherFacts } from '../host/gather.ts'
 import { readBytes } from '../host/read.ts'
-import { type LoadedProbe, makePlan } from '../plan/plan.ts'
+import { readUserFile } from '../host/user-points.ts'
+import { asksForBcc, type LoadedProbe, makePlan } from '../plan/plan.ts'
 import { questionsOf } from '../plan/questions.ts'
 import { requirePrivileges } from '../plan/requirements.ts'
+import { withBcc } from './plan-on-host.ts'
 import type { TracePoint, TraceWords } from './trace-words.ts'
 
 /** What is asked of every attach point. */
@@ -39,6 +48,10 @@ export async function lookUp(
   const found: LookedUp[] = []
   for (const each of trace) {
     const { point } = each
+    if (isUserPoint(point)) {
+      found.push(lookIntoFile({ point, fields: each.fields }, isSeveral, env))
+      continue
+    }
     const tracepoint = tracepointOf(point)
     // A format that could not be read is not one that is not there.
     if (point.type === 'tracepoint' && facts.tracepoints[tracepoint ?? ''] === undefined)
@@ -60,7 +73,49 @@ export async function lookUp(
   return found
 }
 
-function missingAt(point: AttachPoint, known: Known, facts: HostFacts): string | null {
+/** What a program or library has. Throws NO_MATCH where it is the only one of the trace. */
+function lookIntoFile(
+  { point, fields }: { readonly point: UserPoint; readonly fields: TracePoint['fields'] },
+  isSeveral: boolean,
+  env: NodeJS.ProcessEnv,
+): LookedUp {
+  const known: Known = {
+    ...{ fields: null, signature: null, category: null },
+    member: () => null,
+    members: () => [],
+  }
+  const file = readUserFile(point.file, env)
+  const marks =
+    'why' in file || point.type !== 'usdt'
+      ? []
+      : file.marks.filter((mark) => mark.provider === point.provider && mark.name === point.name)
+  const missing =
+    'why' in file
+      ? file.why
+      : point.type === 'usdt' && marks.length === 0
+        ? `${file.path} has no mark ${point.provider}:${point.name}`
+        : point.type === 'uprobe' && !file.functions.some(({ name }) => name === point.name)
+          ? `${file.path} has no function ${point.name}`
+          : null
+  if (missing !== null && !isSeveral)
+    throw new EbpfRunError({
+      code: 'NO_MATCH',
+      message: `${attachPointText(point)}: ${missing}`,
+      remedy: `ebpf-run list --attach-points '${point.type}:${point.file}:*'`,
+    })
+  const [mark] = marks
+  return {
+    point: { point: 'why' in file ? point : { ...point, file: file.path }, fields },
+    known: mark === undefined ? known : { ...known, marked: parseUsdtArguments(mark.arguments) },
+    missing,
+  }
+}
+
+function missingAt(
+  point: FunctionPoint | KernelEvent,
+  known: Known,
+  facts: HostFacts,
+): string | null {
   if (point.type === 'tracepoint')
     return known.fields === null ? 'this kernel has no such event' : null
   if (known.signature !== null) return null
@@ -69,16 +124,18 @@ function missingAt(point: AttachPoint, known: Known, facts: HostFacts): string |
   return fact?.is === 'no' ? fact.evidence : null
 }
 
+type KernelEvent = Extract<AttachPoint, { readonly type: 'tracepoint' | 'rawtracepoint' }>
+
 /** A tracepoint, or that of the system call which a function is the wrapper of. */
 function tracepointOf(point: AttachPoint): string | null {
   if (point.type === 'tracepoint') return `${point.category}:${point.name}`
-  if (point.type === 'rawtracepoint') return null
+  if (point.type === 'rawtracepoint' || isUserPoint(point)) return null
   const [, call = null] = /^__x64_sys_(\w+)$/.exec(point.name) ?? []
   return call === null ? null : `syscalls:sys_enter_${call}`
 }
 
 function functionOf(point: AttachPoint): string | null {
-  return point.type === 'tracepoint' || point.type === 'rawtracepoint' ? null : point.name
+  return 'module' in point ? point.name : null
 }
 
 /** Where the events of this kernel have one of that name. */
@@ -145,15 +202,19 @@ export const nothingAsked = {
  */
 export async function chooseParts(
   { parts, leftOut }: Parts,
+  backend: string | null,
   env: NodeJS.ProcessEnv,
 ): Promise<Parts> {
   const asked = parts.map(({ probe }) => questionsOf(probe))
-  const facts = await gatherFacts(allOf(asked), { env })
+  const request = { ...nothingAsked, backend }
+  const first = await gatherFacts(allOf(asked), { env })
+  const needsBcc = parts.some(({ probe }) => asksForBcc(probe, request, first))
+  const facts = needsBcc ? await withBcc(first, env) : first
   const out = [...leftOut]
   const chosen: Part[] = []
   for (const { text, probe } of parts) {
     try {
-      const { variant } = makePlan(probe, nothingAsked, facts)
+      const { variant } = makePlan(probe, request, facts)
       chosen.push({ text, probe: onlyVariant(probe, variant) })
     } catch (error) {
       if (!(error instanceof EbpfRunError && error.code === 'NO_VARIANT')) throw error
@@ -161,7 +222,22 @@ export async function chooseParts(
     }
   }
   if (chosen.length === 0) throw nothingLeft(out)
-  return { parts: chosen, leftOut: out }
+  return ofOneBackend({ parts: chosen, leftOut: out })
+}
+
+/** One program runs by bpftrace or by bcc: where some have no way but bcc, they are left out. */
+function ofOneBackend({ parts, leftOut }: Parts): Parts {
+  const isBcc = ({ probe }: Part) => probe.spec.variants[0]?.backend === 'bcc'
+  if (parts.every(isBcc)) return { parts, leftOut }
+  return {
+    parts: parts.filter((part) => !isBcc(part)),
+    leftOut: [
+      ...leftOut,
+      ...parts
+        .filter(isBcc)
+        .map(({ text }) => `${text}: only bcc can trace it here, and the others need bpftrace`),
+    ],
+  }
 }
 
 function allOf(questions: readonly Questions[]): Questions {

@@ -6,7 +6,7 @@ import { mostPoints } from '../attach/join.ts'
 import { EbpfRunError } from '../errors.ts'
 import { attachTypes } from '../host/attach-points.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
-import { noMatch } from './attach-point-list.ts'
+import { isUserType, noMatch, userPointLines } from './attach-point-list.ts'
 
 /** One attach point of a trace, and what was asked of it. */
 export interface TracePoint {
@@ -62,6 +62,7 @@ async function pointsOf(text: string, env: NodeJS.ProcessEnv): Promise<readonly 
   const [, typed = '', name = ''] = /^([^:]*):([^]*)$/.exec(text) ?? []
   if (!/[*?]/.test(name) && !/^\/[^]*\/$/.test(name)) return [parseAttachPoint(text)]
   const type = typeNamed(typed)
+  if (isUserType(type)) return userPointLines(text, env).map(parseAttachPoint)
   const listed = listedAs[type] ?? type
   const list = await attachPointList(env)
   const pattern = parsePattern(`${listed}:${name}`, attachTypes)

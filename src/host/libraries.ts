@@ -1,4 +1,5 @@
-import { elfFunctions } from './elf.ts'
+import { readdirSync } from 'node:fs'
+import { elfFunctions, elfUsdt } from './elf.ts'
 import { no, unknown, yes } from './fact.ts'
 import type { Fact, LibraryFacts, Questions } from './facts.ts'
 import type { Read } from './read.ts'
@@ -48,24 +49,73 @@ function findLibrary(
   { read, readBytes }: LibrarySources,
 ): LibraryFacts {
   const all = (fact: Fact) => Object.fromEntries(names.map((name) => [name, fact]))
-  const known = libraryNames[library]
-  const maps = read('/proc/self/maps')
-  const loaded = 'text' in maps ? mappedFiles(maps.text) : []
-  const candidates = [
-    ...loaded.filter((path) => known?.loaded.test(path.slice(path.lastIndexOf('/') + 1))),
-    ...(known?.places ?? []),
-  ]
-  for (const path of candidates) {
+  for (const path of placesOf(library, read)) {
     const file = readBytes(path)
     if ('errno' in file) continue
-    const found = elfFunctions(file.bytes, names)
-    if (found === null)
+    const functions = elfFunctions(file.bytes)
+    if (functions === null)
       return { path, functions: all(unknown(`${path} is no 64-bit ELF file that could be read`)) }
-    const judge = (name: string) =>
-      found[name] === true ? yes(`${path} has ${name}`) : no(`${path} has no function ${name}`)
+    const found = new Map(functions.map((each) => [each.name, each]))
+    const marks = names.some((name) => name.includes(':')) ? (elfUsdt(file.bytes) ?? []) : []
+    const judge = (name: string): Fact => {
+      if (name.includes(':'))
+        return marks.some(({ provider, name: mark }) => `${provider}:${mark}` === name)
+          ? yes(`${path} has the mark ${name}`)
+          : no(`${path} has no mark ${name}`)
+      const at = found.get(name)
+      if (at === undefined) return no(`${path} has no function ${name}`)
+      return at.isIndirect
+        ? no(`${name} of ${path} only chooses the function that is called in its place`)
+        : yes(`${path} has ${name}`)
+    }
     return { path, functions: Object.fromEntries(names.map((name) => [name, judge(name)])) }
   }
   return { path: null, functions: all(no(`no ${library} was found`)) }
+}
+
+/** Where a library may be: that of its name which our own process has loaded, then where libraries lie; a path is a place by itself. */
+function placesOf(library: string, read: Read): readonly string[] {
+  if (library.startsWith('/')) return [library]
+  const known = libraryNames[library]
+  const maps = read('/proc/self/maps')
+  const loaded = 'text' in maps ? mappedFiles(maps.text) : []
+  return [
+    ...loaded.filter((path) => known?.loaded.test(path.slice(path.lastIndexOf('/') + 1))),
+    ...(known?.places ?? []),
+  ]
+}
+
+const libraryFolders = [
+  ...['x86_64', 'aarch64'].flatMap((machine) => [
+    `/lib/${machine}-linux-gnu`,
+    `/usr/lib/${machine}-linux-gnu`,
+  ]),
+  ...['/lib64', '/usr/lib64', '/lib', '/usr/lib', '/usr/local/lib'],
+]
+
+/** The file that a user means: a path, a library's name with or without `.so` and its version, or a program on PATH. */
+export function findUserFile(
+  name: string,
+  read: Read,
+  findProgram: (name: string) => string | null,
+): string | null {
+  if (name.startsWith('/')) return name
+  const [known] = libraryNames[name] === undefined ? [] : placesOf(name, read)
+  if (known !== undefined) return known
+  for (const folder of libraryFolders) {
+    const [first] = filesOf(folder).filter((file) => file === name || file.startsWith(`${name}.so`))
+    if (first !== undefined && (name.startsWith('lib') || first === name))
+      return `${folder}/${first}`
+  }
+  return findProgram(name)
+}
+
+function filesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch {
+    return []
+  }
 }
 
 /** The files of /proc/PID/maps, each once, but those that were deleted. */

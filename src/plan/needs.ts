@@ -9,6 +9,7 @@ import { broken } from './template.ts'
 export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
   if ('tracepoint' in need || 'function' in need) return checkHookNeed(need, facts, dialect)
   if ('uprobe' in need) return checkUprobe(need.uprobe, need.library, facts)
+  if ('usdt' in need) return checkUprobe(need.usdt, need.library, facts)
   if ('btf' in need) return checkMember(need.btf, facts)
   if ('hook' in need) return checkHook(need.hook, facts)
   if ('headers' in need) return facts.headers ?? notLooked('headers')
@@ -30,7 +31,7 @@ export function uprobePath(
 ): string {
   const path = input.libraries[library]?.path ?? null
   if (path === null) throw broken(input.where, `no place known for ${library}`)
-  if (!attachablePath.test(path) || !/^\w+$/.test(name))
+  if (!attachablePath.test(path) || !/^\w+(?::\w+)?$/.test(name))
     throw broken(input.where, `${JSON.stringify(`${path}:${name}`)} is no attach point`)
   return path
 }

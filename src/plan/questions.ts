@@ -42,7 +42,9 @@ export function questionsOf(probe: LoadedProbe): Questions {
       ...(probe.spec.variants.some(({ backend }) => backend === 'bcc') ? [ringFunction] : []),
     ]),
     libraryFunctions: needs.flatMap((need) =>
-      'uprobe' in need ? [{ library: need.library, function: need.uprobe }] : [],
+      'uprobe' in need || 'usdt' in need
+        ? [{ library: need.library, function: 'uprobe' in need ? need.uprobe : need.usdt }]
+        : [],
     ),
     members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
   }

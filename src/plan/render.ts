@@ -185,7 +185,7 @@ class Rendering {
     return `${fentry[which]}:${name}`
   }
 
-  uprobe(type: 'uprobe' | 'uretprobe', library: string, name: string): string {
+  uprobe(type: 'uprobe' | 'uretprobe' | 'usdt', library: string, name: string): string {
     return `${type}:${uprobePath(this.input, library, name)}:${name}`
   }
 
@@ -438,6 +438,7 @@ const directives: Readonly<Record<string, Directive>> = {
   exit: (run, rest) => run.fentry('exit', rest),
   uprobe: (run, rest) => run.uprobe('uprobe', ...split(rest)),
   uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
+  usdt: (run, rest) => run.uprobe('usdt', ...split(rest)),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
   map: (run, name) => run.map(name),

@@ -13,7 +13,8 @@ import { EbpfRunError } from '../errors.ts'
  *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
- *   uprobe LIB FUNC           attach point at a function of a shared library, uretprobe at its return
+ *   uprobe LIB FUNC           attach point at a function of a shared library (its name) or program (its path), uretprobe at its return
+ *   usdt FILE PROVIDER:NAME  attach point at a mark that a program's author left
  *   items                     how many items of a list fit
  *   param NAME                a number of the probe's own
  *   named EVENT.FIELD NAME    the number that this kernel has for a name of an enum; 4294967295 for one that it does not have

@@ -61,7 +61,10 @@ export interface EventSpec {
 export type Need =
   | { readonly tracepoint: string; readonly fields?: readonly string[]; readonly raw?: true }
   | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
+  /** A function of a library or program: its name, or its path. */
   | { readonly uprobe: string; readonly library: string }
+  /** A mark that a program's author left, `PROVIDER:NAME`. */
+  | { readonly usdt: string; readonly library: string }
   | { readonly btf: string }
   | { readonly bpftrace: string }
   | { readonly bcc: string }

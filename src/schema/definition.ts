@@ -81,6 +81,7 @@ export const needSubjects = [
   'tracepoint',
   'function',
   'uprobe',
+  'usdt',
   'btf',
   'bpftrace',
   'bcc',
@@ -98,7 +99,11 @@ const need = {
       function: symbol,
       by: { enum: ['fentry', 'kprobe'] },
       uprobe: symbol,
-      library: { type: 'string', pattern: '^[A-Za-z0-9_+.-]{1,128}$' },
+      usdt: { type: 'string', pattern: '^[A-Za-z0-9_]{1,128}:[A-Za-z0-9_]{1,128}$' },
+      library: {
+        type: 'string',
+        pattern: '^(?:[A-Za-z0-9_+.-]{1,128}|(?:/[A-Za-z0-9_+.-]{1,255}){1,32})$',
+      },
       btf: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*(?:[.][A-Za-z_][A-Za-z0-9_]*)+$' },
       bpftrace: { type: 'string', maxLength: 100 },
       bcc: { type: 'string', maxLength: 100 },
@@ -113,7 +118,7 @@ const need = {
     function: ['by'],
     by: ['function'],
     uprobe: ['library'],
-    library: ['uprobe'],
+    usdt: ['library'],
   },
 } as const
 const needs = { type: 'array', items: need, maxItems: 64 } as const

@@ -83,6 +83,7 @@ export function needText(need: Need): string {
   }
   if ('function' in need) return `${need.by} on ${need.function}`
   if ('uprobe' in need) return `uprobe on ${need.uprobe} of ${need.library}`
+  if ('usdt' in need) return `the mark ${need.usdt} of ${need.library}`
   if ('btf' in need) return `BTF of ${need.btf}`
   if ('hook' in need) return hookTexts[need.hook]
   if ('headers' in need) return "the kernel's headers"

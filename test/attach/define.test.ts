@@ -329,7 +329,7 @@ test.each([
   'kprobe:a\nb',
   'kprobe:a,kprobe:b',
   'tracepoint:../x:y',
-  'uprobe:/bin/sh:x',
+  'uprobe:/bin/sh:x;y',
   'BEGIN:x',
   `kprobe:${'a'.repeat(600)}`,
   'kprobe:*',

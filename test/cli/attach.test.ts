@@ -44,6 +44,44 @@ describe('list --attach-points', () => {
   })
 })
 
+describe('attach points of user space', () => {
+  it('are listed with their file, functions by pattern and marks', async () => {
+    const functions = await runCli(['list', '--attach-points', 'uprobe:libc:getaddrinf?'])
+    const marks = await runCli(['list', '--attach-points', 'usdt:libstdc++:*', '-o', 'json'])
+
+    expect(functions.stdout).toMatch(/^uprobe:\/.*libc.*:getaddrinfo\n$/)
+    expect(JSON.parse(marks.stdout)).toContainEqual(
+      expect.objectContaining({ type: 'usdt', name: expect.stringMatching(/:libstdcxx:throw$/) }),
+    )
+  })
+
+  it.each([
+    [['list', '--attach-points', 'uprobe:libc:getadrinfo'], 69, 'uprobe:libc:getaddrinfo'],
+    [['list', '--attach-points', 'uprobe:libc'], 2, 'uprobe:FILE:PATTERN'],
+    [['list', '--attach-points', 'uprobe:libnone:x'], 69, 'no library and no program libnone'],
+    [['describe', 'uprobe:libc:getadrinfo'], 69, 'getaddrinfo?'],
+    [['trace', 'uprobe:libc:getadrinfo'], 69, 'has no function getadrinfo'],
+  ])('%j says what may be wrong', async (words, status, message) => {
+    const { code, stderr } = await runCli(words)
+
+    expect(code).toBe(status)
+    expect(stderr).toContain(message)
+  })
+
+  it('are described: where, with which arguments, and by which way', async () => {
+    const made = await runCli(['describe', 'uprobe:libc:getaddrinfo', '-o', 'json'])
+    const chooser = await runCli(['describe', 'uprobe:libc:memcpy'])
+    const mark = await runCli(['describe', 'usdt:libstdc++:libstdcxx:throw'])
+
+    expect(JSON.parse(made.stdout)).toMatchObject({
+      symbol: { address: expect.stringMatching(/^0x/) },
+      ways: [{ way: 'uprobe' }, { way: 'bcc' }],
+    })
+    expect(chooser.stdout).toContain('can be hooked here: no')
+    expect(mark.stdout).toMatch(/at 0x\w+; arguments: 8@%\w+ 8@%\w+\n/)
+  })
+})
+
 describe('describe ATTACH-POINT', () => {
   it('shows how a function is declared, and which way is best here', async () => {
     const { stdout, code } = await runCli(['describe', 'function:tcp_v4_connect'])
@@ -224,6 +262,26 @@ exec ${real} "$@"
     expect(linesOf(traced.stdout).filter(({ comm }) => comm === 'python3')).toHaveLength(2)
     expect(linesOf(counted.stdout)).toMatchObject([
       { function: 'syscalls:sys_enter_getsid', count: 2 },
+    ])
+  })
+
+  it('shows the calls of a function of user space, with a text that it was given', async () => {
+    const words = [
+      'trace',
+      'uprobe:libc:getaddrinfo',
+      'host=arg0:user',
+      'ret=retval:i32',
+      '--latency',
+    ]
+    const code = 'import socket; socket.getaddrinfo("localhost", 80)'
+    const traced = await runCli([
+      ...[...words, '-o', 'ndjson', '--'],
+      ...['/usr/bin/python3', '-c', code],
+    ])
+
+    expect(traced.code).toBe(0)
+    expect(linesOf(traced.stdout)).toMatchObject([
+      { event: 'getaddrinfo', host: 'localhost', ret: 0 },
     ])
   })
 })

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { elfFunctions } from '../../src/host/elf.ts'
+import { elfFunctions, elfUsdt } from '../../src/host/elf.ts'
 import { no, yes } from '../../src/host/fact.ts'
-import { findLibraries, judgeUprobes } from '../../src/host/libraries.ts'
+import { findLibraries, findUserFile, judgeUprobes } from '../../src/host/libraries.ts'
 import { readBytes, readHost } from '../../src/host/read.ts'
 import { readFrom } from './fake-read.ts'
 
@@ -32,14 +32,18 @@ describe('the C library of this machine', () => {
         (length, at, byte) => {
           const damaged = Buffer.from(whole.subarray(0, length))
           if (at < damaged.length) damaged[at] = byte
-          const found = elfFunctions(damaged, functions)
-          expect(found === null || Object.keys(found).length === 3).toBe(true)
+          const found = elfFunctions(damaged)
+          const marks = elfUsdt(damaged)
+          expect(found === null || Array.isArray(found)).toBe(true)
+          expect(marks === null || Array.isArray(marks)).toBe(true)
         },
       ),
       { numRuns: 50 },
     )
-    expect(elfFunctions(Buffer.from('#!/bin/sh\n'), functions)).toBeNull()
-    expect(elfFunctions(Buffer.alloc(0), functions)).toBeNull()
+    for (const read of [elfFunctions, elfUsdt]) {
+      expect(read(Buffer.from('#!/bin/sh\n'))).toBeNull()
+      expect(read(Buffer.alloc(0))).toBeNull()
+    }
   })
 })
 
@@ -68,6 +72,41 @@ describe('a library', () => {
 
   it('that nobody asked for is not looked for', () => {
     expect(findLibraries([], { read: readHost, readBytes })).toEqual({})
+  })
+})
+
+describe('the functions and marks of a file', () => {
+  it('are those that its symbols and notes tell of', () => {
+    const cpp = readFileSync(findUserFile('libstdc++', readHost, () => null) ?? '')
+    const names = elfFunctions(cpp)?.map(({ name }) => name)
+
+    expect(names).toContain('_Znwm')
+    expect(elfUsdt(cpp)).toContainEqual(
+      expect.objectContaining({
+        provider: 'libstdcxx',
+        name: 'throw',
+        arguments: expect.stringMatching(/^8@%r\w+ 8@%r\w+$/),
+      }),
+    )
+  })
+
+  it('tell a function that only chooses another', () => {
+    const bytes = readFileSync(here?.path ?? '')
+    const chosen = elfFunctions(bytes)?.find(({ name }) => name === 'memcpy')
+
+    expect(chosen).toMatchObject({ isIndirect: true })
+  })
+})
+
+describe('a file that a user means', () => {
+  it.each([
+    ['/opt/own', '/opt/own'],
+    ['libc', expect.stringMatching(/^\/.*libc/)],
+    ['libstdc++', expect.stringMatching(/\/libstdc\+\+\.so\.6$/)],
+    ['sh', '/found/sh'],
+    ['libnone', '/found/libnone'],
+  ])('%s is %s', (name, path) => {
+    expect(findUserFile(name, readHost, (program) => `/found/${program}`)).toEqual(path)
   })
 })
 

@@ -52,7 +52,7 @@ export function factsFor(probe: LoadedProbe, version: string): HostFacts {
       libraryFunctions.map(({ library }) => [
         library,
         {
-          path: `/usr/lib/${library}.so`,
+          path: library.startsWith('/') ? library : `/usr/lib/${library}.so`,
           functions: Object.fromEntries(libraryFunctions.map((each) => [each.function, yes])),
         },
       ]),
