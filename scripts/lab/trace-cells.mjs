@@ -25,6 +25,52 @@ const traces = [
     ],
     isNative: false,
   },
+  {
+    what: 'several',
+    words: [
+      ...['syscall:getpgid', 'asked=pid:i64', 'tracepoint:no:such', 'kprobe:no_such_function'],
+      ...[
+        'function:tcp_connect',
+        port,
+        'tracepoint:sched:sched_process_fork',
+        'comm_of=parent_comm',
+      ],
+    ],
+    isNative: false,
+  },
+  {
+    what: 'isolated',
+    words: [
+      'syscall:getpgid',
+      'asked=pid:i64',
+      'tracepoint:no:such',
+      'syscall:getsid',
+      'asked=pid:i64',
+    ],
+    isNative: true,
+  },
+  { what: 'uprobe', words: ['uprobe:libc:getpgid', 'asked=arg0:i32'], isNative: false },
+  {
+    what: 'uretprobe',
+    words: ['uretprobe:libc:getpgid', 'asked=arg0:i32', 'returned=retval:i32', '--latency'],
+    isNative: false,
+  },
+  {
+    what: 'usdt',
+    words: ['usdt:/usr/bin/python3:python:gc__start', 'generation=arg0:i32'],
+    isNative: false,
+  },
+]
+
+/** Made into a probe of the user's first, which then is run by its name. */
+const made = [
+  { what: 'syscall', words: ['syscall:getpgid', 'asked=pid:i64'], isNative: true },
+  { what: 'wrapper', words: ['function:__x64_sys_getpgid', 'asked=pid:i64'], isNative: false },
+  {
+    what: 'latency',
+    words: ['kprobe:tcp_v4_connect', port, '--latency'],
+    isNative: false,
+  },
 ]
 
 const counts = [
@@ -40,27 +86,39 @@ const scripts = [
   { what: 'lines', words: ['INSIDE/lines.bt', 'OWN_NAME'], isNative: true, asked: [] },
 ]
 
+/** What is asked of the kernel, and held against its own lists. */
+const answers = ['describe', 'list']
+
 /** As `cell` makes those of probes. */
 export function traceCells(place) {
+  return [...runCells(place), ...(place === 'boot' ? answers.map(answersCell) : [])]
+}
+
+const answersCell = (what) => ({
+  ...emptyCell(`${what}-answers`, what),
+  answers: what,
+})
+
+const emptyCell = (name, probe) => ({
+  ...{ name, probe, variant: null, backend: null, bcc: false, owners: false, events: false },
+  ...{ onInterfaces: false, by: null, switches: [], asked: [] },
+})
+
+function runCells(place) {
   return [
     ...traces.map((each) => ({ ...each, probe: 'trace', by: null })),
     ...counts.map((each) => ({ ...each, probe: 'funccount', by: ['function'] })),
     ...scripts.map((each) => ({ ...each, probe: 'script', by: null })),
+    ...made.map((each) => ({ ...each, probe: 'new', by: null })),
   ]
     .filter(({ isNative }) => place === 'boot' || isNative)
     .map(({ probe, by, what, words, asked = ['--comm', 'OWN_NAME'] }) => ({
-      name: `${probe}-${what}`,
-      probe,
-      variant: null,
-      backend: null,
-      bcc: false,
-      owners: false,
-      events: false,
-      onInterfaces: false,
+      ...emptyCell(`${probe}-${what}`, probe),
       by,
-      switches: [],
       asked,
-      command: [probe, ...words],
+      ...(probe === 'new'
+        ? { makes: words, command: [`made-${what}`] }
+        : { command: [probe, ...words] }),
       workload: { script: 'trace.py', words: [`${probe}-${what}`] },
     }))
 }

@@ -1,5 +1,5 @@
 // Starts what a cell is made of: ebpf-run, and the workload of a probe.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -77,6 +77,14 @@ export function startWorkload(
 const named = (words) =>
   words.map((word) => word.replace('OWN_NAME', ownName).replace('INSIDE', inside))
 
+/** Makes a trace a probe of the user's, where root's are. */
+function makeProbe(cli, name, words) {
+  const { status, stderr } = spawnSync(process.execPath, [cli, 'new', name, '--from', ...words], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`new ended with ${status}: ${stderr.trim()}`)
+}
+
 /** Runs a workload that prepares nothing. */
 export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, args).run()
 
@@ -101,6 +109,7 @@ export async function startRun({ cli, out }, cell, place = []) {
       ? ['--summary', '--by', by.join(','), '--interval', '1s']
       : ['--record', files.recording]),
   ]
+  if (cell.makes) makeProbe(cli, command[0], named(cell.makes))
   const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] })
   const seen = []
   let errors = ''

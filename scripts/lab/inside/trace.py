@@ -3,6 +3,7 @@
 Usage: trace.py INSIDE WHAT. WHAT is what the probe traces.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -20,9 +21,53 @@ me = {"pid": os.getpid(), "tid": os.getpid(), "uid": os.getuid(), "comm": NAME}
 
 
 def called():
-    for number in range(COUNT):
+    for _ in range(COUNT):
         os.getpgid(0)
         expect(**me, **({"asked": "0"} if what in ("syscall", "wrapper") else {}))
+
+
+def called_in_libc():
+    group = os.getpgid(os.getpid())
+    expect(asked=os.getpid(), **returned(group))
+    for _ in range(COUNT - 1):
+        os.getpgid(0)
+        expect(asked=0, **returned(group))
+
+
+def returned(group):
+    if what != "uretprobe":
+        return me
+    return {"returned": group, "duration_ns": {"between": [1, MOST_NS]}, **me}
+
+
+def collected():
+    """Collections of Python's garbage, which no other one interrupts."""
+    gc.disable()
+    for number in range(COUNT):
+        gc.collect(number % 3)
+        expect(generation=number % 3, **me)
+
+
+def called_and_connected():
+    """Two of several attach points, and of the kernel's processes those that this one makes."""
+    for _ in range(COUNT):
+        os.getpgid(0)
+        expect(event="sys_enter_getpgid", asked="0", **me)
+        connect_once()
+        expect(event="tcp_connect", **me)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        expect(event="sched_process_fork", **me)
+
+
+def called_twice():
+    for _ in range(COUNT):
+        os.getpgid(0)
+        os.getsid(0)
+        expect(event="sys_enter_getpgid", asked="0", **me)
+        expect(event="sys_enter_getsid", asked="0", **me)
 
 
 def forked():
@@ -97,4 +142,7 @@ elif probe == "script":
     printed()
 else:
     scope(("comm", [NAME]))
-    {"tracepoint": called, "syscall": called, "wrapper": called, "rawtracepoint": forked}.get(what, connected)()
+    calls = {"tracepoint": called, "syscall": called, "wrapper": called, "rawtracepoint": forked}
+    calls.update(uprobe=called_in_libc, uretprobe=called_in_libc, usdt=collected)
+    calls.update(several=called_and_connected, isolated=called_twice)
+    calls.get(what, connected)()
