@@ -35,6 +35,14 @@ export function parseFieldRequest(text: string): FieldRequest {
   return { name, source, kind }
 }
 
+/** The quantity that `--hist EXPRESSION` draws: an expression that is no name gives the field `value`. */
+export function parseDrawn(text: string, fields: readonly FieldRequest[]): FieldRequest {
+  const asked = fields.find(({ name }) => name === text)
+  if (asked !== undefined) return { ...asked, kind: asked.kind ?? 'u64' }
+  const [, last = 'value'] = /^(?:\w+\.)*([a-z_]\w*)$/i.exec(text) ?? []
+  return { name: last.toLowerCase(), source: text, kind: 'u64' }
+}
+
 /** A value is cut to its width first, and then as wide as a record has it. */
 const casts: Readonly<Record<string, string>> = {
   i64: '(int64)',

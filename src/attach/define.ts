@@ -91,7 +91,10 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     return compiled.value
   }
   const where = request.where === null ? null : compile(request.where, '--where')
-  const wanted = request.fields.length > 0 ? request.fields : defaultFields(way, request, known)
+  const { drawn } = request
+  const shown = request.fields.length > 0 ? request.fields : defaultFields(way, request, known)
+  const wanted =
+    drawn === undefined ? shown : [...shown.filter(({ name }) => name !== drawn.name), drawn]
   const fields = wanted.map(({ name, source, kind }) => ({
     name,
     ...fieldFor(name, compile(source, name), source, kind, spelled),

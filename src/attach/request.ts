@@ -29,6 +29,8 @@ export interface FieldRequest {
 export interface TraceRequest {
   readonly point: AttachPoint
   readonly fields: readonly FieldRequest[]
+  /** One more field: what --hist draws. */
+  readonly drawn?: FieldRequest
   readonly where: string | null
   /** At the function's return; its own type may say so too. */
   readonly atReturn: boolean

@@ -127,15 +127,17 @@ async function aboutProbe(spec: CommandSpec, word: string, load: Load): Promise<
 
 /** What the words of a trace say, looked up on this kernel: before the options are read, which depend on it. */
 async function lookUpTrace(words: readonly string[], env: Io['env']) {
-  const { readTraceWords } = await import('./trace-words.ts')
+  const { readTraceWords, takeHistogram } = await import('./trace-words.ts')
   const { lookUp, partsOf, probeOf } = await import('./trace-target.ts')
-  const { trace, rest } = await readTraceWords(words, env)
+  const { trace, rest: options } = await readTraceWords(words, env)
+  const { drawn, rest } = takeHistogram(options, trace)
   const found = await lookUp(trace, env)
   const own = beforeCommand(rest)
   const shape = {
     atReturn: own.includes('--return'),
     latency: own.includes('--latency'),
     stack: own.includes('--stack'),
+    ...(drawn === null ? {} : { drawn }),
   }
   const partsWhere = (where: string | null) => partsOf(found, shape, where)
   return { trace, rest, shape, partsWhere, shown: probeOf(partsWhere(null)) }

@@ -23,7 +23,7 @@ import { withBcc } from './plan-on-host.ts'
 import type { TracePoint, TraceWords } from './trace-words.ts'
 
 /** What is asked of every attach point. */
-export type Shape = Pick<TraceRequest, 'atReturn' | 'latency' | 'stack'>
+export type Shape = Pick<TraceRequest, 'atReturn' | 'latency' | 'stack' | 'drawn'>
 
 /** A trace's words and what this kernel has at each of its attach points. */
 export interface LookedUp {

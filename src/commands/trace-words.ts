@@ -1,4 +1,4 @@
-import { parseFieldRequest } from '../attach/asked-field.ts'
+import { parseDrawn, parseFieldRequest } from '../attach/asked-field.ts'
 import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
 import { type AttachPoint, parseAttachPoint, typeNamed } from '../attach/point.ts'
 import type { FieldRequest } from '../attach/request.ts'
@@ -69,4 +69,29 @@ async function pointsOf(text: string, env: NodeJS.ProcessEnv): Promise<readonly 
   const found = matchingLines(list.text, pattern)
   if (found.length === 0) throw noMatch(text, pattern, list.text)
   return found.map((line) => parseAttachPoint(`${type}:${nameOf(line)}`))
+}
+
+/**
+ * Takes `--hist EXPRESSION` out of the options, unless it names the duration of --latency or a quantity of every run: what is left
+ * names a field, and `drawn` is that field.
+ */
+export function takeHistogram(
+  rest: readonly string[],
+  trace: TraceWords,
+): { readonly drawn: FieldRequest | null; readonly rest: readonly string[] } {
+  const end = rest.indexOf('--')
+  const own = end === -1 ? rest : rest.slice(0, end)
+  const at = own.findIndex((word) => /^--hist(?:=|$)/.test(word))
+  const isJoined = own[at]?.startsWith('--hist=') ?? false
+  const text = isJoined ? own[at]?.slice('--hist='.length) : own[at + 1]
+  if (at === -1 || text === undefined || text === '' || text === 'duration_ns')
+    return { drawn: null, rest }
+  const drawn = parseDrawn(
+    text,
+    trace.flatMap(({ fields }) => fields),
+  )
+  return {
+    drawn,
+    rest: [...rest.slice(0, at), '--hist', drawn.name, ...rest.slice(at + (isJoined ? 1 : 2))],
+  }
 }

@@ -284,4 +284,15 @@ exec ${real} "$@"
       { event: 'getaddrinfo', host: 'localhost', ret: 0 },
     ])
   })
+
+  it('draws a histogram of any expression', async () => {
+    const words = ['trace', 'syscall:write', '--hist', 'count / 2', '--where', 'comm == "dd"']
+    const copy = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=4096', 'count=20']
+    const drawn = await runCli([...words, '-o', 'ndjson', '--', ...copy])
+    const [row] = linesOf(drawn.stdout)
+
+    expect(drawn.code).toBe(0)
+    expect(row).toMatchObject({ event: 'sys_enter_write', count: expect.any(Number) })
+    expect(JSON.stringify(row)).toContain('2048')
+  })
 })

@@ -36,7 +36,7 @@ async function tryTool(name) {
   const words = ['-o', 'ndjson', '--duration', `${seconds}s`, '--count', String(mostEvents)]
   const run = await output([
     ...[request.cli, 'script', file, ...words],
-    ...['--attach-timeout', '200s', '--summary-json', summaryFile],
+    ...['--attach-timeout', '200s', '--drain', '20s', '--summary-json', summaryFile],
   ])
   const summary = existsSync(summaryFile) ? readFileSync(summaryFile, 'utf8') : ''
   if (run.status !== 0 || summary === '') return { name, error: reasonOf(run.stderr) }
