@@ -8,6 +8,7 @@ import { EbpfRunError } from '../../src/errors.ts'
 import { makePlan } from '../../src/plan/plan.ts'
 import { factsFor } from '../plan/handmade-facts.ts'
 import { knownHere } from './known.ts'
+import { errorOf } from '../error-of.ts'
 
 const plain: Omit<TraceRequest, 'point'> = {
   fields: [],
@@ -33,16 +34,6 @@ function programOf(
 const fieldsOf = (point: string, request: Partial<TraceRequest> = {}) => {
   const { spec } = defineTrace({ ...plain, ...request, point: parseAttachPoint(point) }, knownHere)
   return Object.values(spec.events)[0]?.fields ?? {}
-}
-
-const errorOf = (task: () => unknown): EbpfRunError => {
-  try {
-    task()
-  } catch (error) {
-    if (error instanceof EbpfRunError) return error
-    throw error
-  }
-  throw new Error('no error')
 }
 
 describe('a trace without fields', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Expression, parseExpression } from '../../src/attach/expression.ts'
 import { EbpfRunError } from '../../src/errors.ts'
+import { errorOf } from '../error-of.ts'
 
 /** The tree in prefix form, without places. */
 function shown(expression: Expression): string {
@@ -29,15 +30,7 @@ function shown(expression: Expression): string {
 
 const tree = (source: string) => shown(parseExpression(source, '--where'))
 
-function errorOf(source: string): EbpfRunError {
-  try {
-    parseExpression(source, '--where')
-  } catch (error) {
-    if (error instanceof EbpfRunError) return error
-    throw error
-  }
-  throw new Error(`${source} was read`)
-}
+const refused = (source: string) => errorOf(() => parseExpression(source, '--where'))
 
 describe('an expression', () => {
   test.each([
@@ -81,16 +74,16 @@ describe('an expression', () => {
     ['@map', 0],
     ['a /* x */', 3],
   ])('%j cannot be read, and the error points at the place', (source, at) => {
-    const { code, detail } = errorOf(source)
+    const { code, detail } = refused(source)
 
     expect(code).toBe('BAD_VALUE')
     expect(detail?.split('\n')[1]).toBe(`${' '.repeat(at)}^`)
   })
 
   test('that nests too deep or is too long is refused at once', () => {
-    expect(errorOf(`${'('.repeat(100_000)}`).message).toContain('longer')
-    expect(errorOf(`${'('.repeat(60)}a${')'.repeat(60)}`).message).toContain('deep')
-    expect(errorOf(`${'-'.repeat(60)}a`).message).toContain('deep')
+    expect(refused(`${'('.repeat(100_000)}`).message).toContain('longer')
+    expect(refused(`${'('.repeat(60)}a${')'.repeat(60)}`).message).toContain('deep')
+    expect(refused(`${'-'.repeat(60)}a`).message).toContain('deep')
   })
 
   test('made of anything is read or refused, and never more', () => {

@@ -16,7 +16,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadProbe } from '../../src/catalog/load.ts'
 import { loadUserProbe } from '../../src/catalog/user.ts'
 import { userFolder, userProbeNames } from '../../src/catalog/user-folder.ts'
-import { EbpfRunError } from '../../src/errors.ts'
+import { errorOf } from '../error-of.ts'
 
 const isRoot = process.geteuid?.() === 0
 if (!isRoot) console.warn(`what root trusts is not tested: this is uid ${process.geteuid?.()}`)
@@ -71,16 +71,6 @@ function write(name: string, text: string): void {
 }
 
 const load = (isAllowed = false) => loadUserProbe('mine', { folder: probes, isAllowed })
-
-function errorOf(task: () => unknown): EbpfRunError {
-  try {
-    task()
-  } catch (error) {
-    if (error instanceof EbpfRunError) return error
-    throw error
-  }
-  throw new Error('no error')
-}
 
 describe("the user's folder", () => {
   test.each([

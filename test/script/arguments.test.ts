@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { literal } from '../../src/script/arguments.ts'
-import { errorOf, eventsOf, madeOf, programOf } from './made.ts'
+import { eventsOf, madeOf, programOf } from './made.ts'
+import { errorOf } from '../error-of.ts'
 
 const templateOf = (source: string, ...args: string[]): string =>
   madeOf(source, { args }).probe.templates['bpftrace'] ?? ''

@@ -4,7 +4,8 @@ import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
 import { placeholderToken } from '../../src/plan/plan.ts'
 import { printfsOf } from '../plan/program-text.ts'
 import { defineScript } from '../../src/script/define.ts'
-import { errorOf, eventsOf, madeOf, programOf, renderedBy } from './made.ts'
+import { eventsOf, madeOf, programOf, renderedBy } from './made.ts'
+import { errorOf } from '../error-of.ts'
 
 /** A script that has about everything. */
 const whole = `#!/usr/bin/env bpftrace

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EbpfRunError } from '../../src/errors.ts'
 import { stringValue, type TokenKind, tokenize } from '../../src/script/lexer.ts'
-import { errorOf } from './made.ts'
+import { errorOf } from '../error-of.ts'
 
 /** Kinds and texts, without the spaces. */
 const wordsOf = (source: string) =>

@@ -4,7 +4,8 @@ import { linesOf } from '../../src/script/lines.ts'
 import { padded, parseFormat } from '../../src/script/format.ts'
 import { sectionsOf } from '../../src/script/sections.ts'
 import { runsIn } from '../../src/script/statements.ts'
-import { errorOf, eventsOf, fieldsOf, madeOf } from './made.ts'
+import { eventsOf, fieldsOf, madeOf } from './made.ts'
+import { errorOf } from '../error-of.ts'
 
 /** The lines of a block: text, values, and what is late. */
 function shownBy(body: string): readonly (readonly [string, readonly string[], string | null])[] {

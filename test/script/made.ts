@@ -1,5 +1,4 @@
 import { type MadeScript, defineScript, type ScriptRequest } from '../../src/script/define.ts'
-import { EbpfRunError } from '../../src/errors.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { makePlan } from '../../src/plan/plan.ts'
 import type { EventSpec } from '../../src/schema/define.ts'
@@ -53,14 +52,4 @@ export function renderedBy({ probe }: MadeScript, version: string): string {
 
 export function programOf(source: string, differences: Differences = {}, version = '0.23.0') {
   return renderedBy(madeOf(source, differences), version)
-}
-
-export function errorOf(task: () => unknown): EbpfRunError {
-  try {
-    task()
-  } catch (error) {
-    if (error instanceof EbpfRunError) return error
-    throw error
-  }
-  throw new Error('no error')
 }

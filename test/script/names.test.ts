@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { tokenize } from '../../src/script/lexer.ts'
 import { cleaned, fieldName } from '../../src/script/names.ts'
-import { eventsOf, errorOf, fieldsOf, madeOf } from './made.ts'
+import { eventsOf, fieldsOf, madeOf } from './made.ts'
+import { errorOf } from '../error-of.ts'
 
 const nameOf = (expression: string, ...used: string[]): string =>
   fieldName(tokenize(`{${expression}}`).slice(1, -1), new Set(used), 0)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { scriptOf } from '../../src/commands/script-target.ts'
-import { errorOf } from './made.ts'
+import { errorOf } from '../error-of.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ebpf-run-script-'))
 afterAll(() => rmSync(folder, { recursive: true }))
