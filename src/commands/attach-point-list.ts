@@ -19,7 +19,9 @@ export async function listAttachPoints(
     return exitCodes.ok
   }
   const pattern = parsePattern(typed, attachTypes)
-  const { text, gaps } = await attachPointList(io.env)
+  const list = await attachPointList(io.env)
+  const { gaps } = list
+  const text = list.textOf(pattern.type)
   const found = matchingLines(text, pattern)
   const shown = attachTypes.filter((type) => pattern.type === null || pattern.type === type)
   const notes = shown.flatMap((type) =>

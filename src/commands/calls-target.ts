@@ -25,7 +25,7 @@ export async function callsOf(
   const patterns = (end === -1 ? words : words.slice(0, end)).map((word) =>
     types.some((type) => word.startsWith(`${type}:`)) ? word : `kprobe:${word}`,
   )
-  const { text } = await attachPointList(env)
+  const text = (await attachPointList(env)).textOf(null)
   const lines = [...new Set(patterns.flatMap((pattern) => linesOf(pattern, text)))]
   const { counted, leftOut } = countable(lines)
   if (counted.functions.length + counted.tracepoints.length === 0)

@@ -24,7 +24,7 @@ import type { Fact, HookFacts, TracepointField } from '../host/facts.ts'
 import { gatherHookFacts } from '../host/gather-hooks.ts'
 import { type Hookable, judgeHookable, obstacleOf } from '../host/hookable.ts'
 import { type OtherKernel, otherKernels, otherKernelsText, typeOf } from '../host/other-kernels.ts'
-import { readBytes } from '../host/read.ts'
+import { readBytes, readHost } from '../host/read.ts'
 import { checkHookNeed, type HookNeed } from '../plan/hook-needs.ts'
 import { dialectOfHost } from '../plan/requirements.ts'
 import type { Io } from './io.ts'
@@ -128,6 +128,7 @@ async function hooksOf(
         return 'errno' in file ? file : { text: file.bytes.toString('latin1') }
       },
       blacklist: readBlacklist(),
+      config: () => readHost(`/boot/config-${release()}`),
       kprobes: facts.kprobes,
       fentry: facts.fentry,
       inBtf:
@@ -206,10 +207,10 @@ function expandedStruct(path: string, signature: Signature | null, btf: Btf | nu
 }
 
 async function noSuch(point: AttachPoint, env: NodeJS.ProcessEnv): Promise<EbpfRunError> {
-  const { text } = await attachPointList(env)
+  const list = await attachPointList(env)
   const near = nearNames(
     point.type === 'tracepoint' ? `${point.category}:${point.name}` : point.name,
-    text.split('\n').filter((line) => line.startsWith(listedType(point))),
+    list.textOf(listedType(point)).split('\n'),
     editDistance,
   )
   return new EbpfRunError({

@@ -140,8 +140,9 @@ function functionOf(point: AttachPoint): string | null {
 
 /** Where the events of this kernel have one of that name. */
 async function categoryOf(name: string, env: NodeJS.ProcessEnv): Promise<string | null> {
-  const { text } = await attachPointList(env)
-  return new RegExp(`^tracepoint:(\\w+):${name}$`, 'm').exec(text)?.[1] ?? null
+  const list = await attachPointList(env)
+  const line = new RegExp(`^tracepoint:(\\w+):${name}$`)
+  return list.linesWith(`:${name}\n`).flatMap((each) => line.exec(each)?.[1] ?? [])[0] ?? null
 }
 
 /** One attach point among those of a trace: its probe, or why there is none. */

@@ -64,10 +64,10 @@ async function pointsOf(text: string, env: NodeJS.ProcessEnv): Promise<readonly 
   const type = typeNamed(typed)
   if (isUserType(type)) return userPointLines(text, env).map(parseAttachPoint)
   const listed = listedAs[type] ?? type
-  const list = await attachPointList(env)
   const pattern = parsePattern(`${listed}:${name}`, attachTypes)
-  const found = matchingLines(list.text, pattern)
-  if (found.length === 0) throw noMatch(text, pattern, list.text)
+  const lines = (await attachPointList(env)).textOf(pattern.type)
+  const found = matchingLines(lines, pattern)
+  if (found.length === 0) throw noMatch(text, pattern, lines)
   return found.map((line) => parseAttachPoint(`${type}:${nameOf(line)}`))
 }
 

@@ -6,9 +6,18 @@ const systemFolder = '/var/cache/ebpf-run'
 
 /** A text that was kept, null for none. Root writes the machine's cache, everybody else reads it, or has one of his own. */
 export function readCached(name: string, env: NodeJS.ProcessEnv): string | null {
+  return readCachedBytes(name, env)?.toString('latin1') ?? null
+}
+
+/** The same as it lies there; of what is older than `mostAgeMs` there is none. */
+export function readCachedBytes(
+  name: string,
+  env: NodeJS.ProcessEnv,
+  mostAgeMs = Number.POSITIVE_INFINITY,
+): Buffer | null {
   return (
-    readTrusted(join(systemFolder, name), 0) ??
-    readTrusted(join(ownFolder(env), name), process.geteuid?.() ?? -1)
+    readTrusted(join(systemFolder, name), 0, mostAgeMs) ??
+    readTrusted(join(ownFolder(env), name), process.geteuid?.() ?? -1, mostAgeMs)
   )
 }
 
@@ -33,10 +42,11 @@ function ownFolder(env: NodeJS.ProcessEnv): string {
 }
 
 /** A cache of somebody else's is not believed: its file must be its owner's, and no one else may write it. */
-function readTrusted(path: string, owner: number): string | null {
+function readTrusted(path: string, owner: number, mostAgeMs: number): Buffer | null {
   try {
-    const { uid, mode } = statSync(path)
-    return uid === owner && (mode & 0o022) === 0 ? readFileSync(path, 'latin1') : null
+    const { uid, mode, mtimeMs } = statSync(path)
+    const age = Date.now() - mtimeMs
+    return uid === owner && (mode & 0o022) === 0 && age <= mostAgeMs ? readFileSync(path) : null
   } catch {
     return null
   }

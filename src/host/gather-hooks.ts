@@ -9,6 +9,7 @@ import { judgeBtfFunctions, judgeFentry, judgeKprobes, mechanismQuestions } from
 import { readLockdown } from './lockdown.ts'
 import { parseMounts } from './mounts.ts'
 import { isAbleToMount, readIdentity } from './privileges.ts'
+import { readPrivateTracefsCached } from './private-tracefs-cache.ts'
 import { readBytes, readHost } from './read.ts'
 import { findTool } from './tools.ts'
 import { lookIntoTracefs } from './tracepoints.ts'
@@ -33,6 +34,7 @@ export async function gatherHookFacts(
     mounts: parseMounts('text' in mounts ? mounts.text : ''),
     unshare: isAbleToMount(readIdentity(readHost)) ? findTool('unshare', env) : null,
     env,
+    readPrivate: readPrivateTracefsCached,
   })
   const { fact, btf } = readBtf()
   const types = btf === null ? null : typesOf(btf, functions)

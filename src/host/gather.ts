@@ -17,6 +17,7 @@ import { findLibraries, judgeUprobes } from './libraries.ts'
 import { readLockdown } from './lockdown.ts'
 import { readMemory } from './memory.ts'
 import { parseMounts } from './mounts.ts'
+import { readPrivateTracefs } from './private-tracefs.ts'
 import { isAbleToMount, judgePrivileges, readIdentity } from './privileges.ts'
 import { readBytes, readHost } from './read.ts'
 import { findSetpriv, findTool, readBpftrace } from './tools.ts'
@@ -46,6 +47,7 @@ export async function gatherFacts(
     mounts,
     unshare: isAbleToMount(identity) ? tools.unshare : null,
     env,
+    readPrivate: readPrivateTracefs,
   })
 
   const { btf, types } = readTypes(questions)

@@ -11,6 +11,8 @@ export interface HookableSources {
   readonly symbols: () => Reading
   /** /sys/kernel/debug/kprobes/blacklist */
   readonly blacklist: Reading
+  /** What the kernel was built with; read only for a function that is not traceable. */
+  readonly config: () => Reading
   /** Whether the kernel has kprobes at all, and fentry. */
   readonly kprobes: Fact
   readonly fentry: Fact
@@ -20,7 +22,14 @@ export interface HookableSources {
 
 /** One thing that was looked at: `yes` speaks for a hook. */
 export interface Finding {
-  readonly about: 'symbol' | 'module' | 'unique' | 'traceable' | 'not blacklisted' | 'kprobes'
+  readonly about:
+    | 'symbol'
+    | 'module'
+    | 'unique'
+    | 'traceable'
+    | 'kprobe without trace'
+    | 'not blacklisted'
+    | 'kprobes'
   readonly fact: Fact
 }
 
@@ -38,7 +47,7 @@ export function judgeHookable(
   sources: HookableSources,
 ): Hookable {
   const { list, kprobes, fentry, inBtf } = sources
-  const listed = placesOf(list.text, name)
+  const listed = placesOf(list, name)
   const symbols = listed.length === 0 ? sources.symbols() : null
   const places = listed.length > 0 || symbols === null ? listed : symbolPlaces(symbols, name)
   const symbol = judgeSymbol(name, places, symbols, sources)
@@ -48,11 +57,14 @@ export function judgeHookable(
   const traceable = judgeTraceable(name, listed, list.gaps.kprobe)
   const allowed = judgeAllowed(name, sources.blacklist)
   const unique = judgeUnique(name, list)
+  const byKprobe =
+    traceable.is === 'no' ? traceableByKprobe(traceable, sources.config()) : yes(traceable.evidence)
   const findings: readonly Finding[] = [
     { about: 'symbol', fact: symbol },
     ...(module === null ? [] : [{ about: 'module' as const, fact: judgeModule(module, places) }]),
     { about: 'unique', fact: unique },
     { about: 'traceable', fact: traceable },
+    ...(traceable.is === 'no' ? [{ about: 'kprobe without trace' as const, fact: byKprobe }] : []),
     ...(kprobes.is === 'no' ? [] : [{ about: 'not blacklisted' as const, fact: allowed }]),
     { about: 'kprobes', fact: kprobes },
   ]
@@ -60,7 +72,7 @@ export function judgeHookable(
   const inModule = module === null ? [] : [judgeModule(module, places)]
   const hookable = either(
     allOf([...inModule, fentry, btf, traceable]),
-    allOf([...inModule, kprobes, allowed, unique, traceableByKprobe(traceable)]),
+    allOf([...inModule, kprobes, allowed, unique, byKprobe]),
   )
   return { hookable, findings, parts }
 }
@@ -70,21 +82,20 @@ export function obstacleOf(way: 'fentry' | 'kprobe', { findings }: Hookable): Fa
   const about: readonly Finding['about'][] =
     way === 'fentry'
       ? ['symbol', 'module', 'traceable']
-      : ['symbol', 'module', 'traceable', 'not blacklisted', 'unique']
-  const facts = findings
-    .filter((finding) => about.includes(finding.about))
-    .map(({ about: which, fact }) =>
-      which === 'traceable' && way === 'kprobe' ? traceableByKprobe(fact) : fact,
-    )
-  return facts.find(({ is }) => is === 'no') ?? null
+      : ['symbol', 'module', 'kprobe without trace', 'not blacklisted', 'unique']
+  const against = findings.find(
+    (finding) => about.includes(finding.about) && finding.fact.is === 'no',
+  )
+  return against?.fact ?? null
 }
 
 /** Where the list has kprobes of that name: `null` for the kernel itself, else a module. */
-function placesOf(text: string, name: string): readonly (string | null)[] {
-  // The list has a hundred thousand lines: what it does not have at all is found without taking them apart.
-  if (!text.includes(`:${name}\n`)) return []
-  const line = new RegExp(`^kprobe:(?:(\\w+):)?${escaped(name)}$`, 'gm')
-  return [...text.matchAll(line)].map(([, module]) => module ?? null)
+function placesOf(list: AttachPointList, name: string): readonly (string | null)[] {
+  const line = new RegExp(`^kprobe:(?:(\\w+):)?${escaped(name)}$`)
+  return list.linesWith(`:${name}\n`).flatMap((each) => {
+    const match = line.exec(each)
+    return match === null ? [] : [match[1] ?? null]
+  })
 }
 
 /** `ffffffff82022ff0 T tcp_connect`, and a tab and `[module]` (kernel/kallsyms.c, s_show). */
@@ -146,14 +157,21 @@ function judgeTraceable(
     : no(`notrace: the symbol table has ${name}, available_filter_functions has not, so no fentry`)
 }
 
-/** within_notrace_func in kernel/trace/trace_kprobe.c: refused too, but for a kernel that was built to allow it. */
-function traceableByKprobe(traceable: Fact): Fact {
-  return traceable.is === 'no'
-    ? unknown(
-        `${traceable.evidence}; a kprobe only where the kernel was built with CONFIG_KPROBE_EVENTS_ON_NOTRACE`,
-      )
-    : yes(traceable.evidence)
+/**
+ * within_notrace_func in kernel/trace/trace_kprobe.c: refused too, but for a kernel that was built to allow it. It refuses as well what
+ * ran once at the start and is gone (__init), which is in no list either.
+ */
+function traceableByKprobe(traceable: Fact, config: Reading): Fact {
+  if ('errno' in config)
+    return unknown(
+      `${traceable.evidence}; a kprobe only where the kernel was built with ${onNotrace}, and its configuration could not be read`,
+    )
+  return config.text.includes(`${onNotrace}=y`)
+    ? yes(`${traceable.evidence}; a kprobe all the same: the kernel was built with ${onNotrace}`)
+    : no(`${traceable.evidence}, and no kprobe: the kernel was built without ${onNotrace}`)
 }
+
+const onNotrace = 'CONFIG_KPROBE_EVENTS_ON_NOTRACE'
 
 function judgeAllowed(name: string, blacklist: Reading): Fact {
   const file = '/sys/kernel/debug/kprobes/blacklist'
@@ -166,14 +184,13 @@ function judgeAllowed(name: string, blacklist: Reading): Fact {
 /** NAME.isra.0, NAME.constprop.0, NAME.part.0, NAME.cold; a part that is not traceable cannot be hooked by fentry. */
 function partsOf(name: string, list: AttachPointList, symbols: Reading | null): Hookable['parts'] {
   const made = `${escaped(name)}\\.(?:isra|constprop|part|cold|llvm)[\\w.]*`
-  const listed = list.text.includes(`:${name}.`)
-    ? [...list.text.matchAll(new RegExp(`^kprobe:(?:\\w+:)?(${made})$`, 'gm'))]
-    : []
+  const line = new RegExp(`^kprobe:(?:\\w+:)?(${made})$`)
+  const listed = list.linesWith(`:${name}.`).flatMap((each) => line.exec(each)?.[1] ?? [])
   const seen =
     symbols === null || 'errno' in symbols
       ? []
       : [...symbols.text.matchAll(new RegExp(`^[0-9a-f]+ [tTwW] (${made})(?:\t|$)`, 'gm'))]
-  const hooked = new Set(listed.map(([, part = '']) => part))
+  const hooked = new Set(listed)
   return [...new Set([...hooked, ...seen.map(([, part = '']) => part)])].map((part) => ({
     name: part,
     hookable:

@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { no, unknown, yes } from './fact.ts'
 import type { Fact, HostFacts } from './facts.ts'
 import { findTracefs, type Mount } from './mounts.ts'
-import { readPrivateTracefs } from './private-tracefs.ts'
+import type { PrivateTracefs } from './private-tracefs.ts'
 import { errnoOf, readHost } from './read.ts'
 import { formatPath, parseFormat } from './tracepoint-format.ts'
 
@@ -23,6 +23,12 @@ export interface TracingAccess {
   /** Path of unshare; null when there is none, or we may not mount. */
   readonly unshare: string | null
   readonly env: NodeJS.ProcessEnv
+  /** Reads a private tracefs, or remembers what it read. */
+  readonly readPrivate: (
+    unshare: string,
+    files: readonly string[],
+    env: NodeJS.ProcessEnv,
+  ) => Promise<PrivateTracefs>
 }
 
 /** Reads tracefs where it is mounted; where it is not, in the mount namespace of one child. */
@@ -43,7 +49,7 @@ export async function lookIntoTracefs(
   if (root !== null) return readMounted(root, paths, known)
   const missing = 'not mounted at /sys/kernel/tracing'
   if (access.unshare === null) return { ...nothing(no(missing)), tracepoints: known }
-  const seen = await readPrivateTracefs(access.unshare, [...paths.keys()], access.env)
+  const seen = await access.readPrivate(access.unshare, [...paths.keys()], access.env)
   if (seen.failure !== null)
     return {
       ...nothing(no(`${missing}; a private mount failed: ${seen.failure}`)),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type AttachPointList, listOf } from '../../src/host/attach-point-cache.ts'
 
 import { parseBlacklist } from '../../src/host/blacklist.ts'
 import { no, unknown, yes } from '../../src/host/fact.ts'
@@ -19,14 +20,17 @@ const blacklist = `0xffffffff81a00010-0xffffffff81a00020\tasm_exc_int3
 0xffffffff81039f50-0xffffffff81039fe0\tdo_int3
 `
 
+function listed(lines: string, gaps: AttachPointList['gaps'] = {}): AttachPointList {
+  return listOf(Buffer.from(lines), gaps, ' init_once paravirt_read_msr ')
+}
+
 const machine: HookableSources = {
-  list: {
-    text: 'kprobe:nf_nat:nf_nat_setup_info\nkprobe:tcp_connect\nkprobe:tcp_send_ack.part.0\nfentry:tcp_connect\n',
-    gaps: {},
-    repeated: ' init_once paravirt_read_msr ',
-  },
+  list: listed(
+    'kprobe:nf_nat:nf_nat_setup_info\nkprobe:tcp_connect\nkprobe:tcp_send_ack.part.0\nfentry:tcp_connect\n',
+  ),
   symbols: () => ({ text: symbols }),
   blacklist: { text: blacklist },
+  config: () => ({ errno: 'ENOENT' }),
   kprobes: yes('/sys/bus/event_source/devices/kprobe is there'),
   fentry: yes('available_filter_functions opens'),
   inBtf: true,
@@ -73,11 +77,22 @@ describe('judgeHookable', () => {
 
     expect(about('traceable', judged)?.is).toBe('no')
     expect(about('traceable', judged)?.evidence).toContain('notrace')
+    expect(about('kprobe without trace', judged)?.is).toBe('unknown')
     expect(obstacleOf('fentry', judged)?.is).toBe('no')
     expect(obstacleOf('kprobe', judged)).toBeNull()
     expect(judged.hookable.is).toBe('unknown')
     expect(judged.hookable.evidence).toContain('CONFIG_KPROBE_EVENTS_ON_NOTRACE')
     expect(judge('tcp_v4_connect', { kprobes: no('ENOENT') }).hookable.is).toBe('no')
+  })
+
+  it.each([
+    ['CONFIG_KPROBE_EVENTS_ON_NOTRACE=y\n', 'yes'],
+    ['# CONFIG_KPROBE_EVENTS_ON_NOTRACE is not set\n', 'no'],
+  ])('knows from %j that a kprobe is possible there: %s', (text, is) => {
+    const judged = judge('tcp_v4_connect', { config: () => ({ text }) })
+
+    expect(judged.hookable.is).toBe(is)
+    expect(obstacleOf('kprobe', judged) === null).toBe(is === 'yes')
   })
 
   it('says that the kernel refuses kprobes in what is blacklisted, and fentry still works', () => {
@@ -90,7 +105,7 @@ describe('judgeHookable', () => {
   })
 
   it('says that several functions have a name', () => {
-    const list = { ...machine.list, text: 'kprobe:init_once\n' }
+    const list = listed('kprobe:init_once\n')
     const judged = judge('init_once', { list, fentry: no('no BTF') })
 
     expect(about('unique', judged)?.is).toBe('unknown')

@@ -40,7 +40,7 @@ function kernelLists() {
     },
     traceable: readFileSync(join(folder, 'available_filter_functions'), 'latin1')
       .split('\n')
-      .filter((line) => /^\w+$/.test(line)),
+      .filter((line) => /^[\w.]+$/.test(line)),
     blacklisted: readFileSync(join(debug, 'kprobes/blacklist'), 'latin1')
       .split('\n')
       .flatMap((line) => /\s(\w+)$/.exec(line)?.[1] ?? []),
@@ -80,12 +80,13 @@ async function* hookable(cli) {
   ]
   for (const name of tried) {
     const { stdout, stderr } = await ask(cli, ['describe', `function:${name}`, '-o', 'json'])
-    const said = stdout === '' ? stderr.trim() : JSON.parse(stdout).hooks.hookable.is
-    const taken = lists.takes(name)
+    const ways = stdout === '' ? [] : JSON.parse(stdout).ways
+    const said = ways.find(({ way }) => way === 'kprobe')?.fact.is ?? stderr.trim()
+    const isTaken = lists.takes(name)
     yield [
-      `function:${name}: the kernel ${taken ? 'takes' : 'refuses'} a kprobe`,
+      `function:${name}: the kernel ${isTaken ? 'takes' : 'refuses'} a kprobe`,
       said,
-      taken ? 'yes' : 'no',
+      isTaken ? 'yes' : 'no',
     ]
   }
 }
