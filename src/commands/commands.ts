@@ -109,7 +109,7 @@ const own: readonly CommandSpec[] = [
       {
         name: 'attach-points',
         metavar: 'PATTERN',
-        doc: "attach points of this kernel: 'kprobe:tcp_*', 'tracepoint:sock:*', 'fentry:/^tcp_v[46]/'",
+        doc: "attach points of this kernel, and of programs and libraries: 'kprobe:tcp_*', 'tracepoint:sock:*', 'fentry:/^tcp_v[46]/', 'uprobe:libc:getaddr*', 'usdt:python3:*'",
         group: 'Options:',
       },
       tableOrJson,
@@ -142,7 +142,7 @@ const own: readonly CommandSpec[] = [
     takesCommand: true,
     name: 'trace',
     usage: 'trace ATTACH-POINT [FIELD=EXPRESSION[:KIND] ...] [ATTACH-POINT ...] [options]',
-    doc: 'events of any function or tracepoint of the kernel: kprobe:tcp_connect, tracepoint:sched:sched_switch, syscall:openat; several at once, each isolated',
+    doc: 'events of any function or tracepoint: kprobe:tcp_connect, tracepoint:sched:sched_switch, syscall:openat, uprobe:libc:getaddrinfo; several at once, each isolated',
   },
   {
     ...plain,
