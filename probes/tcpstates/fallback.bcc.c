@@ -45,7 +45,7 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
     inode = inode
     owner_from = (who != 0 ? from : 0)
     netns = {read net->ns.inum}
-    laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
+    laddr = bound sk
     lport = lport
     raddr = in6 &sk->__sk_common.skc_v6_daddr
     rport = rport

@@ -141,7 +141,12 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
   test('is null when it holds what stands for no value', () => {
     expect(shown('ppid', '-1')).toBeNull()
     expect(shown('netns', '0')).toBeNull()
-    expect(shown('laddr', '::')).toBeNull()
+    expect(['::', '0.0.0.0', '::ffff:0.0.0.0'].map((none) => shown('laddr', none))).toEqual([
+      null,
+      null,
+      null,
+    ])
+    expect(shown('raddr', '0.0.0.0')).toBe('0.0.0.0')
     expect(eventsOf(kitchen({ laddr: '::' }, mode))[0]?.lfamily).toBeNull()
     expect(shown('lport', '0')).toBeNull()
     expect(shown('rport', '0')).toBe(0)
