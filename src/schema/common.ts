@@ -1,4 +1,4 @@
-import type { FieldSpec } from './define.ts'
+import type { FieldSpec, Lack, VariantSpec } from './define.ts'
 
 /** Fields that mean the same in every probe, with the fixed names of the project. Probes spread these. */
 export const common = {
@@ -30,22 +30,52 @@ export const owner = {
     kind: 'text',
     bytes: 15,
     emptyIsNull: true,
-    doc: 'command name of the owner when it opened the socket',
+    doc: 'command name of the owner when it opened the socket, or first sent on it',
   },
   cgroup: {
     kind: 'u64',
-    doc: 'cgroup v2 id of the owner when it opened the socket',
+    doc: 'cgroup v2 id of the owner when it opened the socket, or first sent on it',
     nullAs: '0',
   },
   owner_from: {
     kind: 'enum',
-    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it before, `proc` alone holds it by /proc',
+    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it or to send on it before, `proc` alone holds it by /proc',
     names: { 1: 'task', 2: 'socket', 3: 'proc' },
     nullAs: 0,
     width: 6,
     heading: 'FROM',
   },
 } as const satisfies Record<string, FieldSpec>
+
+/**
+ * Options of variants that learn owners: where a program can see who accepts, and who sends. Nobody is learned from
+ * sock:sock_send_length: it comes when the socket is no longer locked, and what two senders write could mix.
+ */
+export const ownerHooks = {
+  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  sendentry: { function: 'tcp_sendmsg_locked', by: 'fentry' },
+  sendkprobe: { function: 'tcp_sendmsg_locked', by: 'kprobe' },
+} as const satisfies VariantSpec['options']
+
+/** The same for those of bcc. */
+export const ownerHooksByBcc = {
+  accept: { function: 'inet_csk_accept', by: 'kprobe' },
+  sendkprobe: ownerHooks.sendkprobe,
+} as const satisfies VariantSpec['options']
+
+const withoutAccept: Lack = {
+  options: ['accept'],
+  says: 'who accepts a connection is not learned',
+}
+const lackOfSenders = (options: readonly string[]): Lack => ({
+  options,
+  says: 'who sends is not learned: neither who owns a connection that is older than the run, nor whom it was handed on to',
+})
+export const withoutSenders = lackOfSenders(['sendentry', 'sendkprobe'])
+
+/** What is missing where the kernel has none of these. */
+export const withoutOwnerHooks = [withoutAccept, withoutSenders]
+export const withoutOwnerHooksByBcc = [withoutAccept, lackOfSenders(['sendkprobe'])]
 
 /** What tells later which process holds a socket: events that have it get owners of sockets older than the run (session/owners.ts). */
 export const heldSocket = {
