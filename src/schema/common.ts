@@ -10,6 +10,12 @@ export const common = {
   uid: { kind: 'u32', doc: 'user id' },
   comm: { kind: 'text', bytes: 15, doc: "the thread's command name" },
   cgroup: { kind: 'u64', doc: 'cgroup v2 id: inode of the directory under /sys/fs/cgroup' },
+  container: {
+    kind: 'container',
+    of: 'cgroup',
+    nullable: true,
+    doc: "container of that cgroup: 64 hexadecimal digits, or its name with LXC and systemd-nspawn; null where it is none's or is gone",
+  },
 } as const satisfies Record<string, FieldSpec>
 
 /** Fields of a TCP socket. */
@@ -37,6 +43,7 @@ export const owner = {
     doc: 'cgroup v2 id of the owner when it opened the socket, or first sent on it',
     nullAs: '0',
   },
+  container: common.container,
   owner_from: {
     kind: 'enum',
     doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it or to send on it before, `proc` alone holds it by /proc',

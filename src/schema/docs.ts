@@ -34,6 +34,7 @@ const typeWords: Record<Kind, string> = {
   time: 'RFC 3339 time',
   family: 'integer',
   errno: 'errno name',
+  container: 'container id',
   count: 'integer',
   buckets: 'list of {ge, lt, count}',
   output: 'text',

@@ -46,6 +46,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
       ppid: 4_294_967_295,
       comm: 'sh',
       cgroup: '1844674407370955161',
+      container: null,
       span: Number.MAX_SAFE_INTEGER,
       netns: 4_026_531_840,
       family: 6,
@@ -136,6 +137,14 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     ['raddr', 'curl'],
   ] as const)('%s of %j is no address', (field, text) => {
     expect(faults(field, text)).toEqual(['address'])
+  })
+
+  test('of a cgroup is its container, or null', () => {
+    expect(eventsOf(kitchen({ cgroup: '4242' }, mode))[0]).toMatchObject({
+      cgroup: '4242',
+      container: 'web-1',
+    })
+    expect(eventsOf(kitchen({ cgroup: '4243' }, mode))[0]?.container).toBeNull()
   })
 
   test('is null when it holds what stands for no value', () => {
