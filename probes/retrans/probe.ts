@@ -1,7 +1,7 @@
 import {
   common,
   heldSocket,
-  owner,
+  sendingOwner,
   ownerHooks,
   ownerHooksByBcc,
   socket,
@@ -44,7 +44,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...heldSocket,
         ...socket,
         state: { kind: 'enum', names: tcpStates, doc: 'state of the socket', width: 12 },

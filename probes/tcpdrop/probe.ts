@@ -1,6 +1,6 @@
 import {
   common,
-  owner,
+  sendingOwner,
   ownerHooks,
   ownerHooksByBcc,
   socket,
@@ -46,7 +46,7 @@ export default defineProbe({
       fields: {
         time,
         ktime_ns,
-        ...owner,
+        ...sendingOwner,
         direction: {
           kind: 'enum',
           names: { 1: 'sent', 2: 'received' },

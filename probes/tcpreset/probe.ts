@@ -1,7 +1,7 @@
 import {
   common,
   heldSocket,
-  owner,
+  sendingOwner,
   ownerHooks,
   ownerHooksByBcc,
   socket,
@@ -43,7 +43,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...heldSocket,
         direction: {
           kind: 'enum',

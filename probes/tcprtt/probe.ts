@@ -1,6 +1,6 @@
 import {
   common,
-  owner,
+  sendingOwner,
   ownerHooks,
   ownerHooksByBcc,
   socket,
@@ -31,7 +31,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...socket,
         srtt_ns: {
           kind: 'duration',

@@ -1,7 +1,7 @@
 import {
   common,
   heldSocket,
-  owner,
+  sendingOwner,
   ownerHooks,
   ownerHooksByBcc,
   socket,
@@ -40,7 +40,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...heldSocket,
         ...socket,
         family: { ...socket.family, nullable: true },

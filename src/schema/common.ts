@@ -36,21 +36,38 @@ export const owner = {
     kind: 'text',
     bytes: 15,
     emptyIsNull: true,
-    doc: 'command name of the owner when it opened the socket, or first sent on it',
+    doc: 'command name of the owner when it opened the socket',
   },
   cgroup: {
     kind: 'u64',
-    doc: 'cgroup v2 id of the owner when it opened the socket, or first sent on it',
+    doc: 'cgroup v2 id of the owner when it opened the socket',
     nullAs: '0',
   },
   container: common.container,
   owner_from: {
     kind: 'enum',
-    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it or to send on it before, `proc` alone holds it by /proc',
+    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it before, `proc` alone holds it by /proc',
     names: { 1: 'task', 2: 'socket', 3: 'proc' },
     nullAs: 0,
     width: 6,
     heading: 'FROM',
+  },
+} as const satisfies Record<string, FieldSpec>
+
+/** The same, where who sends on a connection owns it from then on. */
+export const sendingOwner = {
+  ...owner,
+  comm: {
+    ...owner.comm,
+    doc: 'command name of the owner when it opened the socket, or first sent on it',
+  },
+  cgroup: {
+    ...owner.cgroup,
+    doc: 'cgroup v2 id of the owner when it opened the socket, or first sent on it',
+  },
+  owner_from: {
+    ...owner.owner_from,
+    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it or to send on it before, `proc` alone holds it by /proc',
   },
 } as const satisfies Record<string, FieldSpec>
 
