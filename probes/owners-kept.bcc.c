@@ -5,6 +5,8 @@
   if (ctx->protocol != IPPROTO_TCP) return 0;
   u64 key = (u64)ctx->skaddr;
   if (ctx->newstate == TCP_SYN_SENT || ctx->newstate == TCP_LISTEN) {{learn key ctx->dport}}
+  // A new socket, in memory that an earlier one may have had.
+  if (ctx->oldstate == TCP_LISTEN && ctx->newstate == TCP_SYN_RECV) {{forget key}}
   return 0;
 }
 
@@ -25,3 +27,4 @@
   return 0;
 }
 {{end}}
+{{include senders.bcc.c}}

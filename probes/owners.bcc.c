@@ -4,7 +4,8 @@
   if (ctx->protocol != IPPROTO_TCP) return 0;
   u64 key = (u64)ctx->skaddr;
   if (ctx->newstate == TCP_SYN_SENT) {{learn key ctx->dport}}
-  if (ctx->newstate == TCP_CLOSE) {{forget key}}
+  // What leaves LISTEN is a new socket, in memory that an earlier one may have had.
+  if (ctx->newstate == TCP_CLOSE || ctx->oldstate == TCP_LISTEN) {{forget key}}
   return 0;
 }
 {{when accept}}
@@ -18,3 +19,4 @@
   return 0;
 }
 {{end}}
+{{include senders.bcc.c}}

@@ -42,6 +42,7 @@ export interface RunOptions {
   readonly protocol?: readonly FilterValue[]
   readonly family?: readonly FilterValue[]
   readonly cgroup?: readonly FilterValue[]
+  readonly container?: readonly string[]
   /** For a probe that is attached to interfaces: the one namespace that has them, by path or name. */
   readonly netns?: readonly FilterValue[]
   /** The network interfaces that such a probe is attached to. */
@@ -183,6 +184,7 @@ const filterNames = [
   'protocol',
   'family',
   'cgroup',
+  'container',
   'netns',
 ] as const
 

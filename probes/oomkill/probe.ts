@@ -2,7 +2,7 @@ import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 // Without the CPU: bpftrace 0.11 has no room for it.
-const { time, ktime_ns, pid, tid, uid, comm, cgroup } = common
+const { time, ktime_ns, pid, tid, uid, comm, cgroup, container } = common
 
 const ofPid = 'before 6.11 the tracepoint has the process id alone'
 const sizes = {
@@ -30,6 +30,7 @@ export default defineProbe({
         uid,
         comm,
         cgroup,
+        container,
         tpid: { kind: 'u32', doc: "the victim's process id" },
         tuid: { kind: 'u32', doc: "the victim's user id", nullAs: 4_294_967_295 },
         tcomm: {
@@ -39,6 +40,7 @@ export default defineProbe({
           doc: "the victim's command name",
         },
         tcgroup: { kind: 'u64', doc: "the victim's cgroup v2 id", nullAs: '0' },
+        tcontainer: { ...container, of: 'tcgroup', doc: "the victim's container" },
         total_pages: {
           kind: 'u64',
           doc: 'pages that could be used: of the machine, or of the cgroup that reached its limit',

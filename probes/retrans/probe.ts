@@ -1,4 +1,15 @@
-import { common, heldSocket, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import {
+  common,
+  heldSocket,
+  sendingOwner,
+  ownerHooks,
+  ownerHooksByBcc,
+  socket,
+  tcpStates,
+  withoutOwnerHooks,
+  withoutOwnerHooksByBcc,
+  withoutSenders,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -8,7 +19,7 @@ const sockState = {
 } as const
 
 const options = {
-  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  ...ownerHooks,
   tlp: { function: 'tcp_send_loss_probe', by: 'fentry' },
   tlpkprobe: { function: 'tcp_send_loss_probe', by: 'kprobe' },
   err: { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['err'] },
@@ -33,7 +44,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...heldSocket,
         ...socket,
         state: { kind: 'enum', names: tcpStates, doc: 'state of the socket', width: 12 },
@@ -68,6 +79,7 @@ export default defineProbe({
         { btf: 'inet_sock.inet_sport' },
       ],
       options: { ...options, raw: true },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'SYN-ACKs sent again while another tracing program runs on that CPU',
       cost: 'a raw tracepoint program a retransmission and a TCP state change',
@@ -88,6 +100,7 @@ export default defineProbe({
         { btf: 'socket_alloc.vfs_inode.i_ino' },
       ],
       options: { ...options, raw: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'retransmissions made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a retransmission and a TCP state change',
@@ -106,6 +119,8 @@ export default defineProbe({
         { btf: 'inet_sock.inet_sport' },
         { btf: 'socket_alloc.vfs_inode.i_ino' },
       ],
+      options: ownerHooks,
+      without: [withoutSenders],
       cannotTell: {
         result: 'it sees the attempt, not what sending it returned',
       },
@@ -124,10 +139,11 @@ export default defineProbe({
         sockState,
       ],
       options: {
-        accept: { function: 'inet_csk_accept', by: 'kprobe' },
+        ...ownerHooksByBcc,
         tlp: options.tlpkprobe,
         err: options.err,
       },
+      without: withoutOwnerHooksByBcc,
       cannotTell: {},
       misses: 'retransmissions made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a retransmission and a TCP state change; a compiler run of seconds at the start',

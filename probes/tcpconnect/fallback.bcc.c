@@ -37,7 +37,7 @@ BPF_HASH(calls, u32, struct call, {{keys}});
   {{emit connect
     task
     netns = {read net->ns.inum}
-    laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
+    laddr = bound sk
     lport = {read sk->__sk_common.skc_num}
     raddr = in4 {read uaddr->sin_addr.s_addr}
     rport = {port uaddr->sin_port}

@@ -1,11 +1,12 @@
-"""23 connects on loopback: IPv4, IPv6, v4-mapped, refused, and two of a process with a hostile name."""
+"""23 connects on loopback: IPv4, IPv6, v4-mapped, refused, and two of a process with a hostile name; and one that cannot be."""
 
+import errno
 import os
 import socket
 import sys
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, child, expect, rename, scope, shown
+from workload import HOSTILE, child, expect, rename, scope, shown, variant
 
 BASE = int(sys.argv[2]) if len(sys.argv) > 2 else 21000
 V4, V6, CLOSED = BASE, BASE + 1, BASE + 2
@@ -48,6 +49,19 @@ def connect(family, address, port, shown_as, comm):
     )
 
 
+def unreachable():
+    """TCP reaches no broadcast address, and says so before the socket has any address but the one it is bound to."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.2", 0))
+    port = sock.getsockname()[1]
+    try:
+        sock.connect(("127.255.255.255", V4))
+    except OSError as error:
+        result = {"code": -error.errno, "name": errno.errorcode[error.errno]}
+    sock.close()
+    expect(laddr="127.0.0.2", lport=port, raddr="127.255.255.255", rport=V4, pid=os.getpid(), result=result)
+
+
 def hostile():
     global source
     source += 50
@@ -69,4 +83,7 @@ for _ in range(4):
     connect(socket.AF_INET, "127.0.0.1", CLOSED, "127.0.0.1", me)
 for _ in range(2):
     connect(socket.AF_INET6, "::1", CLOSED, "::1", me)
+# The tracepoints see no connect() that fails so early.
+if variant() in ("fexit", "kprobe", "bcc"):
+    unreachable()
 child(hostile)

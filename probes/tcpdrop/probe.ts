@@ -1,4 +1,13 @@
-import { common, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import {
+  common,
+  sendingOwner,
+  ownerHooks,
+  ownerHooksByBcc,
+  socket,
+  tcpStates,
+  withoutOwnerHooks,
+  withoutOwnerHooksByBcc,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns } = common
@@ -6,7 +15,7 @@ const { time, ktime_ns } = common
 const owners = [
   {
     tracepoint: 'sock:inet_sock_set_state',
-    fields: ['skaddr', 'newstate', 'dport', 'protocol'],
+    fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
   },
   { tracepoint: 'tcp:tcp_destroy_sock', fields: ['skaddr'] },
 ] as const
@@ -17,7 +26,7 @@ const members = [
   { btf: 'sk_buff.skb_iif' },
 ] as const
 const options = {
-  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  ...ownerHooks,
   rxsk: { tracepoint: 'skb:kfree_skb', fields: ['rx_sk'] },
 } as const
 const other =
@@ -37,7 +46,7 @@ export default defineProbe({
       fields: {
         time,
         ktime_ns,
-        ...owner,
+        ...sendingOwner,
         direction: {
           kind: 'enum',
           names: { 1: 'sent', 2: 'received' },
@@ -95,6 +104,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: true, reason: true },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'segments that were freed by another way than kfree_skb()',
       cost: 'a raw tracepoint program a dropped packet of any kind, and a TCP state change',
@@ -109,6 +119,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false, reason: true },
+      without: withoutOwnerHooks,
       // The limit of 64 bytes on a format, before that.
       switches: { stack: [{ bpftrace: '>=0.16.0' }] },
       cannotTell: {},
@@ -121,6 +132,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [{ tracepoint: 'skb:kfree_skb', fields: ['skbaddr'] }, ...owners, ...members],
       options: { ...options, raw: false, reason: false },
+      without: withoutOwnerHooks,
       cannotTell: { reason: 'the kernel tells it from 5.17 on' },
       misses: `on kernels before 5.17 what TCP itself refuses of a connection that stands, such as old data; ${other}`,
       cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change',
@@ -133,13 +145,17 @@ export default defineProbe({
         { bcc: '>=0.18.0' },
         { headers: true },
         { tracepoint: 'skb:kfree_skb', fields: ['skbaddr', 'protocol'] },
-        { tracepoint: 'sock:inet_sock_set_state', fields: ['skaddr', 'newstate', 'dport'] },
+        {
+          tracepoint: 'sock:inet_sock_set_state',
+          fields: ['skaddr', 'oldstate', 'newstate', 'dport'],
+        },
       ],
       options: {
-        accept: { function: 'inet_csk_accept', by: 'kprobe' },
+        ...ownerHooksByBcc,
         rxsk: options.rxsk,
         reason: { tracepoint: 'skb:kfree_skb', fields: ['reason'] },
       },
+      without: withoutOwnerHooksByBcc,
       switches: { stack: 'the driver of bcc reads no call stacks' },
       cannotTell: {},
       misses: `owners of sockets that listen; ${other}`,

@@ -1,4 +1,14 @@
-import { common, heldSocket, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import {
+  common,
+  heldSocket,
+  sendingOwner,
+  ownerHooks,
+  ownerHooksByBcc,
+  socket,
+  tcpStates,
+  withoutOwnerHooks,
+  withoutOwnerHooksByBcc,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -6,7 +16,7 @@ const { time, ktime_ns, cpu } = common
 const owners = [
   {
     tracepoint: 'sock:inet_sock_set_state',
-    fields: ['skaddr', 'newstate', 'dport', 'protocol'],
+    fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
   },
   { tracepoint: 'tcp:tcp_destroy_sock', fields: ['skaddr'] },
 ] as const
@@ -17,7 +27,7 @@ const members = [
   { btf: 'sk_buff.network_header' },
 ] as const
 const options = {
-  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  ...ownerHooks,
   reason: { tracepoint: 'tcp:tcp_send_reset', fields: ['reason'] },
 } as const
 
@@ -33,7 +43,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...heldSocket,
         direction: {
           kind: 'enum',
@@ -80,6 +90,7 @@ export default defineProbe({
         { btf: 'sock.sk_protocol' },
       ],
       options: { ...options, raw: true, entry: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'resets that arrive where there is no socket, or only one in TIME_WAIT',
       cost: 'a raw tracepoint program a reset and a TCP state change',
@@ -98,6 +109,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false, entry: true },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses:
         'resets that arrive where there is no socket, or only one in TIME_WAIT, and owners of sockets that changed state while another tracing program ran on that CPU',
@@ -116,6 +128,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false, entry: true },
+      without: withoutOwnerHooks,
       cannotTell: { reason: 'the place of that argument differs between kernels' },
       misses:
         'resets that arrive where there is no socket, or only one in TIME_WAIT, and resets made while another tracing program runs on that CPU',
@@ -132,6 +145,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false, entry: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses:
         'resets that arrive where there is no socket, or only one in TIME_WAIT; resets made while another tracing program runs on that CPU; and, on kernels before 6.10, resets sent without a socket, such as those from a closed port',
@@ -151,12 +165,13 @@ export default defineProbe({
         ...owners,
       ],
       options: {
-        accept: { function: 'inet_csk_accept', by: 'kprobe' },
+        ...ownerHooksByBcc,
         reason: {
           tracepoint: 'tcp:tcp_send_reset',
           fields: ['skaddr', 'skbaddr', 'reason'],
         },
       },
+      without: withoutOwnerHooksByBcc,
       cannotTell: {},
       misses:
         'resets that arrive where there is no socket, or only one in TIME_WAIT, and resets made while another tracing program runs on that CPU',

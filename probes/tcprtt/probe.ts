@@ -1,14 +1,22 @@
-import { common, owner, socket } from '../../src/schema/common.ts'
+import {
+  common,
+  sendingOwner,
+  ownerHooks,
+  ownerHooksByBcc,
+  socket,
+  withoutOwnerHooks,
+  withoutOwnerHooksByBcc,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
 
 const sockState = {
   tracepoint: 'sock:inet_sock_set_state',
-  fields: ['skaddr', 'newstate', 'dport', 'protocol'],
+  fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
 } as const
 const members = [{ btf: 'sock.__sk_common.skc_v6_daddr' }, { btf: 'tcp_sock.srtt_us' }] as const
-const options = { accept: { function: 'inet_csk_accept', by: 'fentry' } } as const
+const options = ownerHooks
 
 export default defineProbe({
   name: 'tcprtt',
@@ -23,7 +31,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...socket,
         srtt_ns: {
           kind: 'duration',
@@ -48,6 +56,7 @@ export default defineProbe({
         { btf: 'sock.sk_protocol' },
       ],
       options: { ...options, raw: true },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses:
         'nothing beside other tracing programs; from Linux 7.0 on what happens while the program itself was preempted on that CPU (`missed` has it)',
@@ -64,6 +73,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'owners of sockets that changed state while another tracing program ran on that CPU',
       cost: 'a trampoline a segment received, and a tracepoint program a TCP state change',
@@ -74,6 +84,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [{ tracepoint: 'tcp:tcp_probe', fields: ['skaddr'] }, sockState, ...members],
       options: { ...options, raw: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'segments that arrive while another tracing program runs on that CPU',
       cost: 'a tracepoint program a segment received and a TCP state change',
@@ -84,6 +95,7 @@ export default defineProbe({
       template: 'kprobe.bt',
       needs: [{ function: 'tcp_rcv_established', by: 'kprobe' }, sockState, ...members],
       options: { ...options, raw: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'segments that arrive while another tracing program runs on that CPU',
       cost: 'a kprobe a segment received, and a tracepoint program a TCP state change',
@@ -98,7 +110,8 @@ export default defineProbe({
         { function: 'tcp_rcv_established', by: 'kprobe' },
         sockState,
       ],
-      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      options: ownerHooksByBcc,
+      without: withoutOwnerHooksByBcc,
       cannotTell: {},
       misses: 'segments that arrive while another tracing program runs on that CPU',
       cost: 'a kprobe a segment received, and a tracepoint program a TCP state change; a compiler run of seconds at the start',

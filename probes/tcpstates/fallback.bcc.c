@@ -23,6 +23,7 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
   struct net *net = {{read sk->__sk_common.skc_net.net}};
   // A socket's memory is used again: what an earlier connection left there counts for nothing.
   u64 from = 2;
+  if (old == TCP_LISTEN && new == TCP_SYN_RECV) {{forget key}}
   if (old == TCP_CLOSE) {
     {{forget key}}
     if (new == TCP_SYN_SENT || new == TCP_LISTEN) {
@@ -45,7 +46,7 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
     inode = inode
     owner_from = (who != 0 ? from : 0)
     netns = {read net->ns.inum}
-    laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
+    laddr = bound sk
     lport = lport
     raddr = in6 &sk->__sk_common.skc_v6_daddr
     rport = rport
@@ -74,3 +75,4 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
   return 0;
 }
 {{end}}
+{{include ../senders.bcc.c}}

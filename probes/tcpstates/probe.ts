@@ -1,12 +1,27 @@
-import { common, heldSocket, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import {
+  common,
+  heldSocket,
+  sendingOwner,
+  ownerHooks,
+  ownerHooksByBcc,
+  socket,
+  tcpStates,
+  withoutOwnerHooks,
+  withoutOwnerHooksByBcc,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
 
 const options = {
   btf: { btf: 'sock.__sk_common.skc_v6_daddr' },
-  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  ...ownerHooks,
 } as const
+
+const without = [
+  ...withoutOwnerHooks,
+  { options: ['btf'], says: 'neither network namespaces nor who sends are known' },
+]
 
 const change = {
   tracepoint: 'sock:inet_sock_set_state',
@@ -25,7 +40,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...heldSocket,
         ...socket,
         family: { ...socket.family, nullable: true },
@@ -63,6 +78,7 @@ export default defineProbe({
         { btf: 'inet_sock.inet_sport' },
       ],
       options: { ...options, raw: true },
+      without,
       cannotTell: {},
       misses:
         'nothing beside other tracing programs; from Linux 7.0 on what happens while the program itself was preempted on that CPU (`missed` has it)',
@@ -74,6 +90,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [{ bpftrace: '>=0.16.0' }, change],
       options: { ...options, raw: false },
+      without,
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',
@@ -84,6 +101,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [change],
       options: { ...options, raw: false },
+      without,
       cannotTell: { inode: 'a record of bpftrace before 0.16 has no room for it' },
       misses:
         'changes made while another tracing program runs on that CPU, and owners of sockets older than the run',
@@ -101,7 +119,8 @@ export default defineProbe({
           fields: ['skaddr', 'oldstate', 'newstate', 'sport', 'dport', 'protocol'],
         },
       ],
-      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      options: ownerHooksByBcc,
+      without: withoutOwnerHooksByBcc,
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change; a compiler run of seconds at the start',

@@ -12,6 +12,7 @@ import type { Owner } from '../wire/owner.ts'
  *   {"frame":"clock","offset_ns":"…"} from here on, what to add to the kernel's clock
  *   {"frame":"bytes","ms":12,"length":n} LF, then n bytes of the back-end's output, then LF
  *   {"frame":"owned","events":[[n, {"pid":…, …}]]} owners that /proc told, by the place of their events among all of the run
+ *   {"frame":"container","cgroup":"…","name":"…"} whose container a cgroup is
  *   {"frame":"tail","summary":{…}}    the run's account
  */
 
@@ -40,6 +41,7 @@ export type Frame =
   | { readonly frame: 'clock'; readonly offset_ns: string }
   | { readonly frame: 'bytes'; readonly ms: number; readonly length: number }
   | { readonly frame: 'owned'; readonly events: readonly (readonly [number, Owner])[] }
+  | { readonly frame: 'container'; readonly cgroup: string; readonly name: string }
   | { readonly frame: 'tail'; readonly summary: unknown }
 
 /** A frame as bytes; `payload` only for `bytes`. */
@@ -119,6 +121,13 @@ function isFrame(value: unknown): value is Frame {
       return 'length' in value && Number.isSafeInteger(value.length) && Number(value.length) >= 0
     case 'owned':
       return 'events' in value && Array.isArray(value.events) && value.events.every(isOwned)
+    case 'container':
+      return (
+        'cgroup' in value &&
+        /^\d{1,20}$/.test(String(value.cgroup)) &&
+        'name' in value &&
+        /^[A-Za-z0-9_.-]{1,64}$/.test(String(value.name))
+      )
     case 'tail':
       return has('summary', 'object')
     default:

@@ -4,6 +4,7 @@ import type { AnyEvent } from '../schema/define.ts'
 import { withNames } from '../schema/names.ts'
 import { fieldsLeftOut, withSwitches } from '../schema/switches.ts'
 import type { Account } from '../wire/account.ts'
+import type { Containers } from '../wire/containers.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
 import { layoutsOfProbe } from '../wire/layout.ts'
@@ -57,6 +58,7 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
     play(onEvent) {
       const clock = { offsetNs: 0n }
       const owners = ownersIn(file)
+      const containers = containersIn(file)
       let place = 0
       const counters = createCounters(head.token)
       const tally = createAccount(Object.keys(probe.events), layouts)
@@ -65,13 +67,14 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
         events: probe.events,
         layouts,
         clock,
+        containers,
         mode: 'object',
         handlers: {
           event(event, type) {
             tally.received(type)
             const owner = owners.get(place)
             place += 1
-            if (onEvent(owner === undefined ? event : withOwner(event, owner)))
+            if (onEvent(owner === undefined ? event : withOwner(event, owner, containers)))
               tally.delivered(type)
             else tally.filtered(type)
           },
@@ -110,6 +113,16 @@ function ownersIn(file: Buffer): ReadonlyMap<number, Owner> {
   return new Map(
     [...decodeFrames(file)].flatMap(({ frame }) => (frame.frame === 'owned' ? frame.events : [])),
   )
+}
+
+/** Containers that the run knew. A cgroup's id is not used again, so what was found out later holds for earlier events too. */
+function containersIn(file: Buffer): Containers {
+  const names = new Map(
+    [...decodeFrames(file)].flatMap(({ frame }) =>
+      frame.frame === 'container' ? [[frame.cgroup, frame.name] as const] : [],
+    ),
+  )
+  return { nameOf: (cgroup) => names.get(cgroup) ?? null }
 }
 
 /** What only the run itself knew, from the summary in its recording. */

@@ -59,7 +59,8 @@ function wrongField(
   { kind, of, names, namesFrom, flags }: FieldSpec,
   fields: EventSpec['fields'],
 ): string | null {
-  const isComputed = kinds[kind].travel === 'derived' && ['time', 'family', 'errno'].includes(kind)
+  const isComputed =
+    kinds[kind].travel === 'derived' && ['time', 'family', 'errno', 'container'].includes(kind)
   if (isComputed && (of === undefined || !Object.hasOwn(fields, of)))
     return `it is derived from '${of ?? ''}', which is no field`
   if (kind === 'enum' && names === undefined && namesFrom === undefined && flags === undefined)

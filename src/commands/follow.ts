@@ -123,6 +123,7 @@ export async function follow(
             bytes: recorder.bytes,
             clock: recorder.clock,
             owned: recorder.owned,
+            container: recorder.container,
           }),
     },
     durationMs: request.durationMs,

@@ -84,6 +84,7 @@ function planData(made: Plan, facts: HostFacts): object {
     })),
     cannot_tell: made.variant.cannotTell,
     misses: made.variant.misses,
+    without: made.without,
     cost: made.variant.cost,
     transport: {
       kind: made.buffers.transport,
@@ -138,6 +139,10 @@ function planText(made: Plan, facts: HostFacts): string {
       Object.entries(variant.cannotTell).map(([field, why]) => `  ${field}: ${why}`),
     ),
     `misses: ${variant.misses}`,
+    ...lines(
+      'without',
+      made.without.map((text) => `  ${text}`),
+    ),
     `cost: ${variant.cost}`,
     `transport: ${buffers.transport}, ${buffers.totalBytes / 1024 / 1024} MiB (${buffers.reason})`,
     `jit: ${jitTexts[facts.jit.is]} (${facts.jit.evidence})`,

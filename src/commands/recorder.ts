@@ -14,6 +14,7 @@ export interface Recorder {
   bytes(chunk: Buffer): void
   clock(calibration: Calibration): void
   owned(owners: readonly (readonly [number, Owner])[]): void
+  container(cgroup: string, name: string): void
   close(summary: object): void
 }
 
@@ -55,6 +56,7 @@ export function openRecorder(
       write({ frame: 'bytes', ms: Date.now() - started, length: chunk.length }, chunk),
     clock: ({ offsetNs }) => write({ frame: 'clock', offset_ns: String(offsetNs) }),
     owned: (events) => write({ frame: 'owned', events }),
+    container: (cgroup, name) => write({ frame: 'container', cgroup, name }),
     close(summary) {
       write({ frame: 'tail', summary })
       closeSync(fd)

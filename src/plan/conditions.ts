@@ -85,7 +85,7 @@ function valueCondition(
   if (filter.by === 'address' || expression.as === 'words') {
     if (expression.as !== 'words') return null
     const { words } = expression
-    const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words)})`
+    const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words, spelling)})`
     if (filter.by === 'address')
       return anyAndNone(
         filter.choices,
@@ -153,8 +153,10 @@ function familyCondition(words: readonly string[], range: Range, { number }: Spe
   return range.min === 4 ? mapped : `!(${mapped})`
 }
 
-function noAddress(words: readonly string[]): string {
-  return words.map((word) => `${word} == 0`).join(' && ')
+/** Nobody's address: all zeros, also behind the prefix of IPv4. */
+function noAddress([first, second, third, fourth]: readonly string[], spelling: Spelling): string {
+  const prefix = spelling.number(littleEndian([0, 0, 255, 255]))
+  return `${first} == 0 && ${second} == 0 && (${third} == 0 || ${third} == ${prefix}) && ${fourth} == 0`
 }
 
 function littleEndian(bytes: readonly number[]): number {

@@ -52,13 +52,29 @@ export function fillMember(
       `${place}[0] = 0; ${place}[1] = 0; ${place}[2] = ${mapped}; ${place}[3] = ${last};`
     if (value === 'null') return words4('0', '0')
     if (form === 'in6') return `bpf_probe_read_kernel(${place}, 16, ${rest()});`
+    if (form === 'bound') return fillBound(place, rest(), words4)
     if (form === 'raw') return `__builtin_memcpy(${place}, ${rest()}, 16);`
     if (form === 'in4') return words4(rest(), 'bpf_htonl(0xffff)')
-    throw broken(context.where, `${name}: an address is in6, in4 or raw`)
+    throw broken(context.where, `${name}: an address is in6, in4, bound or raw`)
   }
   if (value !== 'null') return `${place} = ${context.expand(value)};`
   if (spec.nullAs === undefined) throw broken(context.where, `${name} cannot be null on the wire`)
   return `${place} = ${spec.nullAs}${isSigned(type) ? '' : 'U'};`
+}
+
+/** The local address of a socket: see `localAddress` in template.ts. */
+function fillBound(
+  place: string,
+  socket: string,
+  words4: (last: string, mapped: string) => string,
+): string {
+  const common = `((struct sock *)${socket})->__sk_common`
+  return `{
+      u64 er_family = ER_READ(${common}.skc_family);
+      u64 er_four = ER_READ(${common}.skc_rcv_saddr);
+      if (er_family == 2 && er_four != 0) { ${words4('er_four', 'bpf_htonl(0xffff)')} }
+      else bpf_probe_read_kernel(${place}, 16, &${common}.skc_v6_rcv_saddr);
+      }`
 }
 
 function fillText(

@@ -114,8 +114,10 @@ export function renderValue(
   }
   const [wanted = '', instead] = value.split(/\s+or\s+/)
   const path = /^in6\s+(\S+)/.exec(wanted)?.[1]
-  if (instead !== undefined && path !== undefined && !structs.has(path))
-    return renderValue(instead, spec, context)
+  const isPlaced = wanted.startsWith('bound ')
+    ? structs.hasBound()
+    : path === undefined || structs.has(path)
+  if (instead !== undefined && !isPlaced) return renderValue(instead, spec, context)
   const [form = '', ...parts] = wanted.split(/\s+/)
   if (form === 'in6') {
     const { bytes, words } = structs.address(parts[0] ?? '', parts.slice(1).join(' '))
@@ -126,7 +128,11 @@ export function renderValue(
     const words = ['0', '0', String(0xffff0000), expression] as const
     return { printed: `ntop(2, ${expression})`, expression: { as: 'words', words } }
   }
-  if (form !== 'raw') throw broken(where, `${name}: an address is in6, in4 or raw`)
+  if (form === 'bound') {
+    const { family, bytes, words } = structs.bound(parts.join(' '))
+    return { printed: `ntop(${family}, ${bytes})`, expression: { as: 'words', words } }
+  }
+  if (form !== 'raw') throw broken(where, `${name}: an address is in6, in4, bound or raw`)
   return { printed: `ntop(${expression})`, expression: { as: 'opaque' } }
 }
 

@@ -135,6 +135,18 @@ export function parseCgroup(flag: string, text: string, names: Names): Range {
 
 const cgroupRemedy = 'ls /sys/fs/cgroup; /proc/PID/cgroup has the path of a process'
 
+/** The beginning of a container's id or name. */
+export function parseContainer(flag: string, text: string): RegExp {
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(text))
+    throw bad(
+      flag,
+      text,
+      'the beginning of a container id, or of a name',
+      'docker ps; podman ps; crictl ps; machinectl',
+    )
+  return new RegExp(`^${text.replaceAll('.', String.raw`\.`)}`)
+}
+
 export function parseNetns(flag: string, text: string, names: Names): Range {
   return parseNamed(flag, text, 'a network namespace', 'ip netns list', {
     below: 2n ** 32n,

@@ -6,6 +6,7 @@ import {
   parseBlock,
   parseCgroup,
   parseComm,
+  parseContainer,
   parseDisk,
   parseFamily,
   parseNetns,
@@ -187,6 +188,14 @@ export const filterFlags: readonly FlagSpec[] = [
     metavar: 'PATH',
     doc: 'cgroup v2 paths below /sys/fs/cgroup, or ids',
     parse: (flag, text, names) => ({ by: 'number', value: parseCgroup(flag, text, names) }),
+  },
+  {
+    flag: 'container',
+    field: 'container',
+    kind: 'container',
+    metavar: 'ID',
+    doc: 'containers, by the beginning of their ids or names',
+    parse: (flag, text) => ({ by: 'pattern', value: parseContainer(flag, text) }),
   },
   {
     flag: 'netns',

@@ -76,6 +76,8 @@ export interface Plan {
   /** The switches that are on. */
   readonly switches: readonly string[]
   readonly variant: VariantSpec
+  /** What it does without on this host, for people. */
+  readonly without: readonly string[]
   /** Of bpftrace; null for another back-end. */
   readonly dialect: Dialect | null
   /** What the kernel's times of its events are. */
@@ -181,6 +183,9 @@ function completePlan(
   const spec = withNames(withSwitches(probe.spec, switches), facts.tracepoints)
   const dialect = dialectOf(variant, dialectOfHost(facts))
   const layouts = layoutsOfProbe(spec.events, fieldsLeftOut(spec, variant, switches))
+  const options = mapValues(variant.options ?? {}, (need) =>
+    typeof need === 'boolean' ? need : checkNeed(need, facts, dialect).is === 'yes',
+  )
   const common = {
     where: `${spec.name}/${variant.template}`,
     nodes: nodesOf(probe, variant),
@@ -188,9 +193,7 @@ function completePlan(
     layouts,
     libraries: facts.libraries ?? {},
     options: {
-      ...mapValues(variant.options ?? {}, (need) =>
-        typeof need === 'boolean' ? need : checkNeed(need, facts, dialect).is === 'yes',
-      ),
+      ...options,
       ...mapValues(spec.switches ?? {}, (_, name) => switches.includes(name)),
     },
     params: { ...defaultParams(spec), ...request.params },
@@ -219,6 +222,9 @@ function completePlan(
     probe: spec,
     switches,
     variant,
+    without: (variant.without ?? []).flatMap((lack) =>
+      lack.options.some((name) => options[name]) ? [] : [lack.says],
+    ),
     dialect,
     clock: way.clock,
     layouts,

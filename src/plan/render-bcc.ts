@@ -49,7 +49,8 @@ import { broken, hasDirective, type Node } from './template.ts'
  *   emit EVENT + lines as in a .bt template
  *
  * A text in an emit is `comm`, `user EXPR`, `kernel EXPR` or `bytes EXPR` (as many as the member has room for); an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
- * kernel, or in ctx) or `in4 EXPR` (32 bits, network order). Names that begin with er_ are ours.
+ * kernel, or in ctx), `in4 EXPR` (32 bits, network order) or `bound EXPR` (the local one of a socket, also where only bind() has
+ * set it). Names that begin with er_ are ours.
  */
 
 export interface BccInput {

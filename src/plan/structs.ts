@@ -1,5 +1,5 @@
 import type { BtfMember } from '../host/facts.ts'
-import { broken } from './template.ts'
+import { broken, localAddress } from './template.ts'
 
 /**
  * Reads of kernel structs by the running kernel's BTF: for each place that is read, a struct of ours that has one member there.
@@ -75,6 +75,37 @@ export class StructTable {
     return {
       bytes: this.at(offset, 'unsigned char', pointer, 16),
       words: [word(0), word(1), word(2), word(3)],
+    }
+  }
+
+  /** Whether the places are known that `bound` reads. */
+  hasBound(): boolean {
+    return Object.values(localAddress).every((path) => this.has(path))
+  }
+
+  /** The local address of a socket: its family and 16 bytes for ntop(), and four words. */
+  bound(pointer: string): {
+    family: string
+    bytes: string
+    words: readonly [string, string, string, string]
+  } {
+    const { family, in4, in6 } = localAddress
+    const four = this.read(in4, pointer)
+    const isFour = `${this.read(family, pointer)} == 2 && ${four} != 0`
+    const [from4, from6] = [this.member(in4).offset, this.member(in6).offset]
+    const start = `(uint64)${atom(pointer)} + (${isFour} ? ${from4} : ${from6})`
+    const choose = (ofFour: string, ofSix: string) =>
+      `(${isFour} ? (uint64)${ofFour} : (uint64)${ofSix})`
+    const [first, second, third, fourth] = this.address(in6, pointer).words
+    return {
+      family: `(${isFour} ? 2 : 10)`,
+      bytes: this.at(0, 'unsigned char', start, 16),
+      words: [
+        choose('0', first),
+        choose('0', second),
+        choose(String(0xffff0000), third),
+        choose(four, fourth),
+      ],
     }
   }
 

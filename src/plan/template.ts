@@ -29,7 +29,8 @@ import { EbpfRunError } from '../errors.ts'
  *                             the event) or `always` (also behind the gate)
  * `when ending` holds what is done once when the gate closes.
  *
- * An address in an emit is `in6 PATH EXPR` (16 bytes in a kernel struct), `in4 EXPR` (32 bits, network order) or `raw EXPR`.
+ * An address in an emit is `in6 PATH EXPR` (16 bytes in a kernel struct), `in4 EXPR` (32 bits, network order), `bound EXPR` (the
+ * local one of the socket at an address, also where only bind() has set it) or `raw EXPR`.
  */
 
 export type Node =
@@ -60,15 +61,29 @@ export function parseTemplate(source: string, where: string): readonly Node[] {
   return nodes
 }
 
+/**
+ * Where a socket has its local address. bind() of an IPv4 socket sets the short one alone; connecting and accepting set both
+ * (inet_bind, sk_rcv_saddr_set in include/net/ip.h). That of an IPv6 socket counts only in its long form: the kernel puts
+ * 127.0.0.6 into the short one.
+ */
+export const localAddress = {
+  family: 'sock.__sk_common.skc_family',
+  in4: 'sock.__sk_common.skc_rcv_saddr',
+  in6: 'sock.__sk_common.skc_v6_rcv_saddr',
+} as const
+
 /** Every member path that the template reads, so that the host can be asked for them. */
 export function membersRead(nodes: readonly Node[]): readonly string[] {
   return nodes.flatMap((node) => {
     if (node.is === 'when') return [...membersRead(node.then), ...membersRead(node.otherwise)]
     if (node.is === 'text') return []
     const text = `${node.name} ${node.rest}`
-    return [...text.matchAll(/\b(?:read|port|string|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
-      (match) => match[1] ?? '',
-    )
+    return [
+      ...[...text.matchAll(/\b(?:read|port|string|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
+        (match) => match[1] ?? '',
+      ),
+      ...(/= bound /.test(text) ? Object.values(localAddress) : []),
+    ]
   })
 }
 

@@ -1,4 +1,4 @@
-import type { FieldSpec } from './define.ts'
+import type { FieldSpec, Lack, VariantSpec } from './define.ts'
 
 /** Fields that mean the same in every probe, with the fixed names of the project. Probes spread these. */
 export const common = {
@@ -10,6 +10,12 @@ export const common = {
   uid: { kind: 'u32', doc: 'user id' },
   comm: { kind: 'text', bytes: 15, doc: "the thread's command name" },
   cgroup: { kind: 'u64', doc: 'cgroup v2 id: inode of the directory under /sys/fs/cgroup' },
+  container: {
+    kind: 'container',
+    of: 'cgroup',
+    nullable: true,
+    doc: "container of that cgroup: 64 hexadecimal digits, or its name with LXC and systemd-nspawn; null where it is none's or is gone",
+  },
 } as const satisfies Record<string, FieldSpec>
 
 /** Fields of a TCP socket. */
@@ -37,6 +43,7 @@ export const owner = {
     doc: 'cgroup v2 id of the owner when it opened the socket',
     nullAs: '0',
   },
+  container: common.container,
   owner_from: {
     kind: 'enum',
     doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it before, `proc` alone holds it by /proc',
@@ -46,6 +53,53 @@ export const owner = {
     heading: 'FROM',
   },
 } as const satisfies Record<string, FieldSpec>
+
+/** The same, where who sends on a connection owns it from then on. */
+export const sendingOwner = {
+  ...owner,
+  comm: {
+    ...owner.comm,
+    doc: 'command name of the owner when it opened the socket, or first sent on it',
+  },
+  cgroup: {
+    ...owner.cgroup,
+    doc: 'cgroup v2 id of the owner when it opened the socket, or first sent on it',
+  },
+  owner_from: {
+    ...owner.owner_from,
+    doc: 'where the owner is known from: `task` does it itself right now, `socket` was seen to open it or to send on it before, `proc` alone holds it by /proc',
+  },
+} as const satisfies Record<string, FieldSpec>
+
+/**
+ * Options of variants that learn owners: where a program can see who accepts, and who sends. Nobody is learned from
+ * sock:sock_send_length: it comes when the socket is no longer locked, and what two senders write could mix.
+ */
+export const ownerHooks = {
+  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  sendentry: { function: 'tcp_sendmsg_locked', by: 'fentry' },
+  sendkprobe: { function: 'tcp_sendmsg_locked', by: 'kprobe' },
+} as const satisfies VariantSpec['options']
+
+/** The same for those of bcc. */
+export const ownerHooksByBcc = {
+  accept: { function: 'inet_csk_accept', by: 'kprobe' },
+  sendkprobe: ownerHooks.sendkprobe,
+} as const satisfies VariantSpec['options']
+
+const withoutAccept: Lack = {
+  options: ['accept'],
+  says: 'who accepts a connection is not learned',
+}
+const lackOfSenders = (options: readonly string[]): Lack => ({
+  options,
+  says: 'who sends is not learned: neither who owns a connection that is older than the run, nor whom it was handed on to',
+})
+export const withoutSenders = lackOfSenders(['sendentry', 'sendkprobe'])
+
+/** What is missing where the kernel has none of these. */
+export const withoutOwnerHooks = [withoutAccept, withoutSenders]
+export const withoutOwnerHooksByBcc = [withoutAccept, lackOfSenders(['sendkprobe'])]
 
 /** What tells later which process holds a socket: events that have it get owners of sockets older than the run (session/owners.ts). */
 export const heldSocket = {

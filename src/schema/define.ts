@@ -77,6 +77,12 @@ export type Hook = 'xdp' | 'tcx' | 'clsact' | 'socket filter'
 /** What runs a program; `tracefs` runs none, and reads what other programs print. */
 export type BackendName = 'bpftrace' | 'bcc' | 'tracefs'
 
+/** What a variant does without where none of these options holds, for people. */
+export interface Lack {
+  readonly options: readonly string[]
+  readonly says: string
+}
+
 /** One way to do a probe. Variants stand in the order of preference. */
 export interface VariantSpec {
   readonly name: string
@@ -86,6 +92,7 @@ export interface VariantSpec {
   readonly needs: readonly Need[]
   /** Conditions that a template may ask with `{{when NAME}}`: what the host must have, or true for this variant. */
   readonly options?: Readonly<Record<string, Need | boolean>>
+  readonly without?: readonly Lack[]
   /** What it needs beside `needs` where a switch of the probe is on; a text: why it cannot do that. */
   readonly switches?: Readonly<Record<string, readonly Need[] | string>>
   /** Field to the reason why this variant leaves it null. */

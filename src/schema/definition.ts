@@ -134,6 +134,14 @@ const variant = closed(
       propertyNames: word,
       additionalProperties: { anyOf: [need, { type: 'boolean' }] },
     },
+    without: {
+      type: 'array',
+      items: closed({ options: { type: 'array', items: word, maxItems: 16 }, says: text }, [
+        'options',
+        'says',
+      ]),
+      maxItems: 16,
+    },
     switches: {
       type: 'object',
       propertyNames: word,

@@ -34,6 +34,7 @@ const typeWords: Record<Kind, string> = {
   time: 'RFC 3339 time',
   family: 'integer',
   errno: 'errno name',
+  container: 'container id',
   count: 'integer',
   buckets: 'list of {ge, lt, count}',
   output: 'text',
@@ -116,6 +117,17 @@ export function cannotTellTexts(variant: VariantSpec): readonly string[] {
   return [...fieldsByReason].map(([reason, fields]) => `${fields.join(', ')}: ${reason}`)
 }
 
+/** What a variant does without where the host has not what it could use. */
+export function lackTexts({ without = [], options = {} }: VariantSpec): readonly string[] {
+  return without.map(({ options: names, says }) => {
+    const wanted = names.flatMap((name) => {
+      const option = options[name]
+      return option === undefined || typeof option === 'boolean' ? [] : [needText(option)]
+    })
+    return `without ${wanted.join(' or ')}: ${says}`
+  })
+}
+
 /** Markdown: a table of fields for each event type, then one of variants. Ends with a line feed. */
 export function fieldsMarkdown(probe: ProbeSpec): string {
   const events = Object.entries(probe.events).flatMap(([name, event]) => [
@@ -138,7 +150,7 @@ export function fieldsMarkdown(probe: ProbeSpec): string {
       `\`${variant.name}\``,
       needsText(variant),
       cannotTellTexts(variant).join('; '),
-      variant.misses,
+      [variant.misses, ...lackTexts(variant)].join('; '),
       variant.cost,
     ]),
   )
@@ -200,7 +212,7 @@ function variantRows(variant: VariantSpec): readonly (readonly [string, string])
     ['needs', needsText(variant)],
     ...(options.length === 0 ? [] : [['better with', options.join('; ')] as const]),
     ...cannotTellTexts(variant).map((text) => ['cannot tell', text] as const),
-    ['misses', variant.misses],
+    ['misses', [variant.misses, ...lackTexts(variant)].join('; ')],
     ['costs', variant.cost],
   ]
 }

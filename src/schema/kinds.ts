@@ -135,6 +135,14 @@ export const kinds = {
   family: { travel: 'derived', printf: '', json: { enum: [4, 6] }, width: 2, align: 'right' },
   /** The errno's name when the result field named by `of` is negative, else null. */
   errno: { travel: 'derived', printf: '', json: { type: 'string' }, width: 10, align: 'left' },
+  /** The container of the cgroup whose id is in the field named by `of`: its id, or its name where it has none. */
+  container: {
+    travel: 'derived',
+    printf: '',
+    json: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,64}$' },
+    width: 12,
+    align: 'left',
+  },
   /** A log2 histogram: `{ge, lt, count}`, where `ge` and `lt` are powers of two (or 0, 1) and so exact. */
   buckets: {
     travel: 'derived',
@@ -236,6 +244,7 @@ export interface KindValue {
   time: string
   family: 4 | 6
   errno: string
+  container: string
   buckets: readonly { readonly ge: number; readonly lt: number; readonly count: number }[]
   output: string
   entries: readonly MapEntry[]

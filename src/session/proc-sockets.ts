@@ -84,13 +84,25 @@ export function readOwner(pid: number): Owner {
 const cgroupRoots = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']
 const cgroup2Magic = 0x63677270
 
+/** Where version 2 is mounted; null: where nobody looks for it, or nowhere. */
+export function cgroupRoot(): string | null {
+  const isOne = (path: string): boolean => {
+    try {
+      return statfsSync(path).type === cgroup2Magic
+    } catch {
+      return false
+    }
+  }
+  return cgroupRoots.find(isOne) ?? null
+}
+
 /** The id of the cgroup (version 2) in the text of /proc/PID/cgroup. A path that leaves our namespace has none here. */
 function cgroupOf(text: string): string | null {
   const path = /^0::(\/.*)$/m.exec(text)?.[1]
   if (path === undefined || path.split('/').includes('..')) return null
   try {
-    const root = cgroupRoots.find((each) => statfsSync(each).type === cgroup2Magic)
-    if (root === undefined) return null
+    const root = cgroupRoot()
+    if (root === null) return null
     return String(statSync(Buffer.from(root + path, 'latin1'), { bigint: true }).ino)
   } catch {
     return null

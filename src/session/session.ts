@@ -15,7 +15,9 @@ import { createPulse, deferred } from './deferred.ts'
 import { followGroups } from './groups.ts'
 import { closeGate, drain, type Ending, stopChild } from './ending.ts'
 import { countMisses } from './misses.ts'
+import { followContainers, showsContainers } from './containers.ts'
 import { followOwners } from './owners.ts'
+import { cgroupRoot } from './proc-sockets.ts'
 import { explainExit } from './stderr.ts'
 import { drawToken } from './token.ts'
 import type { EndReason, Session, SessionOptions, SessionResult, State } from './types.ts'
@@ -79,6 +81,10 @@ export function startSession(options: SessionOptions): Session {
   }
   const live = (): Account => tally.snapshot({ final: isFinal, counters })
 
+  const containers = followContainers({
+    root: showsContainers(plan.probe) ? cgroupRoot() : null,
+    found: (cgroup, container) => watcher.container?.(cgroup, container),
+  })
   const owners = followOwners(plan, facts, kernelNow)
   /** What a recording keeps of a chunk: place of an event in the run to its owner. */
   let owned: [number, Owner][] = []
@@ -87,7 +93,7 @@ export function startSession(options: SessionOptions): Session {
     const owner = owners?.ownerOf(event) ?? null
     if (owner !== null) owned.push([place, owner])
     place += 1
-    return owner === null ? event : withOwner(event, owner)
+    return owner === null ? event : withOwner(event, owner, containers)
   }
   const tellOwned = (): void => {
     if (owned.length > 0) watcher.owned?.(owned)
@@ -141,6 +147,7 @@ export function startSession(options: SessionOptions): Session {
     token,
     ...(summary?.records ?? { events: plan.probe.events, layouts: plan.layouts }),
     clock,
+    containers,
     mode: wantsLines ? 'ndjson' : 'object',
     handlers: {
       event(event, type) {
@@ -331,6 +338,7 @@ export function startSession(options: SessionOptions): Session {
         commandPid: options.commandPid ?? null,
       }),
     )
+    containers.look()
   })
 
   void child.exited.then(async (how) => {

@@ -40,6 +40,8 @@ export interface Watcher {
   clock?(calibration: Calibration): void
   /** Owners by /proc of the events of the last bytes: each with its place among all events of the run. */
   owned?(owners: readonly (readonly [number, Owner])[]): void
+  /** The container of a cgroup that an event has, once for each. */
+  container?(cgroup: string, container: string): void
   warn?(text: string): void
 }
 

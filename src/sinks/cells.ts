@@ -35,6 +35,7 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   time: (value, { utc }) => clockTime(String(value), utc),
   family: asIs,
   errno: asIs,
+  container: asIs,
   count: asIs,
   buckets: (value) => (Array.isArray(value) ? asIs(JSON.stringify(value)) : asIs(value)),
   output: asIs,

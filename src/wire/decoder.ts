@@ -1,6 +1,7 @@
 import { EbpfRunError } from '../errors.ts'
 import type { AnyEvent, EventSpec } from '../schema/define.ts'
 import { createWallClock } from './clock.ts'
+import { type Containers, noContainers } from './containers.ts'
 import { createFastWay } from './fast.ts'
 import { createFramer } from './framing.ts'
 import { createInput } from './input.ts'
@@ -47,6 +48,8 @@ export interface DecoderOptions {
   readonly events: Readonly<Record<string, EventSpec>>
   readonly layouts: readonly RecordLayout[]
   readonly clock: Clock
+  /** Whose containers cgroups are; default: nobody knows. */
+  readonly containers?: Containers
   readonly handlers: DecoderHandlers
   readonly mode: 'object' | 'ndjson'
 }
@@ -68,7 +71,11 @@ export function createDecoder(options: DecoderOptions): Decoder {
   if (!/^[A-Za-z0-9]{8,64}$/.test(token))
     throw misfit('the token is not 8 to 64 letters and digits')
   const clock = createWallClock(options.clock)
-  const context = { clock, addresses: createAddresses() }
+  const context = {
+    clock,
+    addresses: createAddresses(),
+    containers: options.containers ?? noContainers,
+  }
   const byCode = new Map(layouts.map((layout) => [layout.code, layout]))
   const readers = readersOf(options, context)
   const readKtime = createClosedReader({ kind: 'ktime', doc: '' }, context.addresses)

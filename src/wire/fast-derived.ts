@@ -29,6 +29,22 @@ const codes: Partial<Record<Kind, (of: string) => FieldCode>> = {
     line: [{ code: `\n    output[o++] = ${familyOf(of)} + 48` }],
     value: familyOf(of),
   }),
+  container: (of) => ({
+    read: '',
+    line: [
+      {
+        code: `
+    {
+    const ${of}$container = support.container(text.slice(${of}$from, ${of}$to))${choose(
+      `${of}$container === null`,
+      [{ text: 'null' }],
+      [{ text: '"' }, { code: `\n    o = support.writeAscii(${of}$container, o)` }, { text: '"' }],
+    )}
+    }`,
+      },
+    ],
+    value: `support.container(text.slice(${of}$from, ${of}$to))`,
+  }),
   errno: (of) => ({
     read: '',
     line: [

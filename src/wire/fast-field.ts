@@ -1,5 +1,6 @@
 import type { FieldSpec } from '../schema/define.ts'
 import { choose, isText, isToken, type Piece } from './snippets.ts'
+import { nullTexts } from './values.ts'
 
 /** Generated source for one field. */
 export interface FieldCode {
@@ -39,11 +40,12 @@ export function openField({ name, refuse }: FieldPlace): string {
 
 /** Where the field ends, and whether it says that there is no value. */
 export function closeField({ name, spec }: FieldPlace): string {
+  const texts = nullsOf(spec)
   const isNull =
-    nullText(spec) === undefined
+    texts.length === 0
       ? ''
       : `
-    const ${name}$null = ${isText(name, nullText(spec) ?? '')}`
+    const ${name}$null = ${texts.map((text) => isText(name, text)).join(' || ')}`
   return `const ${name}$to = i${isNull}`
 }
 
@@ -73,18 +75,18 @@ export function unlessToken({ isLast, token }: FieldPlace): string {
   return isLast && /^[0-9a-f]/.test(token) ? ` && !(${isToken(token)})` : ''
 }
 
-function nullText(spec: FieldSpec): string | undefined {
-  return spec.emptyIsNull ? '' : spec.nullAs === undefined ? undefined : String(spec.nullAs)
+function nullsOf(spec: FieldSpec): readonly string[] {
+  return spec.emptyIsNull ? [''] : nullTexts(spec)
 }
 
 /** The end of a condition that does not hold for a null. */
 export function unlessNull({ name, spec }: FieldPlace): string {
-  return nullText(spec) === undefined ? '' : ` && !${name}$null`
+  return nullsOf(spec).length === 0 ? '' : ` && !${name}$null`
 }
 
 /** The code, but null where the field says that there is no value. */
 export function orNull({ name, spec }: FieldPlace, code: FieldCode): FieldCode {
-  if (nullText(spec) === undefined) return code
+  if (nullsOf(spec).length === 0) return code
   return {
     read: code.read,
     line: [{ code: choose(`${name}$null`, [{ text: 'null' }], code.line) }],

@@ -1,5 +1,6 @@
 import { resultName } from '../schema/kinds.ts'
 import type { WallClock } from './clock.ts'
+import type { Containers } from './containers.ts'
 import { createFastTime, type FastTime } from './fast-time.ts'
 import type { Addresses } from './values.ts'
 
@@ -20,6 +21,8 @@ export interface FastSupport extends FastTime {
   isIPv4(b: Uint8Array, from: number, to: number): boolean
   /** The shown form of an address, or null. */
   address(text: string): string | null
+  /** The container of a cgroup, or null. */
+  container(cgroup: string): string | null
   resultName(code: number): string
   /** The result's name as JSON. */
   resultJson(code: number): Uint8Array
@@ -31,10 +34,11 @@ export interface SupportOptions {
   readonly output: Uint8Array
   readonly clock: WallClock
   readonly addresses: Addresses
+  readonly containers: Containers
 }
 
 export function createFastSupport(options: SupportOptions): FastSupport {
-  const { token, output, clock, addresses } = options
+  const { token, output, clock, addresses, containers } = options
   const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
   const results = new Map<number, Uint8Array>()
   return {
@@ -47,6 +51,7 @@ export function createFastSupport(options: SupportOptions): FastSupport {
     addressChars: charTable(/[0-9a-f:.]/, ''),
     isIPv4,
     address: (text) => addresses.read(text),
+    container: (cgroup) => containers.nameOf(cgroup),
     resultName,
     resultJson(code) {
       // Below 0 there are only errnos, at most 4095; anything else a program returns shares no table.

@@ -1,5 +1,6 @@
 import type { AnyEvent, EventSpec } from '../schema/define.ts'
 import type { WallClock } from './clock.ts'
+import type { Containers } from './containers.ts'
 import { compileRecord, type FastRecord } from './compile.ts'
 import { createFastSupport } from './fast-support.ts'
 import type { RecordLayout } from './layout.ts'
@@ -25,6 +26,7 @@ export interface FastOptions {
   readonly layouts: readonly RecordLayout[]
   readonly clock: WallClock
   readonly addresses: Addresses
+  readonly containers: Containers
   readonly batch: LineBatch
   event(event: AnyEvent, type: string): void
 }

@@ -4,7 +4,13 @@ import type { Aggregate, Bucket } from './aggregates.ts'
 import { createWallClock } from './clock.ts'
 import type { Clock } from './decoder.ts'
 import type { GroupKey, GroupLayout } from './groups.ts'
-import { type Addresses, createAddresses, createClosedReader, type ReadClosed } from './values.ts'
+import {
+  type Addresses,
+  createAddresses,
+  createClosedReader,
+  nullTexts,
+  type ReadClosed,
+} from './values.ts'
 
 /** The aggregates of a dump: record code to groups by key. */
 export type Dump = ReadonlyMap<string, ReadonlyMap<string, Aggregate>>
@@ -168,7 +174,7 @@ function valueOf(
   }
   if (key.as === 'address') {
     const shown = context.addresses.read(addressText(numbers))
-    return shown === String(key.spec.nullAs) ? null : shown
+    return shown === null || nullTexts(key.spec).includes(shown) ? null : shown
   }
   const number = numbers[0] ?? ''
   const value = context.readers.get(key)?.(wireText(key.spec, number))

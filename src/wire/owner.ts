@@ -1,5 +1,6 @@
 import type { AnyEvent } from '../schema/define.ts'
 import { common } from '../schema/common.ts'
+import type { Containers } from './containers.ts'
 import { readText } from './texts.ts'
 
 /** Who holds a socket, as /proc shows it. Plain data: a recording keeps it. */
@@ -12,8 +13,13 @@ export interface Owner {
 }
 
 /** The event with the owner that the kernel's side did not know. */
-export function withOwner(event: AnyEvent, { pid, uid, comm, cgroup }: Owner): AnyEvent {
+export function withOwner(
+  event: AnyEvent,
+  { pid, uid, comm, cgroup }: Owner,
+  containers: Containers,
+): AnyEvent {
   const name = readText(comm ?? '', { bytes: common.comm.bytes, emptyIsNull: true })
   const escaped = name.escaped ? { escaped: [...(event.escaped ?? []), 'comm'] } : {}
-  return { ...event, pid, uid, comm: name.value, cgroup, owner_from: 'proc', ...escaped }
+  const container = cgroup === null ? null : containers.nameOf(cgroup)
+  return { ...event, pid, uid, comm: name.value, cgroup, container, owner_from: 'proc', ...escaped }
 }

@@ -1,8 +1,7 @@
 import { EbpfRunError } from '../errors.ts'
 import type { AnyEvent, EventSpec, FieldSpec } from '../schema/define.ts'
-import type { WallClock } from './clock.ts'
 import type { FaultReason } from './decoder.ts'
-import { derive, isDerivedFrom } from './derived.ts'
+import { derive, type DeriveContext, isDerivedFrom } from './derived.ts'
 import type { RecordLayout, WireField } from './layout.ts'
 import { createListJoin, type ListItems } from './list-join.ts'
 import { variable } from './snippets.ts'
@@ -10,8 +9,7 @@ import { readStack, readText, type TextValue } from './texts.ts'
 import { Bad, createClosedReader, type Addresses } from './values.ts'
 
 /** What an event's reader shares with the other readers of its decoder. */
-export interface ReaderContext {
-  readonly clock: WallClock
+export interface ReaderContext extends DeriveContext {
   readonly addresses: Addresses
 }
 
@@ -134,7 +132,7 @@ function createFieldReader({ name, field, own, context }: FieldPlace): ReadField
   const ofAt = positionOf(own.closed, field.of ?? '')
   const of = own.closed[ofAt]
   if (!of || !isDerivedFrom(field, of.spec)) return () => null
-  return ({ values }) => derive(field, values[ofAt], context.clock)
+  return ({ values }) => derive(field, values[ofAt], context)
 }
 
 function positionOf(fields: readonly WireField[], name: string): number {

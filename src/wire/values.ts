@@ -51,6 +51,14 @@ const readers: Readonly<Record<string, ReadKind>> = {
   address: (text, _spec, addresses) => addresses.read(text) ?? bad.address,
 }
 
+/** What a field can hold on the wire that means null. Nobody's address is that of IPv4 too, as it is and v4-mapped. */
+export function nullTexts({ kind, nullAs }: FieldSpec): readonly string[] {
+  if (nullAs === undefined) return []
+  return kind === 'address' && nullAs === '::'
+    ? ['::', '0.0.0.0', '::ffff:0.0.0.0']
+    : [String(nullAs)]
+}
+
 /** The reader of one closed field. Throws BAD_DEFINITION for a kind that is not closed. */
 export function createClosedReader(spec: FieldSpec, addresses: Addresses): ReadClosed {
   const read = readers[spec.kind]
@@ -61,8 +69,8 @@ export function createClosedReader(spec: FieldSpec, addresses: Addresses): ReadC
     })
   }
   if (spec.nullAs === undefined) return (text) => read(text, spec, addresses)
-  const nullText = String(spec.nullAs)
-  return (text) => (text === nullText ? null : read(text, spec, addresses))
+  const texts = nullTexts(spec)
+  return (text) => (texts.includes(text) ? null : read(text, spec, addresses))
 }
 
 /** Reads addresses and remembers the last `limit` of them: one busy host has few peers, and checking is slow. */

@@ -122,9 +122,10 @@ describe.each(specs)('probe %s', (name, spec) => {
   })
 })
 
-/** What a template includes, and what that includes. */
+/** What a template includes, and what that includes: as paths from the probe's folder. */
 function allIncludes(probe: string, file: string): readonly string[] {
-  const names = includesOf(read(`probes/${probe}/${file}`), file)
+  const above = file.slice(0, file.lastIndexOf('/') + 1)
+  const names = includesOf(read(`probes/${probe}/${file}`), file).map((name) => above + name)
   return names.flatMap((name) => [name, ...allIncludes(probe, name)])
 }
 

@@ -326,3 +326,44 @@ function versionFor({ needs }: VariantSpec): string {
     needs.every((need) => !('bpftrace' in need) || semver.satisfies(version, need.bpftrace))
   return fits('0.27.1') ? '0.27.1' : '0.17.0'
 }
+
+describe('what a variant does without', () => {
+  const retrans = loadProbe('retrans')
+  const senders = 'tcp_sendmsg_locked'
+  const planned = async (differences: Partial<HostFacts>, variant = 'tracepoint') => {
+    const probe = await retrans
+    const facts = { ...factsFor(probe, '0.17.0'), ...differences }
+    const plan = makePlan(probe, { ...anything, variant }, facts)
+    const text = plan.render({ token: placeholderToken, gatePid: null, commandPid: null })
+    const hooks = text.match(/^k?\w+:tcp_sendmsg_locked$/gm)
+    return { hooks, without: plan.without }
+  }
+
+  it('is nothing where fentry works', async () => {
+    expect(await planned({})).toEqual({ hooks: [`kfunc:${senders}`], without: [] })
+  })
+
+  it('is who accepts where there are kprobes alone', async () => {
+    expect(await planned({ fentry: no('none') })).toEqual({
+      hooks: [`kprobe:${senders}`],
+      without: ['who accepts a connection is not learned'],
+    })
+  })
+
+  it('is who sends as well where there are tracepoints alone', async () => {
+    expect(await planned({ fentry: no('none'), kprobes: no('none') })).toEqual({
+      hooks: null,
+      without: [
+        'who accepts a connection is not learned',
+        expect.stringMatching(/^who sends is not learned/),
+      ],
+    })
+  })
+
+  it('is for bcc what its kprobes would see', async () => {
+    expect(await planned({ kprobes: no('none') }, 'bcc')).toEqual({
+      hooks: null,
+      without: [expect.stringContaining('accepts'), expect.stringContaining('sends')],
+    })
+  })
+})

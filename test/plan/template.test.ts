@@ -45,6 +45,31 @@ describe('a template', () => {
     )
   })
 
+  it('reads the local address of an IPv4 socket where bind() puts it, if there is one', () => {
+    const place = (offset: number, size: number) => ({ offset, size, signed: false, length: 0 })
+    const structs = new StructTable(
+      {
+        'sock.__sk_common.skc_family': place(16, 2),
+        'sock.__sk_common.skc_rcv_saddr': place(4, 4),
+        'sock.__sk_common.skc_v6_rcv_saddr': place(72, 16),
+      },
+      'here',
+    )
+    const four = '((uint64)((struct er_4_unsigned_int *)$sk)->v)'
+    const isFour = `((uint64)((struct er_16_unsigned_short *)$sk)->v) == 2 && ${four} != 0`
+
+    expect(structs.bound('$sk')).toEqual({
+      family: `(${isFour} ? 2 : 10)`,
+      bytes: `((struct er_0_unsigned_char_16 *)((uint64)$sk + (${isFour} ? 4 : 72)))->v`,
+      words: [
+        `(${isFour} ? (uint64)0 : (uint64)((struct er_72_unsigned_int *)$sk)->v)`,
+        `(${isFour} ? (uint64)0 : (uint64)((struct er_76_unsigned_int *)$sk)->v)`,
+        `(${isFour} ? (uint64)4294901760 : (uint64)((struct er_80_unsigned_int *)$sk)->v)`,
+        `(${isFour} ? (uint64)${four} : (uint64)((struct er_84_unsigned_int *)$sk)->v)`,
+      ],
+    })
+  })
+
   it('may give a value to a field that this variant leaves out', () => {
     expect(render('{{emit thing\n task\n lport = $port\n}}')).not.toContain('$port')
   })

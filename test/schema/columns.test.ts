@@ -67,7 +67,7 @@ describe('choosing fields', () => {
           "code": "BAD_VALUE",
           "detail": undefined,
           "exit_code": 2,
-          "expected": "some of event, time, ktime_ns, pid, tid, cpu, uid, comm, cgroup, raddr, rport, result, duration_ns",
+          "expected": "some of event, time, ktime_ns, pid, tid, cpu, uid, comm, cgroup, container, raddr, rport, result, duration_ns",
           "found": "'rprt'",
           "message": "connects has no field 'rprt'",
           "remedy": "did you mean --fields rport?",

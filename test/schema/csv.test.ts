@@ -13,6 +13,7 @@ describe('the columns of CSV', () => {
       'uid',
       'comm',
       'cgroup',
+      'container',
       'raddr',
       'rport',
       'result_code',

@@ -10,8 +10,8 @@ describe('the csv sink', () => {
 
     expect(text.split('\r\n')).toMatchInlineSnapshot(`
       [
-        "time,ktime_ns,pid,tid,cpu,uid,comm,cgroup,raddr,rport,result_code,result_name,duration_ns,escaped,cut",
-        "2026-11-21T03:30:00.123456789Z,9007199254740993,4711,4711,3,1000,curl,18446744073709551615,192.0.2.7,443,0,OK,1234567,,",
+        "time,ktime_ns,pid,tid,cpu,uid,comm,cgroup,container,raddr,rport,result_code,result_name,duration_ns,escaped,cut",
+        "2026-11-21T03:30:00.123456789Z,9007199254740993,4711,4711,3,1000,curl,18446744073709551615,,192.0.2.7,443,0,OK,1234567,,",
         "",
       ]
     `)

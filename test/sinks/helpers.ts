@@ -93,6 +93,7 @@ export const connect: AnyEvent = {
   uid: 1000,
   comm: 'curl',
   cgroup: '18446744073709551615',
+  container: null,
   raddr: '192.0.2.7',
   rport: 443,
   result: { code: 0, name: 'OK' },

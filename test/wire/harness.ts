@@ -29,6 +29,7 @@ export const kitchen = {
     ppid: { kind: 'u32', nullAs: -1, doc: '' },
     comm: common.comm,
     cgroup: common.cgroup,
+    container: common.container,
     span: { kind: 'duration', doc: '' },
     ...socket,
     lport: { ...socket.lport, nullAs: 0 },
@@ -78,6 +79,11 @@ export function layoutOf(event: keyof typeof events): RecordLayout {
 /** Codes of the layouts above. */
 export const codes = { kitchen: '0', listing: '1', part: '2', short: '3' } as const
 
+/** Cgroup 4242 is the container `web-1`. */
+export const harnessContainers = {
+  nameOf: (cgroup: string) => (cgroup === '4242' ? 'web-1' : null),
+}
+
 /** A record as bpftrace prints it, one character a byte. */
 export function record(
   code: string,
@@ -103,6 +109,7 @@ export function decode(
     events,
     layouts,
     clock: { offsetNs: options.offsetNs ?? 0n },
+    containers: harnessContainers,
     mode: options.mode ?? 'object',
     handlers: {
       event: (event) => told.push({ event }),

@@ -46,6 +46,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
       ppid: 4_294_967_295,
       comm: 'sh',
       cgroup: '1844674407370955161',
+      container: null,
       span: Number.MAX_SAFE_INTEGER,
       netns: 4_026_531_840,
       family: 6,
@@ -138,10 +139,23 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     expect(faults(field, text)).toEqual(['address'])
   })
 
+  test('of a cgroup is its container, or null', () => {
+    expect(eventsOf(kitchen({ cgroup: '4242' }, mode))[0]).toMatchObject({
+      cgroup: '4242',
+      container: 'web-1',
+    })
+    expect(eventsOf(kitchen({ cgroup: '4243' }, mode))[0]?.container).toBeNull()
+  })
+
   test('is null when it holds what stands for no value', () => {
     expect(shown('ppid', '-1')).toBeNull()
     expect(shown('netns', '0')).toBeNull()
-    expect(shown('laddr', '::')).toBeNull()
+    expect(['::', '0.0.0.0', '::ffff:0.0.0.0'].map((none) => shown('laddr', none))).toEqual([
+      null,
+      null,
+      null,
+    ])
+    expect(shown('raddr', '0.0.0.0')).toBe('0.0.0.0')
     expect(eventsOf(kitchen({ laddr: '::' }, mode))[0]?.lfamily).toBeNull()
     expect(shown('lport', '0')).toBeNull()
     expect(shown('rport', '0')).toBe(0)

@@ -9,7 +9,17 @@ import { createInput } from '../../src/wire/input.ts'
 import { createLineBatch } from '../../src/wire/line-batch.ts'
 import { createReader } from '../../src/wire/reader.ts'
 import { createAddresses } from '../../src/wire/values.ts'
-import { codes, events, kitchen, layoutOf, layouts, record, shortRecord, token } from './harness.ts'
+import {
+  codes,
+  events,
+  harnessContainers,
+  kitchen,
+  layoutOf,
+  layouts,
+  record,
+  shortRecord,
+  token,
+} from './harness.ts'
 
 const clock = { offsetNs: 1_790_000_000_123_456_789n }
 
@@ -143,14 +153,14 @@ test('lines are byte for byte what JSON.stringify makes of the events', () => {
 describe('the fast way', () => {
   const wall = createWallClock(clock)
   wall.sync()
-  const addresses = createAddresses()
+  const context = { clock: wall, addresses: createAddresses(), containers: harnessContainers }
 
   /** A record through both ways, its closed part and texts given. */
   function both(values: readonly string[], strings: readonly string[], ofToken: string) {
     const output = Buffer.alloc(8192)
-    const support = createFastSupport({ token: ofToken, output, clock: wall, addresses })
+    const support = createFastSupport({ token: ofToken, output, ...context })
     const fast = compileRecord({ layout: kitchenLayout, spec: kitchen, token: ofToken }, support)
-    const careful = createReader(kitchen, own, { clock: wall, addresses })
+    const careful = createReader(kitchen, own, context)
     const closedText = values.map((value) => `\t${value}`).join('')
     const input = createInput()
     const body = `${closedText}${ofToken}${strings.map((one) => `\t${one}${ofToken}`).join('')}\n`

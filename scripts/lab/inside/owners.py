@@ -1,7 +1,8 @@
 """Whose connection: three processes on the CPU where packets arrive, with connections older than the run and newer ones.
 
 Usage: owners.py INSIDE PROBE. It says {"ready": true} when the older ones stand, and goes on when the run is attached, which a
-line on stdin tells. Then 13 connections lose data (retrans), or are reset by the other side (the other probes).
+line on stdin tells. Then 13 connections lose data (retrans), or are reset by the other side (the other probes). Some were handed
+on or are shared, and only who sends on them tells whose they are, where the kernel lets us see that.
 """
 
 import json
@@ -19,6 +20,8 @@ NAME = "eo%d" % os.getpid()
 HERE, THERE = "10.98.0.1", "10.98.0.2"
 PORT = 26000
 NOBODY = 65534
+# Every variant can hook a function where the kernel has kprobes.
+SEES_SENDERS = os.path.exists("/sys/bus/event_source/devices/kprobe")
 lines = []
 
 
@@ -70,7 +73,7 @@ def worker(line, name=None, uid=0):
         elif word == "share":
             share(line, held, port)
         elif word == "send":
-            for sock in held.values():
+            for sock in held.values() if port == 0 else [held[port]]:
                 sock.sendall(b"lost")
         socket.send_fds(line, [b"done"], [sock.fileno() for sock in given])
         for sock in given:
@@ -119,15 +122,14 @@ def or_none(value):
     return {"any": [*value["any"], None] if isinstance(value, dict) else [value, None]}
 
 
-def told(port, whence, **owner):
-    """What every event of this connection must say."""
+def told(port, whence, opener=None, **owner):
+    """What the events of this connection must say: those while its opener connects, if they are of this run, and all others."""
     if whence == "proc" and variant() == "narrow":
         whence, owner = None, dict.fromkeys(owner)
     owner["owner_from"] = whence
-    if probe == "tcpstates" and whence == "socket":
-        rule({"lport": port}, **{**owner, "owner_from": {"any": ["task", "socket"]}})
-        expect(lport=port, old_state="CLOSE", new_state="SYN_SENT", **{**owner, "owner_from": "task"})
-        expect(lport=port, old_state="SYN_SENT", new_state="ESTABLISHED", **owner)
+    if probe == "tcpstates" and opener is not None:
+        expect(lport=port, old_state="CLOSE", new_state="SYN_SENT", **{**opener, "owner_from": "task"})
+        expect(lport=port, old_state="SYN_SENT", new_state="ESTABLISHED", **{**opener, "owner_from": "socket"})
     elif probe == "retrans":
         rule({"lport": port, "state": "ESTABLISHED"}, **owner)
         # On a slow machine the last ones come after close(), when no process holds the socket: never somebody else's.
@@ -182,21 +184,34 @@ def main():
     time.sleep(2)
     before = retransmitted()
     hand_over(workers[1], late, workers[0])
-    newer = [(connect(number), number) for number in (0, 1, 2, 0)]
+    newer = [(connect(number), number) for number in (0, 1, 2)]
+    passed = connect(0)
+    hand_over(workers[0], passed, workers[2])
     if probe == "retrans":
         lose_data(workers)
     else:
+        # Of the older ones, those that only their sender can tell.
+        for number, port in ((2, shared), (0, late), (2, passed)):
+            tell(workers[number][0], "send", port)
         tell(far[0], "reset")
         time.sleep(1)
     for port, number in older:
-        told(port, "proc", **owners[number])
-    told(moved, "proc", **owners[1])
+        told(port, "socket" if probe == "retrans" and SEES_SENDERS else "proc", **owners[number])
+    told(moved, "socket" if probe == "retrans" and SEES_SENDERS else "proc", **owners[1])
     for port, number in newer:
-        told(port, "socket", **owners[number])
-    # Two processes hold it.
-    told(shared, None, pid=None, comm=None, uid=None)
-    # Passed on after the look: the new owner if somebody looked again, never the old one.
-    told(late, {"any": ["proc", None]}, **{field: {"any": [value, None]} for field, value in owners[0].items()})
+        told(port, "socket", opener=owners[number], **owners[number])
+    if SEES_SENDERS:
+        # Two processes hold it, and one of them has sent.
+        told(shared, "socket", **owners[2])
+        # Passed on after the look, and after connect() was seen.
+        told(late, "socket", **owners[0])
+        told(passed, "socket", opener=owners[0], **owners[2])
+    else:
+        told(shared, None, pid=None, comm=None, uid=None)
+        # The new owner if somebody looked again, never the old one.
+        told(late, {"any": ["proc", None]}, **{field: {"any": [value, None]} for field, value in owners[0].items()})
+        # Who opened it.
+        told(passed, "socket", opener=owners[0], **owners[0])
     for line, pid in [*workers, far]:
         line.close()
         os.waitpid(pid, 0)

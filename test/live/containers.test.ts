@@ -1,0 +1,158 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, rmdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { encodeFrame, type Frame, layoutDigest } from '../../src/backends/recording.ts'
+import { openReplay } from '../../src/backends/replay.ts'
+import { loadProbe } from '../../src/catalog/load.ts'
+import type { HostFacts } from '../../src/host/facts.ts'
+import { gatherFacts } from '../../src/host/gather.ts'
+import { hostNames } from '../../src/host/names.ts'
+import { parseFilters } from '../../src/plan/params.ts'
+import { type LoadedProbe, makePlan, type Plan } from '../../src/plan/plan.ts'
+import { questionsOf } from '../../src/plan/questions.ts'
+import type { AnyEvent } from '../../src/schema/define.ts'
+import { cgroupRoot } from '../../src/session/proc-sockets.ts'
+import { startSession } from '../../src/session/session.ts'
+
+const filesFolder = fileURLToPath(new URL('../../src/backends/', import.meta.url))
+const id = '5f0c9d3b1a2e4f60'.repeat(4)
+let probe: LoadedProbe
+let facts: HostFacts
+/** Why it cannot run here, in the plan's or the kernel's own words. */
+let reason: string | null = null
+
+beforeAll(async () => {
+  probe = await loadProbe('execsnoop')
+  facts = await gatherFacts(questionsOf(probe), { env: process.env })
+  try {
+    plan({})
+    inCgroup('probe', () => {})
+  } catch (error) {
+    reason = error instanceof Error ? error.message : String(error)
+  }
+})
+
+function plan(filters: Readonly<Record<string, readonly string[]>>): Plan {
+  const request = { params: {}, variant: null, backend: null, bufferBytes: null }
+  return makePlan(
+    probe,
+    { ...request, filters: parseFilters(probe.spec, filters, null, hostNames) },
+    facts,
+  )
+}
+
+/** Makes a cgroup below one of ours, and takes both away when the task is done. Throws where that is not allowed. */
+function inCgroup<T>(name: string, task: (path: string) => T): T {
+  const root = cgroupRoot()
+  if (root === null) throw new Error('cgroup v2 is not mounted')
+  const outer = join(root, `ebpf-run-test-${process.pid}`)
+  const path = join(outer, name)
+  const clean = (): void => {
+    rmdirSync(path)
+    rmdirSync(outer)
+  }
+  mkdirSync(path, { recursive: true })
+  const result = task(path)
+  if (result instanceof Promise) return result.finally(clean) as T
+  clean()
+  return result
+}
+
+/** A shell goes into the cgroup, becomes /bin/cat, and stays until `isSeen`: the cgroup of what is gone has no name any more. */
+async function enterAndExec(cgroup: string, isSeen: (pid: number) => boolean): Promise<number> {
+  const child = spawn('/bin/sh', ['-c', `echo $$ > "$0/cgroup.procs"; exec /bin/cat`, cgroup])
+  const { pid = 0 } = child
+  try {
+    await vi.waitFor(() => expect(isSeen(pid)).toBe(true), { timeout: 10_000 })
+  } finally {
+    child.stdin.end()
+    await once(child, 'close')
+  }
+  return pid
+}
+
+const isCat =
+  (events: readonly AnyEvent[]) =>
+  (pid: number): boolean =>
+    events.some((event) => event['pid'] === pid && event['filename'] === '/bin/cat')
+
+/** Runs the plan while something happens; the events, and the whole run as a recording. */
+async function run(made: Plan, work: (events: readonly AnyEvent[]) => Promise<void>) {
+  const events: AnyEvent[] = []
+  const frames: Buffer[] = []
+  const keep = (frame: Frame, payload?: Buffer): void =>
+    void frames.push(encodeFrame(frame, payload))
+  const session = startSession({
+    plan: made,
+    facts,
+    filesFolder,
+    consumer: { event: (event) => void events.push(event) },
+    watcher: {
+      begin: (token) =>
+        keep({
+          frame: 'head',
+          format: 1,
+          probe: made.probe.name,
+          variant: made.variant.name,
+          token,
+          layout: layoutDigest(made.probe, made.layouts),
+          started: new Date().toISOString(),
+          host: { kernel: facts.kernel.release, bpftrace: facts.bpftrace.version, facts },
+        }),
+      bytes: (chunk) => keep({ frame: 'bytes', ms: 0, length: chunk.length }, chunk),
+      container: (cgroup, name) => keep({ frame: 'container', cgroup, name }),
+    },
+    durationMs: null,
+    count: null,
+    drainMs: 5_000,
+    attachTimeoutMs: 60_000,
+  })
+  await session.attached
+  await work(events)
+  session.stop('stop')
+  await session.ended
+  return { events, recording: Buffer.concat(frames) }
+}
+
+describe('the container of an event', () => {
+  test('is that of the cgroup in which it happens, live and in a replay', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    let cgroup = ''
+    let pid = 0
+    const { events, recording } = await run(plan({}), (seen) =>
+      inCgroup(`docker-${id}.scope`, async (path) => {
+        cgroup = String(statSync(path, { bigint: true }).ino)
+        pid = await enterAndExec(path, isCat(seen))
+      }),
+    )
+    const replayed: AnyEvent[] = []
+    openReplay(recording, probe.spec).play((event) => {
+      replayed.push(event)
+      return true
+    })
+
+    for (const each of [events, replayed]) {
+      const own = each.filter((event) => event['pid'] === pid)
+      expect(own).toEqual([
+        expect.objectContaining({ filename: '/bin/sh', container: null }),
+        expect.objectContaining({ filename: '/bin/cat', cgroup, container: id }),
+      ])
+    }
+  })
+
+  test('can be asked for by its beginning', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const { events } = await run(plan({ container: [id.slice(0, 12)] }), async (seen) => {
+      await inCgroup('lxc.payload.web', (path) => enterAndExec(path, () => true))
+      // So soon after it nobody looks for new cgroups again.
+      await setTimeout(2_000)
+      await inCgroup(`docker-${id}.scope`, (path) => enterAndExec(path, isCat(seen)))
+    })
+
+    expect(events).toEqual([expect.objectContaining({ filename: '/bin/cat', container: id })])
+  })
+})
