@@ -7,7 +7,7 @@ import { parseAttachPoint } from '../../src/attach/point.ts'
 import { EbpfRunError } from '../../src/errors.ts'
 import { makePlan } from '../../src/plan/plan.ts'
 import { factsFor } from '../plan/handmade-facts.ts'
-import { knownHere } from './known.ts'
+import { knownHere, ownOf } from './known.ts'
 import { errorOf } from '../error-of.ts'
 
 const plain: Omit<TraceRequest, 'point'> = {
@@ -38,7 +38,7 @@ const fieldsOf = (point: string, request: Partial<TraceRequest> = {}) => {
 
 describe('a trace without fields', () => {
   test('shows a socket by its addresses, ports and state, and other arguments as they are', () => {
-    expect(Object.keys(fieldsOf('kprobe:tcp_thing')).slice(8)).toEqual([
+    expect(ownOf(fieldsOf('kprobe:tcp_thing'))).toEqual([
       'laddr',
       'lport',
       'raddr',
@@ -50,7 +50,7 @@ describe('a trace without fields', () => {
   })
 
   test('shows what a tracepoint has, each address once, and no field under a name of ours', () => {
-    expect(Object.keys(fieldsOf('tracepoint:sock:thing')).slice(8)).toEqual([
+    expect(ownOf(fieldsOf('tracepoint:sock:thing'))).toEqual([
       'skaddr',
       'newstate',
       'sport',
@@ -92,10 +92,7 @@ describe('the wrapper of a system call', () => {
       },
     )
 
-    expect(Object.keys(made.spec.events['__x64_sys_thing']?.fields ?? {}).slice(8)).toEqual([
-      'filename',
-      'flags',
-    ])
+    expect(ownOf(made.spec.events['__x64_sys_thing']?.fields)).toEqual(['filename', 'flags'])
     const plan = makePlan(
       made,
       { filters: [], params: {}, variant: null, backend: null, bufferBytes: null },

@@ -2,6 +2,8 @@ import type { Known } from '../../src/attach/request.ts'
 import type { Member } from '../../src/attach/compile.ts'
 import type { TypeText } from '../../src/host/btf-types.ts'
 import type { TracepointField } from '../../src/host/facts.ts'
+import { common } from '../../src/schema/common.ts'
+import type { Fields } from '../../src/schema/define.ts'
 
 const type = (
   text: string,
@@ -89,3 +91,7 @@ export const knownHere: Known = {
       path.startsWith(`${struct}.`) ? [path.slice(struct.length + 1)] : [],
     ),
 }
+
+/** The fields of an event that not every event has. */
+export const ownOf = (fields: Fields = {}): readonly string[] =>
+  Object.keys(fields).filter((name) => !(name in common))
