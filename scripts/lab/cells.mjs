@@ -101,11 +101,11 @@ function switchesOf({ switches: own = {} }, { switches = {} }) {
   ]
 }
 
-/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and of bcc's none that needs headers. */
+/** Whether a variant has no kprobe, fentry, raw tracepoint or kernel headers among its needs. */
 function isNative(variant, on = []) {
-  const needs = needsOf(variant, on)
-  if (variant.backend === 'bcc') return needs.some((need) => 'hook' in need)
-  return needs.every((need) => !('function' in need) && !need.raw)
+  return needsOf(variant, on).every(
+    (need) => !('function' in need) && !('headers' in need) && !need.raw,
+  )
 }
 
 /** Each variant, and with each switch that it can do. */
