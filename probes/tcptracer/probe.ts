@@ -204,7 +204,7 @@ export default defineProbe({
       },
       cannotTell: {},
       misses:
-        'connections that fail before the socket changes state (no route, not permitted), and what changes it or is accepted while another tracing program runs on that CPU; splice and sendfile that go past tcp_sendmsg, and reads past tcp_recvmsg',
+        'connections that fail before the socket changes state (no route, not permitted); changes of state and accepts while another tracing program runs on that CPU; splice and sendfile that go past tcp_sendmsg, and reads past tcp_recvmsg',
       cost: 'a tracepoint program a TCP state change and a kprobe an accept(); with --data a trampoline a send and a receive; a compiler run of seconds at the start',
     },
   ],

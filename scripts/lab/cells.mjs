@@ -50,9 +50,12 @@ export const cell = (
 
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
 const groupings = {
+  biolatency: ['dev', 'op', 'result'],
   execsnoop: ['ppid', 'filename', 'ret'],
   retrans: ['netns', 'lport', 'rport'],
+  runqlat: ['pid', 'tid', 'cpu', 'uid', 'comm'],
   sockfilter: ['interface', 'direction', 'saddr', 'sport'],
+  syscount: ['pid', 'uid', 'syscall', 'result'],
   tccount: ['interface', 'direction', 'protocol', 'saddr', 'dport'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],

@@ -132,7 +132,7 @@ const prelude = `#include <uapi/linux/ptrace.h>
   er_value; \\
 })`
 
-/** The same for packets, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
+/** The same where nothing is read, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
 const preludeWithoutHeaders = '#include <linux/types.h>'
 
 const interfaceStruct = `struct er_interface {
@@ -336,6 +336,13 @@ ${body}`
     return String(this.input.mapKeys)
   }
 
+  /** A member of a struct of the kernel's, which its headers place. */
+  read(member: string): string {
+    if (!this.input.hasHeaders)
+      throw this.broken(`{{read ${member}}}: the kernel's headers are not among the needs`)
+    return `ER_READ(${member})`
+  }
+
   param(name: string): string {
     const value = Object.hasOwn(this.input.params, name) ? this.input.params[name] : undefined
     if (value === undefined) throw this.broken(`unknown param ${name}`)
@@ -534,8 +541,8 @@ const directives: Readonly<Record<string, Directive>> = {
   tc: (run, rest) => run.onInterface('tc', direction(run, rest)),
   socket: (run) => run.onInterface('socket', ''),
   interface: (run, rest) => run.interface(...split(rest)),
-  read: (_, rest) => `ER_READ(${rest})`,
-  port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,
+  read: (run, rest) => run.read(rest),
+  port: (run, rest) => `bpf_ntohs(${run.read(rest)})`,
   keys: (run) => run.keys(),
   param: (run, rest) => run.param(rest),
   kept: (run, rest) => run.kept(rest),
