@@ -135,6 +135,13 @@ const prelude = `#include <uapi/linux/ptrace.h>
 /** The same where nothing is read, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
 const preludeWithoutHeaders = '#include <linux/types.h>'
 
+/** A program at a function's end is told by its name, which has the module in it where bcc can attach to modules (0.31; not 0.26). */
+const exitMacro = `#ifdef MODULE_KRETFUNC_PROBE
+#define ER_EXIT(name) kretfunc__vmlinux__##name
+#else
+#define ER_EXIT(name) kretfunc__##name
+#endif`
+
 const interfaceStruct = `struct er_interface {
   char name[24];
   u32 ethernet;
@@ -224,6 +231,7 @@ class Rendering {
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       hasHeaders ? prelude : preludeWithoutHeaders,
+      ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
@@ -531,7 +539,7 @@ const directives: Readonly<Record<string, Directive>> = {
     if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)
     return tracepointHead(category, name)
   },
-  exit: (_, rest) => `int kretfunc__${rest}(unsigned long long *ctx)`,
+  exit: (_, rest) => `int ER_EXIT(${rest})(unsigned long long *ctx)`,
   rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
   xdp(run, rest) {
     if (!/^(?:native,)?generic$/.test(rest)) throw run.broken(`{{xdp ${rest}}} is no list of modes`)

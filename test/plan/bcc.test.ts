@@ -111,7 +111,8 @@ describe('a template for bcc', () => {
     expect(plan.render(secrets)).toContain(
       'int raw_tracepoint__c(struct bpf_raw_tracepoint_args *ctx)',
     )
-    expect(plan.render(secrets)).toContain('int kretfunc__d(unsigned long long *ctx)')
+    expect(plan.render(secrets)).toContain('int ER_EXIT(d)(unsigned long long *ctx)')
+    expect(plan.render(secrets)).toContain('#define ER_EXIT(name) kretfunc__vmlinux__##name\n')
   })
 
   it('has a record of its own for each place that emits', () => {
