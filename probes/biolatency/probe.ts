@@ -1,6 +1,26 @@
 import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
+const requests = [
+  {
+    tracepoint: 'block:block_rq_issue',
+    fields: ['dev', 'sector', 'nr_sector', 'bytes', 'rwbs'],
+  },
+  { tracepoint: 'block:block_rq_insert', fields: ['dev', 'sector', 'nr_sector', 'rwbs'] },
+  {
+    tracepoint: 'block:block_rq_complete',
+    fields: ['dev', 'sector', 'nr_sector', 'error', 'rwbs'],
+  },
+] as const
+const options = {
+  started: {
+    tracepoint: 'block:block_io_start',
+    fields: ['dev', 'sector', 'nr_sector', 'rwbs'],
+  },
+} as const
+const misses =
+  'requests that begin or end while another tracing program runs on that CPU, and of two that do the same at the same place of a disk at the same time the first'
+
 export default defineProbe({
   name: 'biolatency',
   summary: 'block I/O: how long disks took for reads, writes, flushes and discards',
@@ -55,27 +75,21 @@ export default defineProbe({
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [
-        {
-          tracepoint: 'block:block_rq_issue',
-          fields: ['dev', 'sector', 'nr_sector', 'bytes', 'rwbs'],
-        },
-        { tracepoint: 'block:block_rq_insert', fields: ['dev', 'sector', 'nr_sector', 'rwbs'] },
-        {
-          tracepoint: 'block:block_rq_complete',
-          fields: ['dev', 'sector', 'nr_sector', 'error', 'rwbs'],
-        },
-      ],
-      options: {
-        started: {
-          tracepoint: 'block:block_io_start',
-          fields: ['dev', 'sector', 'nr_sector', 'rwbs'],
-        },
-      },
+      needs: requests,
+      options,
       cannotTell: {},
-      misses:
-        'requests that begin or end while another tracing program runs on that CPU, and of two that do the same at the same place of a disk at the same time the first',
+      misses,
       cost: 'three or four tracepoint programs a request',
+    },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [{ bcc: '>=0.18.0' }, ...requests],
+      options,
+      cannotTell: {},
+      misses,
+      cost: 'three or four tracepoint programs a request; a compiler run of seconds at the start',
     },
   ],
 })

@@ -64,5 +64,21 @@ export default defineProbe({
         'waits that begin or end while another tracing program runs on that CPU; pid, uid and cgroup of a thread that neither began nor slept since the start',
       cost: 'a tracepoint program a wake-up and a change of threads',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { tracepoint: 'sched:sched_wakeup', raw: true },
+        { tracepoint: 'sched:sched_wakeup_new', raw: true },
+        { tracepoint: 'sched:sched_switch', raw: true },
+      ],
+      cannotTell: {},
+      misses:
+        'nothing beside other tracing programs; from Linux 7.0 on what happens while the program itself was preempted on that CPU (`missed` has it)',
+      cost: 'a raw tracepoint program a wake-up and a change of threads; a compiler run of seconds at the start',
+    },
   ],
 })

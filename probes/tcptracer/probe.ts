@@ -186,5 +186,26 @@ export default defineProbe({
         'connections that fail before the socket changes state (no route, not permitted); accepts by io_uring, by 32-bit programs and by the kernel itself; splice and sendfile that go past sendmsg; what happens while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change and an accept(); with --data one a send and a receive of any socket',
     },
+    {
+      name: 'bcc',
+      backend: 'bcc',
+      template: 'fallback.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        { function: 'security_sock_graft', by: 'kprobe' },
+        ...states,
+      ],
+      switches: {
+        data: [
+          { function: 'tcp_sendmsg', by: 'fentry' },
+          { function: 'tcp_recvmsg', by: 'fentry' },
+        ],
+      },
+      cannotTell: {},
+      misses:
+        'connections that fail before the socket changes state (no route, not permitted); changes of state and accepts while another tracing program runs on that CPU; splice and sendfile that go past tcp_sendmsg, and reads past tcp_recvmsg',
+      cost: 'a tracepoint program a TCP state change and a kprobe an accept(); with --data a trampoline a send and a receive; a compiler run of seconds at the start',
+    },
   ],
 })

@@ -50,9 +50,12 @@ export const cell = (
 
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
 const groupings = {
+  biolatency: ['dev', 'op', 'result'],
   execsnoop: ['ppid', 'filename', 'ret'],
   retrans: ['netns', 'lport', 'rport'],
+  runqlat: ['pid', 'tid', 'cpu', 'uid', 'comm'],
   sockfilter: ['interface', 'direction', 'saddr', 'sport'],
+  syscount: ['pid', 'uid', 'syscall', 'result'],
   tccount: ['interface', 'direction', 'protocol', 'saddr', 'dport'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
@@ -101,11 +104,11 @@ function switchesOf({ switches: own = {} }, { switches = {} }) {
   ]
 }
 
-/** Whether a variant has no kprobe, fentry or raw tracepoint among its needs, and of bcc's none that needs headers. */
+/** Whether a variant has no kprobe, fentry, raw tracepoint or kernel headers among its needs. */
 function isNative(variant, on = []) {
-  const needs = needsOf(variant, on)
-  if (variant.backend === 'bcc') return needs.some((need) => 'hook' in need)
-  return needs.every((need) => !('function' in need) && !need.raw)
+  return needsOf(variant, on).every(
+    (need) => !('function' in need) && !('headers' in need) && !need.raw,
+  )
 }
 
 /** Each variant, and with each switch that it can do. */

@@ -133,8 +133,15 @@ const prelude = `#include <uapi/linux/ptrace.h>
   er_value; \\
 })`
 
-/** The same for packets, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
+/** The same where nothing is read, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
 const preludeWithoutHeaders = '#include <linux/types.h>'
+
+/** A program at a function's end is told by its name, which has the module in it where bcc can attach to modules (0.31; not 0.26). */
+const exitMacro = `#ifdef MODULE_KRETFUNC_PROBE
+#define ER_EXIT(name) kretfunc__vmlinux__##name
+#else
+#define ER_EXIT(name) kretfunc__##name
+#endif`
 
 const interfaceStruct = `struct er_interface {
   char name[24];
@@ -225,6 +232,7 @@ class Rendering {
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       hasHeaders ? prelude : preludeWithoutHeaders,
+      ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
@@ -335,6 +343,13 @@ ${body}`
 
   keys(): string {
     return String(this.input.mapKeys)
+  }
+
+  /** A member of a struct of the kernel's, which its headers place. */
+  read(member: string): string {
+    if (!this.input.hasHeaders)
+      throw this.broken(`{{read ${member}}}: the kernel's headers are not among the needs`)
+    return `ER_READ(${member})`
   }
 
   param(name: string): string {
@@ -525,7 +540,7 @@ const directives: Readonly<Record<string, Directive>> = {
     if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)
     return tracepointHead(category, name)
   },
-  exit: (_, rest) => `int kretfunc__${rest}(unsigned long long *ctx)`,
+  exit: (_, rest) => `int ER_EXIT(${rest})(unsigned long long *ctx)`,
   rawtracepoint: (_, rest) => `int raw_tracepoint__${rest}(struct bpf_raw_tracepoint_args *ctx)`,
   xdp(run, rest) {
     if (!/^(?:native,)?generic$/.test(rest)) throw run.broken(`{{xdp ${rest}}} is no list of modes`)
@@ -535,8 +550,8 @@ const directives: Readonly<Record<string, Directive>> = {
   tc: (run, rest) => run.onInterface('tc', direction(run, rest)),
   socket: (run) => run.onInterface('socket', ''),
   interface: (run, rest) => run.interface(...split(rest)),
-  read: (_, rest) => `ER_READ(${rest})`,
-  port: (_, rest) => `bpf_ntohs(ER_READ(${rest}))`,
+  read: (run, rest) => run.read(rest),
+  port: (run, rest) => `bpf_ntohs(${run.read(rest)})`,
   keys: (run) => run.keys(),
   param: (run, rest) => run.param(rest),
   kept: (run, rest) => run.kept(rest),

@@ -43,6 +43,25 @@ describe('a template for bcc', () => {
     )
   })
 
+  it('reads no member of a struct without the headers that place it', () => {
+    const probe = handmadeBcc()
+    const without = (template: string) => ({
+      spec: {
+        ...probe.spec,
+        variants: probe.spec.variants.map((each) => ({ ...each, needs: [] })),
+      },
+      templates: { only: template },
+    })
+
+    expect(() => planFor({}, null, without(render1('u64 b = {{read sk->b}};')))).toThrow(
+      "{{read sk->b}}: the kernel's headers are not among the needs",
+    )
+    expect(JSON.parse(planFor({}, null, without(render1(''))).input(secrets))).toMatchObject({
+      headers: false,
+      program: expect.stringMatching(/^#include <linux\/types.h>\n/),
+    })
+  })
+
   it('keeps what stands for no value as the wire has it', () => {
     expect(render('', 'result = null')).toContain('er->result = 1;')
   })
@@ -92,7 +111,8 @@ describe('a template for bcc', () => {
     expect(plan.render(secrets)).toContain(
       'int raw_tracepoint__c(struct bpf_raw_tracepoint_args *ctx)',
     )
-    expect(plan.render(secrets)).toContain('int kretfunc__d(unsigned long long *ctx)')
+    expect(plan.render(secrets)).toContain('int ER_EXIT(d)(unsigned long long *ctx)')
+    expect(plan.render(secrets)).toContain('#define ER_EXIT(name) kretfunc__vmlinux__##name\n')
   })
 
   it('has a record of its own for each place that emits', () => {
@@ -106,6 +126,7 @@ describe('a template for bcc', () => {
   it('does not depend on what bpftrace can attach', () => {
     const probe = handmadeBcc()
     const needs: readonly Need[] = [
+      { headers: true },
       { function: 'f', by: 'fentry' },
       { tracepoint: 'a:b', raw: true },
     ]
@@ -285,7 +306,7 @@ function withLibc(template: string, bytes = 15): LoadedProbe {
       variants: [
         {
           ...variant,
-          needs: [{ uprobe: 'getaddrinfo', library: 'libc' }],
+          needs: [{ headers: true }, { uprobe: 'getaddrinfo', library: 'libc' }],
           options: { yes: true },
         },
       ],

@@ -88,8 +88,12 @@ export function handmadeProbe(
 /** The same probe as C for bcc. */
 export function handmadeBcc(c: string = cTemplate): LoadedProbe {
   const [variant] = spec.variants
+  const needs = [{ headers: true }] as const
   return {
-    spec: { ...spec, variants: [{ ...variant, backend: 'bcc', template: 'fallback.bcc.c' }] },
+    spec: {
+      ...spec,
+      variants: [{ ...variant, backend: 'bcc', template: 'fallback.bcc.c', needs }],
+    },
     templates: { only: c },
   }
 }

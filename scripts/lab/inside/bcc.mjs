@@ -53,6 +53,16 @@ const tools = {
     own: (event) =>
       `${event.laddr ?? ''} ${event.lport ?? 0} ${event.raddr ?? ''} ${event.rport ?? 0} ${event.old_state} ${event.new_state}`,
   },
+  tcptracer: {
+    command: ['/usr/sbin/tcptracer-bpfcc'],
+    // What it was stands in front of the name, which may hold a line end: two lines for each end of a connection.
+    key: (words) =>
+      words.slice(-2).every((word) => /^\d+$/.test(word)) ? words.slice(-4).join(' ') : null,
+    own: (event) =>
+      event.event === 'connect' && event.result?.code !== 0
+        ? null
+        : [event.laddr, event.raddr, event.lport, event.rport].join(' '),
+  },
   execsnoop: {
     command: ['/usr/sbin/execsnoop-bpfcc', '-x'],
     key: (words) => {

@@ -1,4 +1,4 @@
-/* The types that bcc's own headers name. */
+/* The types that bcc's own headers name, and those of tracepoint fields. */
 typedef signed char __s8;
 typedef unsigned char __u8;
 typedef short __s16;
@@ -24,5 +24,8 @@ typedef __u64 __attribute__((aligned(8))) __aligned_u64;
 typedef unsigned long size_t;
 typedef unsigned long uintptr_t;
 typedef _Bool bool;
+typedef int pid_t;
+typedef __u32 dev_t;
+typedef __u64 sector_t;
 
 #define __always_inline inline __attribute__((always_inline))
