@@ -28,10 +28,11 @@ export function uprobePath(
   },
   library: string,
   name: string,
+  isMark = false,
 ): string {
   const path = input.libraries[library]?.path ?? null
   if (path === null) throw broken(input.where, `no place known for ${library}`)
-  if (!attachablePath.test(path) || !/^\w+(?::\w+)?$/.test(name))
+  if (!attachablePath.test(path) || !(isMark ? /^\w+:\w+$/ : /^\w+$/).test(name))
     throw broken(input.where, `${JSON.stringify(`${path}:${name}`)} is no attach point`)
   return path
 }

@@ -186,7 +186,7 @@ class Rendering {
   }
 
   uprobe(type: 'uprobe' | 'uretprobe' | 'usdt', library: string, name: string): string {
-    return `${type}:${uprobePath(this.input, library, name)}:${name}`
+    return `${type}:${uprobePath(this.input, library, name, type === 'usdt')}:${name}`
   }
 
   /** The number of an enum's name on this host, a number that no enum has where it is unknown. */
