@@ -194,7 +194,8 @@ def main():
         for number, port in ((2, shared), (0, late), (2, passed)):
             tell(workers[number][0], "send", port)
         tell(far[0], "reset")
-        time.sleep(1)
+        # Until all is read: /proc tells nothing of a worker that is gone.
+        time.sleep(4)
     for port, number in older:
         told(port, "socket" if probe == "retrans" and SEES_SENDERS else "proc", **owners[number])
     told(moved, "socket" if probe == "retrans" and SEES_SENDERS else "proc", **owners[1])
