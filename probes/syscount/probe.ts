@@ -84,16 +84,16 @@ export default defineProbe({
       needs: [
         { bcc: '>=0.18.0' },
         { headers: true },
-        { tracepoint: 'raw_syscalls:sys_enter', raw: true },
-        { tracepoint: 'raw_syscalls:sys_exit', raw: true },
+        { tracepoint: 'raw_syscalls:sys_enter', fields: ['id'] },
+        { tracepoint: 'raw_syscalls:sys_exit', fields: ['ret'] },
       ],
       options: {
         renumbers: { tracepoint: 'sched:sched_process_exec', fields: ['old_pid'] },
       },
       cannotTell: {},
       misses:
-        'calls that began before the run, those that seccomp refused, and from Linux 7.0 on those that begin or end while the program was preempted on that CPU (`missed` has them)',
-      cost: 'two raw tracepoint programs a system call of the whole machine; a compiler run of seconds at the start',
+        'calls that began before the run, or begin or end while another tracing program runs on that CPU, and those that seccomp refused',
+      cost: 'two tracepoint programs a system call of the whole machine; a compiler run of seconds at the start',
     },
   ],
 })

@@ -1,5 +1,6 @@
 #include <net/sock.h>
-#include <linux/version.h>
+
+{{include ../recvmsg.bcc.c}}
 
 {{exit tcp_sendmsg}}
 {
@@ -11,17 +12,12 @@
   return 0;
 }
 
-// A look with MSG_PEEK takes nothing. Before 5.19 whether to block was an argument of its own.
+// A look with MSG_PEEK takes nothing.
 {{exit tcp_recvmsg}}
 {
   struct sock *sk = (struct sock *)ctx[0];
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
-  u64 flags = ctx[4];
-  s64 bytes = (int)ctx[6];
-#else
-  u64 flags = ctx[3];
-  s64 bytes = (int)ctx[5];
-#endif
+  u64 flags = ctx[RECVMSG_FLAGS];
+  s64 bytes = (int)ctx[RECVMSG_RESULT];
   if ((flags & MSG_PEEK) != 0) return 0;
   u64 sent = 0;
   u64 received = bytes;

@@ -1,4 +1,3 @@
-#include <linux/version.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
@@ -158,6 +157,8 @@ static __always_inline u64 number_of(u64 key, u64 now)
 }
 {{when data}}
 
+{{include ../recvmsg.bcc.c}}
+
 {{exit tcp_sendmsg}}
 {
   u64 now = bpf_ktime_get_ns();
@@ -189,19 +190,14 @@ static __always_inline u64 number_of(u64 key, u64 now)
   return 0;
 }
 
-// A look with MSG_PEEK takes nothing. Before 5.19 whether to block was an argument of its own.
+// A look with MSG_PEEK takes nothing.
 {{exit tcp_recvmsg}}
 {
   u64 now = bpf_ktime_get_ns();
   struct sock *sk = (struct sock *)ctx[0];
   u64 key = ctx[0];
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
-  u64 flags = ctx[4];
-  s64 ret = (int)ctx[6];
-#else
-  u64 flags = ctx[3];
-  s64 ret = (int)ctx[5];
-#endif
+  u64 flags = ctx[RECVMSG_FLAGS];
+  s64 ret = (int)ctx[RECVMSG_RESULT];
   if ((flags & MSG_PEEK) != 0) return 0;
   u64 id = number_of(key, now);
   u64 first = 0;
