@@ -15,6 +15,8 @@ export interface Known {
   readonly category: string | null
   /** Of a mark in a program: what it says of its arguments. */
   readonly marked?: readonly UsdtArgument[]
+  /** Of a mark: the program gets there only while a counter of its own is raised. */
+  readonly hasCounter?: boolean
   readonly member: Scope['member']
   readonly members: Scope['members']
 }

@@ -11,6 +11,8 @@ import type { Way } from './ways.ts'
  * another one: its events would get the values of that (measured with 0.27.1 on 7.2).
  */
 const keepsOnStack = '<0.22.0'
+/** 0.11 dies where a mark has a counter to raise, and no process was named (measured; 0.17 raises it). */
+const raisesCounters = '>=0.17.0 <0.22.0'
 
 /** Registers that hold arguments (x86-64, System V). */
 const inRegisters = 6
@@ -34,6 +36,7 @@ export function userWay(
   point: UserPoint,
   { atReturn, latency, part }: TraceRequest,
   marked: readonly UsdtArgument[] | null,
+  hasCounter = false,
 ): Way {
   const place = `${point.file} ${point.type === 'usdt' ? `${point.provider}:${point.name}` : point.name}`
   const returns = point.type === 'uprobe' && (atReturn || latency || point.atReturn)
@@ -50,7 +53,7 @@ export function userWay(
   return {
     name: point.type,
     needs: [
-      { bpftrace: keepsOnStack },
+      { bpftrace: hasCounter ? raisesCounters : keepsOnStack },
       point.type === 'usdt'
         ? { usdt: `${point.provider}:${point.name}`, library: point.file }
         : { uprobe: point.name, library: point.file },

@@ -53,7 +53,7 @@ export function waysOf(request: TraceRequest, known: Known): readonly Way[] {
   }
   if (isUserPoint(point)) {
     refuseKernelOptions(point, request)
-    const ways = [userWay(point, request, known.marked ?? null)]
+    const ways = [userWay(point, request, known.marked ?? null, known.hasCounter)]
     return point.type === 'uprobe' ? [...ways, userWayInC(point, request)] : ways
   }
   if (point.type === 'rawtracepoint')

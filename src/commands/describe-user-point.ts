@@ -90,7 +90,12 @@ async function waysOf(
 ): Promise<Description['ways']> {
   const asked = { point, fields: [], where: null, atReturn: false, latency: false }
   const ways = [
-    userWay(point, asked, mark === undefined ? null : parseUsdtArguments(mark.arguments)),
+    userWay(
+      point,
+      asked,
+      mark === undefined ? null : parseUsdtArguments(mark.arguments),
+      mark !== undefined && mark.semaphore !== 0n,
+    ),
     ...(point.type === 'uprobe' ? [userWayInC(point, asked)] : []),
   ]
   const name = point.type === 'usdt' ? `${point.provider}:${point.name}` : point.name

@@ -106,7 +106,14 @@ function lookIntoFile(
   const [mark] = marks
   return {
     point: { point: 'why' in file ? point : { ...point, file: file.path }, fields },
-    known: mark === undefined ? known : { ...known, marked: parseUsdtArguments(mark.arguments) },
+    known:
+      mark === undefined
+        ? known
+        : {
+            ...known,
+            marked: parseUsdtArguments(mark.arguments),
+            hasCounter: mark.semaphore !== 0n,
+          },
     missing,
   }
 }

@@ -103,6 +103,16 @@ describe('a function of user space', () => {
 })
 
 describe('a mark', () => {
+  test('with a counter needs a bpftrace that raises it', () => {
+    const point = parseAttachPoint('usdt:/usr/bin/python3:python:gc__start')
+    const request = { ...plain, point }
+    const needs = (hasCounter: boolean) =>
+      defineTrace(request, { ...known, marked: [], hasCounter }).spec.variants[0]?.needs[0]
+
+    expect(needs(true)).toEqual({ bpftrace: '>=0.17.0 <0.22.0' })
+    expect(needs(false)).toEqual({ bpftrace: '<0.22.0' })
+  })
+
   test('has the arguments that it says, as wide as it says', () => {
     const program = programOf(
       'usdt:/usr/bin/python3:python:gc__start',
@@ -176,7 +186,7 @@ test('no file and no function of user space changes a program beyond its attach 
     fc.property(fc.oneof(texts, near), (text) => {
       try {
         expect(attachPointText(parseAttachPoint(text))).toMatch(
-          /^[a-z]+:[\w.+/-]+(?::\w[\w.]*){1,2}$/,
+          /^[a-z]+:[\w.+/-]+(?::\w[\w.]*){0,2}$/,
         )
         parsed += 1
       } catch (error) {
