@@ -97,7 +97,7 @@ export const wrong = (event: GetpgidsEvent): number => event.nope
       words.at(-1) ?? '',
     ]
     await runCli(stack, { env })
-    const ran = await runCli(['stacks', '-o', 'ndjson', ...command], { env })
+    const ran = await runCli(['stacks', '-o', 'ndjson', '--drain', '60s', ...command], { env })
 
     const stacks = linesOf(ran.stdout).map((event) => event['stack'])
     expect(stacks).toHaveLength(calls)
