@@ -30,6 +30,20 @@ export type AttachPoint =
 export type FunctionPoint = Extract<AttachPoint, { readonly module: string | null }>
 export type UserPoint = Extract<AttachPoint, { readonly file: string }>
 
+/** Types of attach points in programs and libraries. */
+export const userTypes = ['uprobe', 'uretprobe', 'usdt'] as const
+
+/** The type of an attach point or pattern, if it is one in a program or library; else null. */
+export function userTypeOf(text: string): string | null {
+  const type = typeNamed(text.slice(0, text.indexOf(':')))
+  return userTypes.some((each) => each === type) ? type : null
+}
+
+/** As it is called in its file: a function, or `PROVIDER:NAME`. */
+export function nameInFile(point: UserPoint): string {
+  return point.type === 'usdt' ? `${point.provider}:${point.name}` : point.name
+}
+
 /** Whether it lies in a program or library. */
 export function isUserPoint(point: AttachPoint): point is UserPoint {
   return point.type === 'uprobe' || point.type === 'usdt'
@@ -123,7 +137,7 @@ function functionOf(rest: readonly string[]): { module: string | null; name: str
 export function attachPointText(point: AttachPoint): string {
   if (point.type === 'tracepoint') return `tracepoint:${point.category}:${point.name}`
   if (point.type === 'rawtracepoint') return `rawtracepoint:${point.name}`
-  if (point.type === 'usdt') return `usdt:${point.file}:${point.provider}:${point.name}`
+  if (point.type === 'usdt') return `usdt:${point.file}:${nameInFile(point)}`
   if (point.type === 'uprobe')
     return `${point.atReturn ? 'uretprobe' : 'uprobe'}:${point.file}:${point.name}`
   return `${typeText(point)}:${point.module === null ? '' : `${point.module}:`}${point.name}`

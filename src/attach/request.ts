@@ -3,7 +3,7 @@ import type { TracepointField } from '../host/facts.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import type { Scope } from './compile.ts'
 import type { AttachPoint } from './point.ts'
-import type { UsdtArgument } from './usdt-arguments.ts'
+import type { Mark } from './usdt.ts'
 
 /** What is known of the attach point on this kernel. */
 export interface Known {
@@ -13,10 +13,8 @@ export interface Known {
   readonly fields: readonly TracepointField[] | null
   /** Of a raw tracepoint: where its event is listed, which tells that it can be attached. */
   readonly category: string | null
-  /** Of a mark in a program: what it says of its arguments. */
-  readonly marked?: readonly UsdtArgument[]
-  /** Of a mark: the program gets there only while a counter of its own is raised. */
-  readonly hasCounter?: boolean
+  /** Of a mark in a program; absent: it is none. */
+  readonly mark?: Mark
   readonly member: Scope['member']
   readonly members: Scope['members']
 }

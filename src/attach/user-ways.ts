@@ -1,8 +1,8 @@
-import type { UsdtArgument } from './usdt-arguments.ts'
 import type { Value } from './compile.ts'
 import { asInt } from './fields.ts'
-import type { UserPoint } from './point.ts'
+import { nameInFile, type UserPoint } from './point.ts'
 import type { TraceRequest } from './request.ts'
+import type { Mark, UsdtArgument } from './usdt.ts'
 import { tasksInC } from './user-bcc.ts'
 import type { Way } from './ways.ts'
 
@@ -20,8 +20,9 @@ const inRegisters = 6
 const number = { is: 'int', size: 8, signed: false } as const
 
 /** Arguments have no names, and nobody knows their types: arg0, arg1. A mark says how wide its own are. */
-export function userArguments(marked: readonly UsdtArgument[] | null): Record<string, Value> {
-  const types = marked ?? Array.from({ length: inRegisters }, () => ({ size: 8, signed: false }))
+function userArguments(
+  types: readonly UsdtArgument[] = Array.from({ length: inRegisters }, () => number),
+): Record<string, Value> {
   return Object.fromEntries(
     types.map(({ size, signed }, index) => {
       const type = { ...number, size, signed }
@@ -31,70 +32,59 @@ export function userArguments(marked: readonly UsdtArgument[] | null): Record<st
   )
 }
 
-/** How bpftrace traces a function or a mark of user space. */
-export function userWay(
-  point: UserPoint,
-  { atReturn, latency, part }: TraceRequest,
-  marked: readonly UsdtArgument[] | null,
-  hasCounter = false,
-): Way {
-  const place = `${point.file} ${point.type === 'usdt' ? `${point.provider}:${point.name}` : point.name}`
+/** What both ways have: where they are attached, what is returned there, and what people should know. */
+function common(point: UserPoint, { atReturn, latency }: TraceRequest) {
   const returns = point.type === 'uprobe' && (atReturn || latency || point.atReturn)
-  const entryScope = userArguments(marked)
-  const kept = returns
-    ? Object.keys(entryScope).map((name, index) => ({
-        name,
-        map: `@a${index}${part?.maps ?? ''}[tid]`,
-      }))
-    : []
+  const place = `${point.file} ${nameInFile(point)}`
   const retval: Record<string, Value> = returns
     ? { retval: { type: { ...number, signed: true }, code: 'retval' } }
     : {}
   return {
-    name: point.type,
-    needs: [
-      { bpftrace: hasCounter ? raisesCounters : keepsOnStack },
-      point.type === 'usdt'
-        ? { usdt: `${point.provider}:${point.name}`, library: point.file }
-        : { uprobe: point.name, library: point.file },
-    ],
-    scope: {
-      ...entryScope,
-      ...Object.fromEntries(
-        kept.map(({ name, map }) => [name, { type: entryScope[name]?.type ?? number, code: map }]),
-      ),
-      ...retval,
-    },
+    returns,
+    retval,
     entry: returns ? `{{uprobe ${place}}}` : null,
-    attach: `{{${point.type === 'usdt' ? 'usdt' : returns ? 'uretprobe' : 'uprobe'} ${place}}}`,
-    keep: kept.map(({ name, map }) => `${map} = (uint64)${name};`),
-    forget: kept.map(({ map }) => `delete(${map});`),
+    attach: `{{${returns ? 'uretprobe' : point.type} ${place}}}`,
     misses: `calls made while another tracing program runs on that CPU${returns ? '; calls that never return, such as those of exit() or longjmp()' : ''}`,
     cost: returns ? 'a uprobe and a uretprobe a call' : 'a uprobe a call',
   }
 }
 
-/** The same function by bcc. Its values are C; names are those of user-bcc.ts. */
-export function userWayInC(
-  point: UserPoint & { type: 'uprobe' },
-  { atReturn, latency }: TraceRequest,
-): Way {
-  const returns = atReturn || latency || point.atReturn
-  const place = `${point.file} ${point.name}`
+/** How bpftrace traces a function or a mark of user space. */
+export function userWay(point: UserPoint, request: TraceRequest, mark: Mark | null): Way {
+  const { returns, retval, ...rest } = common(point, request)
+  const scope = userArguments(mark?.arguments)
+  const kept = returns
+    ? Object.keys(scope).map((name, index) => ({
+        name,
+        map: `@a${index}${request.part?.maps ?? ''}[tid]`,
+      }))
+    : []
   return {
-    name: 'bcc',
-    language: 'c',
-    needs: [{ bcc: '>=0.18.0' }, { headers: true }, { uprobe: point.name, library: point.file }],
+    ...rest,
+    name: point.type,
+    needs: [
+      { bpftrace: mark?.hasCounter === true ? raisesCounters : keepsOnStack },
+      point.type === 'usdt'
+        ? { usdt: nameInFile(point), library: point.file }
+        : { uprobe: point.name, library: point.file },
+    ],
     scope: {
-      ...tasksInC,
-      ...userArguments(null),
-      ...(returns ? { retval: { type: { ...number, signed: true }, code: 'retval' } } : {}),
+      ...scope,
+      ...Object.fromEntries(kept.map(({ name, map }) => [name, { type: number, code: map }])),
+      ...retval,
     },
-    entry: returns ? `{{uprobe ${place}}}` : null,
-    attach: `{{${returns ? 'uretprobe' : 'uprobe'} ${place}}}`,
-    keep: [],
-    forget: [],
-    misses: `calls made while another tracing program runs on that CPU${returns ? '; calls that never return, such as those of exit() or longjmp()' : ''}`,
-    cost: `${returns ? 'a uprobe and a uretprobe a call' : 'a uprobe a call'}; a compiler run of seconds at the start`,
+    keep: kept.map(({ name, map }) => `${map} = (uint64)${name};`),
+    forget: kept.map(({ map }) => `delete(${map});`),
+  }
+}
+
+/** The same function by bcc. Its values are C; names are those of user-bcc.ts. */
+export function userWayInC(point: UserPoint & { type: 'uprobe' }, request: TraceRequest): Way {
+  const { retval, cost, entry, attach, misses } = common(point, request)
+  return {
+    ...{ name: 'bcc', language: 'c', entry, attach, misses, keep: [], forget: [] },
+    needs: [{ bcc: '>=0.18.0' }, { headers: true }, { uprobe: point.name, library: point.file }],
+    scope: { ...tasksInC, ...userArguments(), ...retval },
+    cost: `${cost}; a compiler run of seconds at the start`,
   }
 }

@@ -53,7 +53,7 @@ export function waysOf(request: TraceRequest, known: Known): readonly Way[] {
   }
   if (isUserPoint(point)) {
     refuseKernelOptions(point, request)
-    const ways = [userWay(point, request, known.marked ?? null, known.hasCounter)]
+    const ways = [userWay(point, request, known.mark ?? null)]
     return point.type === 'uprobe' ? [...ways, userWayInC(point, request)] : ways
   }
   if (point.type === 'rawtracepoint')

@@ -1,18 +1,17 @@
-import { attachPointText, type UserPoint } from '../attach/point.ts'
-import { parseUsdtArguments } from '../attach/usdt-arguments.ts'
+import { attachPointText, nameInFile, type UserPoint } from '../attach/point.ts'
+import { markOf } from '../attach/usdt.ts'
 import { userWay, userWayInC } from '../attach/user-ways.ts'
-import { editDistance } from '../catalog/nearest.ts'
-import { nearNames } from '../attach/suggest.ts'
-import { EbpfRunError, exitCodes } from '../errors.ts'
+import { exitCodes } from '../errors.ts'
 import type { UsdtProbe } from '../host/elf.ts'
 import type { Fact } from '../host/facts.ts'
 import { gatherFacts } from '../host/gather.ts'
-import { readUserFile, type UserFile } from '../host/user-points.ts'
+import { marksAt, type UserFile } from '../host/user-points.ts'
 import { checkNeed } from '../plan/needs.ts'
 import { dialectOfHost } from '../plan/requirements.ts'
 import type { Need } from '../schema/define.ts'
 import type { Io } from './io.ts'
 import { withBcc } from './plan-on-host.ts'
+import { fileOf, noSuchPoint } from './user-point-list.ts'
 
 /** What is known of a function or mark of a program or library. */
 interface Description {
@@ -37,8 +36,7 @@ export async function describeUserPoint(
   output: 'table' | 'json',
   io: Io,
 ): Promise<number> {
-  const file = readUserFile(point.file, io.env)
-  if ('why' in file) throw new EbpfRunError({ code: 'NO_MATCH', message: file.why })
+  const file = fileOf(point.file, io.env)
   const made = await look({ ...point, file: file.path }, file, io.env)
   io.stdout(output === 'json' ? `${JSON.stringify(made, null, 2)}\n` : textOf(made))
   return exitCodes.ok
@@ -51,13 +49,9 @@ async function look(
 ): Promise<Description> {
   const symbol =
     point.type === 'uprobe' ? file.functions.find(({ name }) => name === point.name) : undefined
-  const marks =
-    point.type === 'usdt'
-      ? file.marks.filter(
-          ({ provider, name }) => provider === point.provider && name === point.name,
-        )
-      : []
-  if (symbol === undefined && marks.length === 0) throw noSuch(point, file)
+  const marks = marksAt(point, file)
+  if (symbol === undefined && marks.length === 0)
+    throw noSuchPoint(file, { type: point.type, file: point.file, wanted: nameInFile(point) })
   const ways = await waysOf(point, marks, env)
   const hookable: Fact = symbol?.isIndirect
     ? {
@@ -90,20 +84,14 @@ async function waysOf(
 ): Promise<Description['ways']> {
   const asked = { point, fields: [], where: null, atReturn: false, latency: false }
   const ways = [
-    userWay(
-      point,
-      asked,
-      mark === undefined ? null : parseUsdtArguments(mark.arguments),
-      mark !== undefined && mark.semaphore !== 0n,
-    ),
+    userWay(point, asked, mark === undefined ? null : markOf(mark)),
     ...(point.type === 'uprobe' ? [userWayInC(point, asked)] : []),
   ]
-  const name = point.type === 'usdt' ? `${point.provider}:${point.name}` : point.name
   const facts = await withBcc(
     await gatherFacts(
       {
         ...{ tracepoints: [], functions: [], members: [] },
-        libraryFunctions: [{ library: point.file, function: name }],
+        libraryFunctions: [{ library: point.file, function: nameInFile(point) }],
       },
       { env },
     ),
@@ -120,27 +108,6 @@ async function waysOf(
     }
   }
   return ways.map(({ name: way, needs }) => ({ way, fact: judge(needs) }))
-}
-
-function noSuch(point: UserPoint, file: UserFile): EbpfRunError {
-  const isMark = point.type === 'usdt'
-  const names = isMark
-    ? file.marks.map(({ provider, name }) => `${provider}:${name}`)
-    : file.functions.map(({ name }) => name)
-  const wanted = isMark ? `${point.provider}:${point.name}` : point.name
-  const near = nearNames(
-    wanted,
-    [...new Set(names)].map((name) => `${point.type}:${name}`),
-    editDistance,
-  )
-  return new EbpfRunError({
-    code: 'NO_MATCH',
-    message: `${file.path} has no ${isMark ? 'mark' : 'function'} ${wanted}`,
-    remedy:
-      near.length > 0
-        ? `did you mean ${near.map((each) => each.replace(':', `:${point.file}:`)).join(', ')}?`
-        : `ebpf-run list --attach-points '${point.type}:${point.file}:*'`,
-  })
 }
 
 const hex = (address: bigint): string => `0x${address.toString(16)}`

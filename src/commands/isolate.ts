@@ -14,7 +14,7 @@ export function isStartFailure(error: unknown): error is EbpfRunError {
 
 /** Attaches each part by itself, for a moment, and leaves out those that the kernel refuses. */
 export async function leaveOutRefused(
-  { parts, leftOut }: Parts,
+  { parts, leftOut, facts }: Parts,
   attachTimeoutMs: number,
   env: NodeJS.ProcessEnv,
 ): Promise<Parts> {
@@ -23,11 +23,11 @@ export async function leaveOutRefused(
     const good: Part[] = []
     const out = [...leftOut]
     for (const part of parts) {
-      const refused = await refusalOf(part, attachTimeoutMs, env)
+      const refused = await refusalOf(part, facts, attachTimeoutMs, env)
       if (refused === null) good.push(part)
       else out.push(`${part.text}: ${refused.message}`)
     }
-    return { parts: good, leftOut: out }
+    return { parts: good, leftOut: out, ...(facts === undefined ? {} : { facts }) }
   } finally {
     release()
   }
@@ -35,10 +35,15 @@ export async function leaveOutRefused(
 
 async function refusalOf(
   { probe }: Part,
+  known: Parts['facts'],
   attachTimeoutMs: number,
   env: NodeJS.ProcessEnv,
 ): Promise<EbpfRunError | null> {
-  const { plan, facts } = await planOnHost(probe, nothingAsked, env)
+  const { plan, facts } = await planOnHost(
+    { ...probe, ...(known === undefined ? {} : { facts: known }) },
+    nothingAsked,
+    env,
+  )
   const session = startSession({
     ...{ plan, facts, filesFolder, attachTimeoutMs, drainMs: 0 },
     consumer: { event() {} },

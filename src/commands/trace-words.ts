@@ -1,12 +1,13 @@
 import { parseDrawn, parseFieldRequest } from '../attach/asked-field.ts'
 import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
-import { type AttachPoint, parseAttachPoint, typeNamed } from '../attach/point.ts'
+import { type AttachPoint, parseAttachPoint, typeNamed, userTypeOf } from '../attach/point.ts'
 import type { FieldRequest } from '../attach/request.ts'
 import { mostPoints } from '../attach/join.ts'
 import { EbpfRunError } from '../errors.ts'
 import { attachTypes } from '../host/attach-points.ts'
 import { attachPointList } from '../host/attach-point-cache.ts'
-import { isUserType, noMatch, userPointLines } from './attach-point-list.ts'
+import { noMatch } from './attach-point-list.ts'
+import { userPointLines } from './user-point-list.ts'
 
 /** One attach point of a trace, and what was asked of it. */
 export interface TracePoint {
@@ -61,8 +62,8 @@ const isField = (word: string): boolean => /^[^:]*(?:=|$)/.test(word)
 async function pointsOf(text: string, env: NodeJS.ProcessEnv): Promise<readonly AttachPoint[]> {
   const [, typed = '', name = ''] = /^([^:]*):([^]*)$/.exec(text) ?? []
   if (!/[*?]/.test(name) && !/^\/[^]*\/$/.test(name)) return [parseAttachPoint(text)]
+  if (userTypeOf(text) !== null) return userPointLines(text, env).map(parseAttachPoint)
   const type = typeNamed(typed)
-  if (isUserType(type)) return userPointLines(text, env).map(parseAttachPoint)
   const listed = listedAs[type] ?? type
   const pattern = parsePattern(`${listed}:${name}`, attachTypes)
   const lines = (await attachPointList(env)).textOf(pattern.type)

@@ -28,7 +28,7 @@ export async function attachPointList(env: NodeJS.ProcessEnv): Promise<AttachPoi
 }
 
 /** Another kernel, or other modules: other attach points. */
-export function fingerprint(): string {
+function fingerprint(): string {
   const modules = readHost('/proc/modules')
   const names = 'text' in modules ? modules.text.replace(/ .*/g, '') : ''
   return createHash('sha256')

@@ -35,7 +35,7 @@ const symbolSize = 24
 const symbolTypes = { function: 2, indirect: 10 } as const
 
 /**
- * The functions that an ELF file defines, by its symbol tables, in the order of their names; null when it is no 64-bit little-endian
+ * The functions that an ELF file defines, by its symbol tables, each name once; null when it is no 64-bit little-endian
  * ELF file that can be read to the end.
  */
 export function elfFunctions(bytes: Buffer): readonly ElfFunction[] | null {
@@ -56,7 +56,7 @@ export function elfFunctions(bytes: Buffer): readonly ElfFunction[] | null {
         })
       }
     }
-    return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return [...found.values()]
   })
 }
 

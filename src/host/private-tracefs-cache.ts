@@ -1,38 +1,39 @@
-import { fingerprint } from './attach-point-cache.ts'
 import { readCachedBytes, writeCached } from './cache.ts'
 import type { PrivateTracefs } from './private-tracefs.ts'
 import { readHost } from './read.ts'
 
+const name = 'tracefs.json'
 /** Within it the kernel's lockdown may have been raised, which is told too late then. */
 const mostAgeMs = 600_000
 
 /**
- * What a child sees in a private tracefs, as it was seen a short while ago on this boot with these modules: to describe an attach
- * point, not to attach to it.
+ * What a child sees in a private tracefs. Without format files that is the same for all, and remembered for this boot: to describe a
+ * function, not to attach to it.
  */
 export async function readPrivateTracefsCached(
   unshare: string,
   files: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<PrivateTracefs> {
-  const boot = readHost('/proc/sys/kernel/random/boot_id')
-  const of = 'text' in boot ? boot.text.trim() : 'unknown'
-  const wanted = files.map((file) => file.replace(/\W/g, '-')).join('+')
-  const name = `tracefs-${fingerprint()}-${of}-${wanted || 'none'}.json`
-  const known = 'text' in boot ? parse(readCachedBytes(name, env, mostAgeMs)) : null
-  if (known !== null) return known
+  const boot = bootId()
+  const known = files.length === 0 && boot !== null ? rememberedOf(boot, env) : null
+  if (known !== null) return { ...known, formats: new Map() }
   const { readPrivateTracefs } = await import('./private-tracefs.ts')
   const seen = await readPrivateTracefs(unshare, files, env)
-  if (seen.failure === null && name.length < 200)
-    writeCached(name, JSON.stringify({ ...seen, formats: [...seen.formats] }), env)
+  if (files.length === 0 && boot !== null && seen.failure === null)
+    writeCached(name, JSON.stringify({ boot, seen }), env)
   return seen
 }
 
-function parse(cached: Buffer | null): PrivateTracefs | null {
-  if (cached === null) return null
+function bootId(): string | null {
+  const file = readHost('/proc/sys/kernel/random/boot_id')
+  return 'text' in file ? file.text.trim() : null
+}
+
+function rememberedOf(boot: string, env: NodeJS.ProcessEnv): PrivateTracefs | null {
   try {
-    const seen = JSON.parse(cached.toString('latin1'))
-    return { ...seen, formats: new Map(seen.formats) }
+    const kept = JSON.parse(readCachedBytes(name, env, mostAgeMs)?.toString('latin1') ?? 'null')
+    return kept?.boot === boot ? kept.seen : null
   } catch {
     return null
   }

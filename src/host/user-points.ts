@@ -30,6 +30,14 @@ export function readUserFile(
   return { path, functions, marks }
 }
 
+/** The places of a mark in a file; none where the attach point is a function. */
+export function marksAt(
+  point: { readonly name: string; readonly provider?: string },
+  { marks }: UserFile,
+): readonly UsdtProbe[] {
+  return marks.filter(({ provider, name }) => provider === point.provider && name === point.name)
+}
+
 function realPath(path: string): string {
   try {
     return realpathSync(path)

@@ -30,6 +30,8 @@ export interface LoadedProbe {
   readonly templates: Readonly<Record<string, string>>
   /** Attach points that were asked for and are not in it, each with the reason. */
   readonly leftOut?: readonly string[]
+  /** Facts of this host that answer all its questions, where somebody has gathered them a moment ago. */
+  readonly facts?: HostFacts
 }
 
 export interface PlanRequest {

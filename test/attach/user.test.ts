@@ -4,7 +4,7 @@ import { parseFieldRequest } from '../../src/attach/asked-field.ts'
 import { defineTrace } from '../../src/attach/define.ts'
 import { attachPointText, parseAttachPoint } from '../../src/attach/point.ts'
 import type { TraceRequest } from '../../src/attach/request.ts'
-import { parseUsdtArguments } from '../../src/attach/usdt-arguments.ts'
+import { markOf, parseUsdtArguments } from '../../src/attach/usdt.ts'
 import { EbpfRunError } from '../../src/errors.ts'
 import { makePlan } from '../../src/plan/plan.ts'
 import { factsFor } from '../plan/handmade-facts.ts'
@@ -13,11 +13,16 @@ import { knownHere, ownOf } from './known.ts'
 const plain = { fields: [], where: null, atReturn: false, latency: false } as const
 const known = { ...knownHere, signature: null, fields: null, category: null }
 
+const noteOf = (text: string, semaphore = 0n) => ({
+  ...{ provider: 'python', name: 'gc__start', address: 0x1000n, semaphore },
+  arguments: text,
+})
+
 function made(point: string, asked: Partial<TraceRequest> = {}, marked?: string) {
   const request = { ...plain, ...asked, point: parseAttachPoint(point) }
   return defineTrace(request, {
     ...known,
-    ...(marked === undefined ? {} : { marked: parseUsdtArguments(marked) }),
+    ...(marked === undefined ? {} : { mark: markOf(noteOf(marked)) }),
   })
 }
 
@@ -106,11 +111,12 @@ describe('a mark', () => {
   test('with a counter needs a bpftrace that raises it', () => {
     const point = parseAttachPoint('usdt:/usr/bin/python3:python:gc__start')
     const request = { ...plain, point }
-    const needs = (hasCounter: boolean) =>
-      defineTrace(request, { ...known, marked: [], hasCounter }).spec.variants[0]?.needs[0]
+    const needs = (semaphore: bigint) =>
+      defineTrace(request, { ...known, mark: markOf(noteOf('', semaphore)) }).spec.variants[0]
+        ?.needs[0]
 
-    expect(needs(true)).toEqual({ bpftrace: '>=0.17.0 <0.22.0' })
-    expect(needs(false)).toEqual({ bpftrace: '<0.22.0' })
+    expect(needs(0x2000n)).toEqual({ bpftrace: '>=0.17.0 <0.22.0' })
+    expect(needs(0n)).toEqual({ bpftrace: '<0.22.0' })
   })
 
   test('has the arguments that it says, as wide as it says', () => {

@@ -21,12 +21,21 @@ async function ask(cli, words, { asNobody = false } = {}) {
   return { status, stdout, stderr }
 }
 
-/** The kernel's own files about functions, from mounts that this process alone has. */
-function kernelLists() {
-  const folder = mkdtempSync(join(tmpdir(), 'tracefs-'))
-  execFileSync('mount', ['-t', 'tracefs', 'tracefs', folder])
-  const debug = mkdtempSync(join(tmpdir(), 'debugfs-'))
-  execFileSync('mount', ['-t', 'debugfs', 'debugfs', debug])
+/** Reads the kernel's own files about functions from mounts that stand no longer than `use` runs. */
+async function* withKernelLists(use) {
+  const mounts = ['tracefs', 'debugfs'].map((type) => {
+    const folder = mkdtempSync(join(tmpdir(), `${type}-`))
+    execFileSync('mount', ['-t', type, type, folder])
+    return folder
+  })
+  try {
+    yield* use(kernelLists(...mounts))
+  } finally {
+    for (const folder of mounts) execFileSync('umount', [folder])
+  }
+}
+
+function kernelLists(folder, debug) {
   return {
     /** Whether the kernel takes a kprobe on this function. */
     takes(name) {
@@ -64,8 +73,7 @@ function spread(names, count) {
 }
 
 /** Whether functions can be hooked: what describe says, against what the kernel does. */
-async function* hookable(cli) {
-  const lists = kernelLists()
+async function* hookable(cli, lists) {
   const unique = uniqueSymbols()
   const traceable = new Set(lists.traceable)
   const blacklisted = new Set(lists.blacklisted)
@@ -92,8 +100,8 @@ async function* hookable(cli) {
 }
 
 /** [what is asked, what was said, what is right] of each question to describe. */
-async function* describeAnswers({ cli }) {
-  yield* hookable(cli)
+async function* describeAnswers({ cli }, lists) {
+  yield* hookable(cli, lists)
   const asJson = async (words) =>
     JSON.parse((await ask(cli, ['describe', ...words, '-o', 'json'])).stdout)
   const connect = await asJson(['function:tcp_v4_connect', '--expand', 'sk.__sk_common'])
@@ -123,8 +131,7 @@ async function* describeAnswers({ cli }) {
   yield ['without root', nobody.stdout.includes('int tcp_v4_connect(struct sock *sk, '), true]
 }
 
-async function* listAnswers({ cli }) {
-  const lists = kernelLists()
+async function* listAnswers({ cli }, lists) {
   const listed = async (pattern, options) =>
     (await ask(cli, ['list', '--attach-points', pattern], options)).stdout
       .split('\n')
@@ -170,7 +177,8 @@ const asked = { describe: describeAnswers, list: listAnswers }
 export async function runAnswers(request, cell) {
   const complaints = []
   let expected = 0
-  for await (const [what, said, right] of asked[cell.answers](request)) {
+  const questions = (lists) => asked[cell.answers](request, lists)
+  for await (const [what, said, right] of withKernelLists(questions)) {
     expected += 1
     if (said !== right)
       complaints.push(`${what}: ${JSON.stringify(said)}, not ${JSON.stringify(right)}`)
