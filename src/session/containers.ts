@@ -3,7 +3,7 @@ import type { ProbeSpec } from '../schema/define.ts'
 import type { Containers } from '../wire/containers.ts'
 import { containerOf } from './container-names.ts'
 
-/** Cgroups that are remembered, and looked at in one go: some 10 MB, and half a second. */
+/** Cgroups that are remembered, and looked at in one go. */
 const mostCgroups = 32_768
 const leastPauseMs = 100
 /** Looking takes at most this part of a CPU. */
