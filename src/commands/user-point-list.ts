@@ -60,18 +60,22 @@ export function noSuchPoint(
   },
 ): EbpfRunError {
   const { type, file, wanted } = asked
+  const names = namesIn(found, type)
+  const what = type === 'usdt' ? 'mark' : 'function'
   const near = nearNames(
     wanted,
-    namesIn(found, type).map((name) => `${type}:${name}`),
+    names.map((name) => `${type}:${name}`),
     editDistance,
   ).map((each) => each.replace(':', `:${file}:`))
+  const remedy =
+    near.length > 0
+      ? `did you mean ${near.join(', ')}?`
+      : names.length > 0
+        ? `ebpf-run list --attach-points '${type}:${file}:*'`
+        : `${found.path} has no ${what} at all: another file`
   return new EbpfRunError({
     code: 'NO_MATCH',
-    message:
-      asked.message ?? `${found.path} has no ${type === 'usdt' ? 'mark' : 'function'} ${wanted}`,
-    remedy:
-      near.length > 0
-        ? `did you mean ${near.join(', ')}?`
-        : `ebpf-run list --attach-points '${type}:${file}:*'`,
+    message: asked.message ?? `${found.path} has no ${what} ${wanted}`,
+    remedy,
   })
 }

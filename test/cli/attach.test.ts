@@ -58,6 +58,8 @@ describe('attach points of user space', () => {
   it.each([
     [['list', '--attach-points', 'uprobe:libc:getadrinfo'], 69, 'uprobe:libc:getaddrinfo'],
     [['list', '--attach-points', 'uprobe:libc'], 2, 'uprobe:FILE:PATTERN'],
+    [['list', '--attach-points', 'usdt:bash:*'], 69, 'has no mark at all'],
+    [['trace', 'usdt:libstdc++:getenv:x'], 69, 'has no mark getenv:x'],
     [['list', '--attach-points', 'uprobe:libnone:x'], 69, 'no library and no program libnone'],
     [['describe', 'uprobe:libc:getadrinfo'], 69, 'getaddrinfo?'],
     [['trace', 'uprobe:libc:getadrinfo'], 69, 'has no function getadrinfo'],
