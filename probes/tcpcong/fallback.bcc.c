@@ -109,3 +109,4 @@ static __always_inline u64 congestion_state(struct sock *sk)
   return 0;
 }
 {{end}}
+{{include ../senders.bcc.c}}

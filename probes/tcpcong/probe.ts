@@ -1,4 +1,12 @@
-import { common, owner, socket } from '../../src/schema/common.ts'
+import {
+  common,
+  ownerHooks,
+  ownerHooksByBcc,
+  sendingOwner,
+  socket,
+  withoutOwnerHooks,
+  withoutOwnerHooksByBcc,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -15,7 +23,7 @@ const members = [
   { btf: 'inet_sock.inet_sport' },
   { btf: 'inet_connection_sock.icsk_ca_state' },
 ] as const
-const options = { accept: { function: 'inet_csk_accept', by: 'fentry' } } as const
+const options = ownerHooks
 
 export default defineProbe({
   name: 'tcpcong',
@@ -30,7 +38,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         ...socket,
         old_state: {
           kind: 'enum',
@@ -70,6 +78,7 @@ export default defineProbe({
         { btf: 'sock.sk_protocol' },
       ],
       options: { ...options, raw: true },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses:
         'nothing beside other tracing programs; from Linux 7.0 on what happens while the program itself was preempted on that CPU (`missed` has it)',
@@ -86,6 +95,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses:
         'beginnings and ends of connections that came while another tracing program ran on that CPU',
@@ -101,6 +111,7 @@ export default defineProbe({
         ...members,
       ],
       options: { ...options, raw: false },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a change of congestion state and a TCP state change',
@@ -122,6 +133,7 @@ export default defineProbe({
         raw: false,
         tlp: { function: 'tcp_process_tlp_ack', by: 'kprobe' },
       },
+      without: withoutOwnerHooks,
       cannotTell: {},
       misses:
         'states that one acknowledgement enters and leaves, and changes made while another tracing program runs on that CPU',
@@ -143,7 +155,8 @@ export default defineProbe({
           fields: ['skaddr', 'newstate', 'sport', 'dport', 'protocol'],
         },
       ],
-      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      options: ownerHooksByBcc,
+      without: withoutOwnerHooksByBcc,
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a change of congestion state and a TCP state change; a compiler run of seconds at the start',

@@ -114,3 +114,4 @@ BPF_HASH(births, u64, struct birth, {{keys}});
   return 0;
 }
 {{end}}
+{{include ../senders.bcc.c}}

@@ -1,4 +1,14 @@
-import { common, owner, socket, tcpStates } from '../../src/schema/common.ts'
+import {
+  common,
+  lackOfAccept,
+  ownerHooks,
+  ownerHooksByBcc,
+  sendingOwner,
+  socket,
+  tcpStates,
+  withoutOwnerHooksByBcc,
+  withoutSenders,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -16,11 +26,12 @@ const members = [
   { btf: 'tcp_sock.bytes_retrans' },
 ] as const
 
-/** Who sees accept(); nobody where neither can be hooked. */
+/** Who sees accept(), and who sends; nobody where none of these can be hooked. */
 const options = {
-  accept: { function: 'inet_csk_accept', by: 'fentry' },
+  ...ownerHooks,
   graft: { function: 'security_sock_graft', by: 'kprobe' },
 } as const
+const without = [lackOfAccept(['accept', 'graft']), withoutSenders]
 
 const noBtf = 'the tracepoint does not have it, and without BTF its place in the socket is unknown'
 
@@ -42,7 +53,7 @@ export default defineProbe({
         time,
         ktime_ns,
         cpu,
-        ...owner,
+        ...sendingOwner,
         direction: {
           kind: 'enum',
           names: { 1: 'active', 2: 'passive' },
@@ -112,6 +123,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [{ tracepoint: 'sock:inet_sock_set_state', raw: true }, ...members],
       options: { ...options, raw: true, tcp: true },
+      without,
       cannotTell: {},
       misses: 'connections that have not ended when the run ends',
       cost: 'a raw tracepoint program a TCP state change',
@@ -122,6 +134,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [{ bpftrace: '>=0.16.0' }, tuple, ...members],
       options: { ...options, raw: false, tcp: true },
+      without,
       cannotTell: {},
       misses,
       cost: 'a tracepoint program a TCP state change',
@@ -132,6 +145,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [tuple, ...members],
       options: { ...options, raw: false, tcp: true },
+      without,
       cannotTell: { cpu: noRoom, cgroup: noRoom, owner_from: noRoom, state: noRoom },
       misses,
       cost: 'a tracepoint program a TCP state change',
@@ -141,7 +155,10 @@ export default defineProbe({
       backend: 'bpftrace',
       template: 'tracepoint.bt',
       needs: [tuple],
-      options: { accept: false, graft: false, raw: false, tcp: false },
+      options: {
+        ...{ accept: false, graft: false, sendentry: false, sendkprobe: false },
+        ...{ raw: false, tcp: false },
+      },
       cannotTell: {
         outcome: noBtf,
         sent: noBtf,
@@ -164,7 +181,8 @@ export default defineProbe({
           fields: ['skaddr', 'oldstate', 'newstate', 'sport', 'dport', 'protocol'],
         },
       ],
-      options: { accept: { function: 'inet_csk_accept', by: 'kprobe' } },
+      options: ownerHooksByBcc,
+      without: withoutOwnerHooksByBcc,
       cannotTell: {},
       misses,
       cost: 'a tracepoint program a TCP state change; a compiler run of seconds at the start',

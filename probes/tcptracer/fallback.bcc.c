@@ -155,6 +155,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
   }}
   return 0;
 }
+{{include ../senders.bcc.c}}
 {{when data}}
 
 {{include ../recvmsg.bcc.c}}

@@ -1,4 +1,12 @@
-import { common, owner, socket } from '../../src/schema/common.ts'
+import {
+  common,
+  senderHooks,
+  senderHooksByBcc,
+  sendingOwner,
+  socket,
+  withoutSenders,
+  withoutSendersByBcc,
+} from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -7,7 +15,7 @@ const shared = {
   time,
   ktime_ns,
   cpu,
-  ...owner,
+  ...sendingOwner,
   connection: {
     kind: 'u64',
     doc: 'the same in all events of a connection, and of no other in this run',
@@ -35,7 +43,11 @@ const members = [
   { btf: 'sock.sk_err' },
   { btf: 'inet_sock.inet_sport' },
 ] as const
-const options = { raw: { tracepoint: 'sock:inet_sock_set_state', raw: true } } as const
+const options = {
+  ...senderHooks,
+  raw: { tracepoint: 'sock:inet_sock_set_state', raw: true },
+} as const
+const without = [withoutSenders]
 const lengths = [
   // The limit of 64 bytes on a format, before that.
   { bpftrace: '>=0.16.0' },
@@ -141,6 +153,7 @@ export default defineProbe({
         ...members,
       ],
       options,
+      without,
       switches: {
         data: [
           { function: 'tcp_sendmsg', by: 'fentry' },
@@ -158,6 +171,7 @@ export default defineProbe({
       template: 'kprobe.bt',
       needs: [{ function: 'security_sock_graft', by: 'kprobe' }, ...states, ...members],
       options,
+      without,
       switches: { data: lengths },
       cannotTell: {},
       misses:
@@ -180,6 +194,7 @@ export default defineProbe({
         ...members,
       ],
       options,
+      without,
       switches: { data: lengths },
       cannotTell: {},
       misses:
@@ -196,6 +211,8 @@ export default defineProbe({
         { function: 'security_sock_graft', by: 'kprobe' },
         ...states,
       ],
+      options: senderHooksByBcc,
+      without: [withoutSendersByBcc],
       switches: {
         data: [
           { function: 'tcp_sendmsg', by: 'fentry' },

@@ -64,7 +64,7 @@ const groupings = {
 }
 
 /** Probes that scripts/lab/inside/owners.py has traffic for. */
-const ownerProbes = ['retrans', 'tcpreset', 'tcpstates']
+const ownerProbes = ['retrans', 'tcplife', 'tcpreset', 'tcpstates']
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
 const summaryCell = (definition, backend, grouping) => ({

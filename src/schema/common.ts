@@ -87,10 +87,20 @@ export const ownerHooksByBcc = {
   sendkprobe: ownerHooks.sendkprobe,
 } as const satisfies VariantSpec['options']
 
-const withoutAccept: Lack = {
-  options: ['accept'],
+/** Where a variant sees who accepts anyway. */
+export const senderHooks = {
+  sendentry: ownerHooks.sendentry,
+  sendkprobe: ownerHooks.sendkprobe,
+} as const satisfies VariantSpec['options']
+export const senderHooksByBcc = {
+  sendkprobe: ownerHooks.sendkprobe,
+} as const satisfies VariantSpec['options']
+
+export const lackOfAccept = (options: readonly string[]): Lack => ({
+  options,
   says: 'who accepts a connection is not learned',
-}
+})
+const withoutAccept = lackOfAccept(['accept'])
 const lackOfSenders = (options: readonly string[]): Lack => ({
   options,
   says: 'who sends is not learned: neither who owns a connection that is older than the run, nor whom it was handed on to',
@@ -99,7 +109,8 @@ export const withoutSenders = lackOfSenders(['sendentry', 'sendkprobe'])
 
 /** What is missing where the kernel has none of these. */
 export const withoutOwnerHooks = [withoutAccept, withoutSenders]
-export const withoutOwnerHooksByBcc = [withoutAccept, lackOfSenders(['sendkprobe'])]
+export const withoutSendersByBcc = lackOfSenders(['sendkprobe'])
+export const withoutOwnerHooksByBcc = [withoutAccept, withoutSendersByBcc]
 
 /** What tells later which process holds a socket: events that have it get owners of sockets older than the run (session/owners.ts). */
 export const heldSocket = {

@@ -124,7 +124,8 @@ def or_none(value):
 
 def told(port, whence, opener=None, **owner):
     """What the events of this connection must say: those while its opener connects, if they are of this run, and all others."""
-    if whence == "proc" and variant() == "narrow":
+    # What /proc tells is asked for by the inode, which these do not have: tcplife tells the end, when most sockets have none.
+    if whence == "proc" and (variant() == "narrow" or probe == "tcplife"):
         whence, owner = None, dict.fromkeys(owner)
     owner["owner_from"] = whence
     if probe == "tcpstates" and opener is not None:
@@ -139,7 +140,11 @@ def told(port, whence, opener=None, **owner):
     if probe == "retrans":
         at_least(lport=port, rport=PORT, state="ESTABLISHED", **owner)
     else:
-        more = {"tcpreset": {"direction": "received"}, "tcpstates": {"old_state": "ESTABLISHED", "new_state": "CLOSE"}}
+        more = {
+            "tcplife": {"direction": None if opener is None else "active", "outcome": "reset"},
+            "tcpreset": {"direction": "received"},
+            "tcpstates": {"old_state": "ESTABLISHED", "new_state": "CLOSE"},
+        }
         expect(lport=port, rport=PORT, laddr=HERE, raddr=THERE, **owner, **more[probe])
 
 
