@@ -4,7 +4,7 @@ import { userTypeOf } from '../attach/point.ts'
 import { nearNames } from '../attach/suggest.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
 import { attachTypes } from '../host/attach-points.ts'
-import { attachPointList } from '../host/attach-point-cache.ts'
+import { type AttachPointList, withAttachPoints } from '../host/attach-point-cache.ts'
 import type { Io } from './io.ts'
 
 /** `ebpf-run list --attach-points PATTERN [-o json]`: what this kernel offers to hook. Throws BAD_VALUE, NO_MATCH. */
@@ -19,17 +19,15 @@ export async function listAttachPoints(
     return exitCodes.ok
   }
   const pattern = parsePattern(typed, attachTypes)
-  const list = await attachPointList(io.env)
-  const { gaps } = list
-  const text = list.textOf(pattern.type)
-  const found = matchingLines(text, pattern)
   const shown = attachTypes.filter((type) => pattern.type === null || pattern.type === type)
-  const notes = shown.flatMap((type) =>
-    gaps[type] === undefined ? [] : [`${type}: ${gaps[type]}`],
-  )
-  if (found.length === 0) {
-    throw noMatch(typed, pattern, text, notes)
-  }
+  const { found, notes } = await withAttachPoints(io.env, (list) => {
+    const reasons = shown.flatMap((type) =>
+      list.gaps[type] === undefined ? [] : [`${type}: ${list.gaps[type]}`],
+    )
+    const lines = matchingLines(list, pattern)
+    if (lines.length === 0) throw noMatch(typed, pattern, list, reasons)
+    return { found: lines, notes: reasons }
+  })
   printLines(found, output, io)
   for (const note of notes) io.stderr(`${note}\n`)
   return exitCodes.ok
@@ -47,11 +45,10 @@ function printLines(lines: readonly string[], output: 'table' | 'json', io: Io):
 export function noMatch(
   typed: string,
   { type, literal }: Pattern,
-  text: string,
+  list: AttachPointList,
   notes: readonly string[] = [],
 ): EbpfRunError {
-  const candidates = text.split('\n').filter((line) => type === null || line.startsWith(`${type}:`))
-  const near = nearNames(literal, candidates, editDistance)
+  const near = nearNames(literal, list.textOf(type).split('\n'), editDistance)
   return new EbpfRunError({
     code: 'NO_MATCH',
     message: `nothing that this kernel offers matches ${JSON.stringify(typed)}`,

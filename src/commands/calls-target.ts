@@ -1,7 +1,7 @@
 import { type Counted, defineCalls } from '../attach/calls.ts'
 import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
 import { EbpfRunError } from '../errors.ts'
-import { type AttachPointList, attachPointList } from '../host/attach-point-cache.ts'
+import { type AttachPointList, withAttachPoints } from '../host/attach-point-cache.ts'
 import { parseBlacklist, readBlacklist } from '../host/blacklist.ts'
 import { symbolAddresses } from '../host/symbol-addresses.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
@@ -25,8 +25,10 @@ export async function callsOf(
   const patterns = (end === -1 ? words : words.slice(0, end)).map((word) =>
     types.some((type) => word.startsWith(`${type}:`)) ? word : `kprobe:${word}`,
   )
-  const list = await attachPointList(env)
-  const lines = [...new Set(patterns.flatMap((pattern) => linesOf(pattern, list)))]
+  const found = await withAttachPoints(env, (list) =>
+    patterns.flatMap((pattern) => linesOf(pattern, list)),
+  )
+  const lines = [...new Set(found)]
   const { counted, leftOut } = countable(lines)
   if (counted.functions.length + counted.tracepoints.length === 0)
     throw new EbpfRunError({
@@ -44,10 +46,9 @@ export async function callsOf(
 
 function linesOf(pattern: string, list: AttachPointList): readonly string[] {
   const parsed = parsePattern(pattern, types)
-  const text = list.textOf(parsed.type)
-  const found = matchingLines(text, parsed)
+  const found = matchingLines(list, parsed)
   if (found.length > 0) return found
-  throw noMatch(pattern, parsed, text)
+  throw noMatch(pattern, parsed, list)
 }
 
 /** Splits attach points into those that can be counted together, and the rest with the reason. */

@@ -10,7 +10,8 @@ import {
 import { nearNames } from '../attach/suggest.ts'
 import { editDistance } from '../catalog/nearest.ts'
 import { EbpfRunError, exitCodes } from '../errors.ts'
-import { attachPointList } from '../host/attach-point-cache.ts'
+import { withAttachPoints } from '../host/attach-point-cache.ts'
+import type { AttachType } from '../host/attach-points.ts'
 import { readBlacklist } from '../host/blacklist.ts'
 import {
   type Btf,
@@ -70,15 +71,29 @@ async function look(
   expand: string | null,
   env: NodeJS.ProcessEnv,
 ): Promise<Description> {
-  const isFunction = point.type !== 'tracepoint' && point.type !== 'rawtracepoint'
-  const tracepoint = point.type === 'tracepoint' ? `${point.category}:${point.name}` : null
+  const tracepoint = tracepointOf(point)
   const hooked = await gatherHookFacts(
     {
       tracepoints: tracepoint === null ? [] : [tracepoint],
-      functions: isFunction ? [point.name] : [],
+      functions: isOfFunction(point) ? [point.name] : [],
     },
     env,
   )
+  try {
+    return await describe(point, { ...hooked, btf: hooked.btf.btf }, expand, env)
+  } finally {
+    hooked.btf.close()
+  }
+}
+
+async function describe(
+  point: KernelPoint,
+  hooked: { readonly facts: HookFacts; readonly btf: Btf | null },
+  expand: string | null,
+  env: NodeJS.ProcessEnv,
+): Promise<Description> {
+  const isFunction = isOfFunction(point)
+  const tracepoint = tracepointOf(point)
   const { btf } = hooked
   const hooks = isFunction ? await hooksOf(point, hooked.facts, env) : null
   const facts = hooks === null ? hooked.facts : withSymbol(hooked.facts, point.name, hooks)
@@ -101,6 +116,12 @@ async function look(
   }
 }
 
+const isOfFunction = (point: KernelPoint): point is KernelPoint & FunctionPoint =>
+  point.type !== 'tracepoint' && point.type !== 'rawtracepoint'
+
+const tracepointOf = (point: KernelPoint): string | null =>
+  point.type === 'tracepoint' ? `${point.category}:${point.name}` : null
+
 /** It has a symbol, or the compiler has made others of it. */
 function isThere(hooks: Hookable | null): boolean {
   if (hooks === null) return false
@@ -119,21 +140,23 @@ async function hooksOf(
   facts: HookFacts,
   env: NodeJS.ProcessEnv,
 ): Promise<Hookable> {
-  return judgeHookable(
-    { name, module },
-    {
-      list: await attachPointList(env),
-      symbols() {
-        const file = readBytes('/proc/kallsyms')
-        return 'errno' in file ? file : { text: file.bytes.toString('latin1') }
+  return withAttachPoints(env, (list) =>
+    judgeHookable(
+      { name, module },
+      {
+        list,
+        symbols() {
+          const file = readBytes('/proc/kallsyms')
+          return 'errno' in file ? file : { text: file.bytes.toString('latin1') }
+        },
+        blacklist: readBlacklist(),
+        config: () => readHost(`/boot/config-${release()}`),
+        kprobes: facts.kprobes,
+        fentry: facts.fentry,
+        inBtf:
+          facts.btfFunctions?.[name] === undefined ? null : facts.btfFunctions[name].is === 'yes',
       },
-      blacklist: readBlacklist(),
-      config: () => readHost(`/boot/config-${release()}`),
-      kprobes: facts.kprobes,
-      fentry: facts.fentry,
-      inBtf:
-        facts.btfFunctions?.[name] === undefined ? null : facts.btfFunctions[name].is === 'yes',
-    },
+    ),
   )
 }
 
@@ -206,12 +229,13 @@ function expandedStruct(path: string, signature: Signature | null, btf: Btf | nu
   return struct
 }
 
-async function noSuch(point: AttachPoint, env: NodeJS.ProcessEnv): Promise<EbpfRunError> {
-  const list = await attachPointList(env)
-  const near = nearNames(
-    point.type === 'tracepoint' ? `${point.category}:${point.name}` : point.name,
-    list.textOf(listedType(point)).split('\n'),
-    editDistance,
+async function noSuch(point: KernelPoint, env: NodeJS.ProcessEnv): Promise<EbpfRunError> {
+  const near = await withAttachPoints(env, (list) =>
+    nearNames(
+      point.type === 'tracepoint' ? `${point.category}:${point.name}` : point.name,
+      list.textOf(listedType(point)).split('\n'),
+      editDistance,
+    ),
   )
   return new EbpfRunError({
     code: 'NO_MATCH',
@@ -220,7 +244,7 @@ async function noSuch(point: AttachPoint, env: NodeJS.ProcessEnv): Promise<EbpfR
   })
 }
 
-function listedType(point: AttachPoint): string {
+function listedType(point: KernelPoint): AttachType {
   return point.type === 'function' ? 'kprobe' : point.type
 }
 

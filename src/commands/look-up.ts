@@ -9,11 +9,11 @@ import {
 import type { Known } from '../attach/request.ts'
 import { markOf } from '../attach/usdt.ts'
 import { EbpfRunError } from '../errors.ts'
-import { attachPointList } from '../host/attach-point-cache.ts'
-import { memberNames, memberOf, openBtf, rawTracepointOf, signatureOf } from '../host/btf-types.ts'
+import { withAttachPoints } from '../host/attach-point-cache.ts'
+import { memberNames, memberOf, rawTracepointOf, signatureOf } from '../host/btf-types.ts'
 import type { HostFacts } from '../host/facts.ts'
 import { gatherFacts } from '../host/gather.ts'
-import { readBytes } from '../host/read.ts'
+import { openKernelBtf } from '../host/kernel-btf.ts'
 import { marksAt, readUserFile } from '../host/user-points.ts'
 import { requirePrivileges } from '../plan/requirements.ts'
 import type { TracePoint, TraceWords } from './trace-words.ts'
@@ -37,8 +37,8 @@ export async function lookUp(
   // To look for functions takes time. One that is not there is told by the plan.
   const functions = isSeveral ? trace.flatMap(({ point }) => functionOf(point) ?? []) : []
   const facts = await gatherFacts({ tracepoints, functions, members: [] }, { env })
-  const file = readBytes('/sys/kernel/btf/vmlinux')
-  const btf = 'errno' in file ? null : openBtf(file.bytes)
+  // Members are asked for as expressions are read: it stays open as long as the command runs.
+  const { btf } = openKernelBtf(env)
   const files = new Map<string, ReturnType<typeof readUserFile>>()
   const found: LookedUp[] = []
   for (const each of trace) {
@@ -131,7 +131,6 @@ function functionOf(point: AttachPoint): string | null {
 
 /** Where the events of this kernel have one of that name. */
 async function categoryOf(name: string, env: NodeJS.ProcessEnv): Promise<string | null> {
-  const list = await attachPointList(env)
-  const line = new RegExp(`^tracepoint:(\\w+):${name}$`)
-  return list.linesWith(`:${name}\n`).flatMap((each) => line.exec(each)?.[1] ?? [])[0] ?? null
+  const line = new RegExp(`^tracepoint:(\\w+):${name}$`, 'm')
+  return withAttachPoints(env, (list) => line.exec(list.textOf('tracepoint'))?.[1] ?? null)
 }

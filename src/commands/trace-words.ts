@@ -5,7 +5,7 @@ import type { FieldRequest } from '../attach/request.ts'
 import { mostPoints } from '../attach/join.ts'
 import { EbpfRunError } from '../errors.ts'
 import { attachTypes } from '../host/attach-points.ts'
-import { attachPointList } from '../host/attach-point-cache.ts'
+import { withAttachPoints } from '../host/attach-point-cache.ts'
 import { noMatch } from './attach-point-list.ts'
 import { userPointLines } from './user-point-list.ts'
 
@@ -66,9 +66,11 @@ async function pointsOf(text: string, env: NodeJS.ProcessEnv): Promise<readonly 
   const type = typeNamed(typed)
   const listed = listedAs[type] ?? type
   const pattern = parsePattern(`${listed}:${name}`, attachTypes)
-  const lines = (await attachPointList(env)).textOf(pattern.type)
-  const found = matchingLines(lines, pattern)
-  if (found.length === 0) throw noMatch(text, pattern, lines)
+  const found = await withAttachPoints(env, (list) => {
+    const lines = matchingLines(list, pattern)
+    if (lines.length === 0) throw noMatch(text, pattern, list)
+    return lines
+  })
   return found.map((line) => parseAttachPoint(`${type}:${nameOf(line)}`))
 }
 

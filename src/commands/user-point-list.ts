@@ -1,4 +1,4 @@
-import { matchingLines, nameOf, parsePattern } from '../attach/pattern.ts'
+import { linesIn, nameOf, parsePattern } from '../attach/pattern.ts'
 import { typeNamed, userTypes } from '../attach/point.ts'
 import { nearNames } from '../attach/suggest.ts'
 import { editDistance } from '../catalog/nearest.ts'
@@ -22,7 +22,7 @@ export function userPointLines(typed: string, env: NodeJS.ProcessEnv): readonly 
   const lines = namesIn(found, type)
     .map((each) => `${type}:${each}\n`)
     .join('')
-  const matching = matchingLines(lines, pattern)
+  const matching = linesIn(lines, pattern)
   if (matching.length === 0)
     throw noSuchPoint(found, {
       ...{ type, file, wanted: pattern.literal },

@@ -1,5 +1,6 @@
-import { btfKinds, type BtfTypes, idsNamed, indexTypes, splitBtf } from './btf-layout.ts'
-import { findMember, recordOf, strip } from './btf-walk.ts'
+import { btfKinds, type BtfTypes, idsNamed, indexBtf, openTypes } from './btf-layout.ts'
+import { findMember, recordOf, strip, wordsAt } from './btf-walk.ts'
+import { pagesOf } from './pages.ts'
 
 /** A type as C spells it, and what a program must know to read a value of it. */
 export interface TypeText {
@@ -55,8 +56,9 @@ const rawPrefix = 'btf_trace_'
 
 /** BTF to look names up in; null: not BTF of this machine's byte order. */
 export function openBtf(bytes: Buffer): Btf | null {
-  const sections = splitBtf(bytes)
-  return sections === null ? null : { index: indexTypes(sections, [], []) }
+  const index = indexBtf(bytes)
+  const types = index === null ? null : openTypes(pagesOf(bytes), pagesOf(index))
+  return types === null ? null : { index: types }
 }
 
 /** The function of that name; null when BTF has none. */
@@ -92,7 +94,7 @@ export function structOf({ index }: Btf, name: string): StructText | null {
   const members = Array.from({ length: record.vlen }, (_, at) => {
     const [nameAt = 0, type = 0, offset = 0] = wordsAt(index, record.tail + at * 3, 3)
     return {
-      name: nameOf(index, nameAt),
+      name: index.name(nameAt),
       type: typeText(index, type),
       offsetBits: record.flag ? offset & 0xffffff : offset,
       bits: record.flag ? offset >>> 24 : 0,
@@ -125,7 +127,7 @@ function namesBelow(index: BtfTypes, id: number, steps: number): readonly string
   if (steps === 0 || (record.kind !== btfKinds.STRUCT && record.kind !== btfKinds.UNION)) return []
   return Array.from({ length: record.vlen }, (_, at) => {
     const [nameAt = 0, type = 0] = wordsAt(index, record.tail + at * 3, 2)
-    return nameAt === 0 ? namesBelow(index, type, steps - 1) : [nameOf(index, nameAt)]
+    return nameAt === 0 ? namesBelow(index, type, steps - 1) : [index.name(nameAt)]
   }).flat()
 }
 
@@ -134,16 +136,14 @@ export function hookNames(bytes: Buffer): {
   readonly functions: readonly string[]
   readonly rawTracepoints: readonly string[]
 } {
-  const sections = splitBtf(bytes)
-  if (sections === null) return { functions: [], rawTracepoints: [] }
-  const index = indexTypes(sections, [], [])
+  const index = openBtf(bytes)?.index
+  if (index === undefined) return { functions: [], rawTracepoints: [] }
   const functions = new Set<string>()
   const rawTracepoints = new Set<string>()
-  for (let id = 1; id < index.starts.length; id++) {
-    const at = index.starts[id] ?? 0
-    const kind = ((index.words[at + 1] ?? 0) >>> 24) & 0x1f
+  for (let id = 1; id < index.count; id++) {
+    const { kind } = recordOf(index, id)
     if (kind !== btfKinds.FUNC && kind !== btfKinds.TYPEDEF) continue
-    const name = nameOf(index, index.words[at] ?? 0)
+    const name = ownName(index, id)
     if (kind === btfKinds.FUNC) functions.add(name)
     else if (name.startsWith(rawPrefix)) rawTracepoints.add(name.slice(rawPrefix.length))
   }
@@ -159,7 +159,7 @@ function prototype(index: BtfTypes, name: string, id: number, skip: number): Sig
   if (record.kind !== btfKinds.FUNC_PROTO) return null
   const parameters = Array.from({ length: record.vlen }, (_, at) => {
     const [nameAt = 0, type = 0] = wordsAt(index, record.tail + at * 2, 2)
-    return { name: nameOf(index, nameAt), type: typeText(index, type) }
+    return { name: index.name(nameAt), type: typeText(index, type) }
   })
   return {
     name,
@@ -180,12 +180,12 @@ export function typeText(index: BtfTypes, id: number): TypeText {
   const { INT, ENUM, ENUM64, PTR, STRUCT, UNION } = btfKinds
   switch (record.kind) {
     case INT: {
-      const signed = (((index.words[record.tail] ?? 0) >>> 24) & 1) === 1
+      const signed = ((index.word(record.tail) >>> 24) & 1) === 1
       return { ...base, as: 'int', size: record.sizeOrType, signed }
     }
     case ENUM:
     case ENUM64: {
-      const enumName = nameOf(index, nameAt(index, strip(index, id))) || null
+      const enumName = ownName(index, strip(index, id)) || null
       return { ...base, as: 'int', size: record.sizeOrType, signed: record.flag, enumName }
     }
     case PTR: {
@@ -196,13 +196,13 @@ export function typeText(index: BtfTypes, id: number): TypeText {
         ...base,
         as: 'pointer',
         size: pointerSize,
-        struct: isStruct ? nameOf(index, nameAt(index, target)) || null : null,
+        struct: isStruct ? ownName(index, target) || null : null,
         isText: of.kind === INT && of.sizeOrType === 1 && /\bchar\b/.test(text),
       }
     }
     case STRUCT:
     case UNION: {
-      const struct = nameOf(index, nameAt(index, strip(index, id))) || null
+      const struct = ownName(index, strip(index, id)) || null
       return { ...base, as: 'other', size: record.sizeOrType, struct }
     }
     default:
@@ -215,7 +215,7 @@ function spelled(index: BtfTypes, id: number, steps: number): string {
   if (steps === 0) return '?'
   const record = recordOf(index, id)
   const inner = () => spelled(index, record.sizeOrType, steps - 1)
-  const own = nameOf(index, nameAt(index, id))
+  const own = ownName(index, id)
   const { PTR, ARRAY, STRUCT, UNION, ENUM, ENUM64, CONST, VOLATILE, RESTRICT, FWD } = btfKinds
   switch (record.kind) {
     case PTR:
@@ -254,12 +254,4 @@ const pointed = (text: string): string => (text.endsWith('*') ? `${text}*` : `${
 const qualified = (word: string, text: string): string =>
   text.endsWith('*') ? `${text} ${word}` : `${word} ${text}`
 
-const nameAt = ({ words, starts }: BtfTypes, id: number): number => words[starts[id] ?? 0] ?? 0
-
-function nameOf({ names }: BtfTypes, at: number): string {
-  return at === 0 ? '' : names.toString('latin1', at, names.indexOf(0, at))
-}
-
-function wordsAt({ words }: BtfTypes, at: number, count: number): Uint32Array {
-  return words.subarray(at, at + count)
-}
+const ownName = (types: BtfTypes, id: number): string => types.name(types.word(types.start(id)))

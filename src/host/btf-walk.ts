@@ -26,14 +26,14 @@ interface Place {
 }
 
 /** The record of a type id; kind 0 (void) for an id that BTF does not have. */
-export function recordOf({ words, starts }: BtfTypes, id: number): TypeRecord {
-  const at = starts[id] ?? 0
-  const info = id === 0 || id >= starts.length ? 0 : (words[at + 1] ?? 0)
+export function recordOf(types: BtfTypes, id: number): TypeRecord {
+  const at = types.start(id)
+  const info = id === 0 || id >= types.count ? 0 : types.word(at + 1)
   return {
     kind: (info >>> 24) & 0x1f,
     vlen: info & 0xffff,
     flag: info >>> 31 === 1,
-    sizeOrType: words[at + 2] ?? 0,
+    sizeOrType: types.word(at + 2),
     tail: at + 3,
   }
 }
@@ -76,23 +76,21 @@ function memberOf(index: BtfTypes, type: number, name: string): Place | null {
   const record = recordOf(index, strip(index, type))
   if (record.kind !== btfKinds.STRUCT && record.kind !== btfKinds.UNION) return null
   for (let i = 0; i < record.vlen; i++) {
-    const [nameAt = 0, memberType = 0, offset = 0] = index.words.subarray(
-      record.tail + i * 3,
-      record.tail + i * 3 + 3,
-    )
+    const [nameAt = 0, memberType = 0, offset = 0] = wordsAt(index, record.tail + i * 3, 3)
     // With the flag: 8 bits of bit-field size, then 24 of offset (btf.rst, BTF_KIND_STRUCT).
     const bits = record.flag ? offset & 0xffffff : offset
     const width = record.flag ? offset >>> 24 : 0
     if (nameAt === 0) {
       const inner = memberOf(index, memberType, name)
       if (inner !== null) return { ...inner, bits: inner.bits + bits }
-    } else if (isNamed(index, nameAt, name)) return { type: memberType, bits, width }
+    } else if (index.name(nameAt) === name) return { type: memberType, bits, width }
   }
   return null
 }
 
-function isNamed({ names }: BtfTypes, at: number, name: string): boolean {
-  return names[at + name.length] === 0 && names.toString('latin1', at, at + name.length) === name
+/** Some words of the type records. */
+export function wordsAt(types: BtfTypes, at: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, each) => types.word(at + each))
 }
 
 /** The type behind typedefs and qualifiers. */
@@ -131,7 +129,7 @@ function valueOf(index: BtfTypes, type: number): Omit<BtfMember, 'offset'> | nul
   const { kind, flag, sizeOrType: size, tail } = recordOf(index, strip(index, type))
   switch (kind) {
     case INT: {
-      const encoding = index.words[tail] ?? 0
+      const encoding = index.word(tail)
       const isWhole = (encoding & 0xff) === size * 8
       return isWhole ? { size, signed: ((encoding >>> 24) & 1) === 1, length: 0 } : null
     }
@@ -145,8 +143,8 @@ function valueOf(index: BtfTypes, type: number): Omit<BtfMember, 'offset'> | nul
     case FLOAT:
       return { size, signed: kind === FLOAT, length: 0 }
     case ARRAY: {
-      const item = valueOf(index, index.words[tail] ?? 0)
-      const count = index.words[tail + 2] ?? 0
+      const item = valueOf(index, index.word(tail))
+      const count = index.word(tail + 2)
       return item === null
         ? null
         : { size: item.size * count, signed: item.signed, length: count * Math.max(item.length, 1) }

@@ -1,5 +1,6 @@
-import { btfKinds, findName, indexTypes, splitBtf } from './btf-layout.ts'
-import { argumentCount, findPath, recordOf } from './btf-walk.ts'
+import { btfKinds, idsNamed } from './btf-layout.ts'
+import type { Btf } from './btf-types.ts'
+import { argumentCount, findPath } from './btf-walk.ts'
 import type { BtfMember } from './facts.ts'
 
 /** What a look into BTF found. */
@@ -11,53 +12,31 @@ export interface BtfFindings {
 }
 
 /**
- * Looks up member paths (`sock.__sk_common.skc_num`) and function names in one pass over BTF. Null: not BTF.
- * A member is null when the path does not lead to one. A bit-field is taken as unsigned.
- * Anonymous structs and unions are searched; a path does not go through pointers.
+ * Looks up member paths (`sock.__sk_common.skc_num`) and function names. A member is null when the path does not lead to one. A
+ * bit-field is taken as unsigned. Anonymous structs and unions are searched; a path does not go through pointers.
  */
 export function findInBtf(
-  btf: Buffer,
-  wanted: { members: readonly string[]; functions: readonly string[] },
-): BtfFindings | null {
-  const sections = splitBtf(btf)
-  if (sections === null) return null
-  const offsets = new Map(
-    [...wanted.members.map(rootOf), ...wanted.functions].map((name) => [
-      name,
-      findName(sections.names, name),
-    ]),
-  )
+  { index }: Btf,
+  wanted: { readonly members: readonly string[]; readonly functions: readonly string[] },
+): BtfFindings {
   const { STRUCT, UNION, TYPEDEF, FUNC } = btfKinds
-  const index = indexTypes(sections, [STRUCT, UNION, TYPEDEF, FUNC], [...offsets.values()])
-  const idsOf = (name: string) => index.found.get(offsets.get(name) ?? -1) ?? []
-  const functionOf = (name: string) => idsOf(name).find((id) => recordOf(index, id).kind === FUNC)
+  const functions = wanted.functions.map(
+    (name) => [name, idsNamed(index, name, [FUNC])[0]] as const,
+  )
   return {
     members: Object.fromEntries(
-      wanted.members.map((path) => [path, findPath(index, idsOf(rootOf(path)), path)]),
+      wanted.members.map((path) => [
+        path,
+        findPath(index, idsNamed(index, rootOf(path), [STRUCT, UNION, TYPEDEF]), path),
+      ]),
     ),
-    functions: Object.fromEntries(
-      wanted.functions.map((name) => [name, functionOf(name) !== undefined]),
-    ),
+    functions: Object.fromEntries(functions.map(([name, id]) => [name, id !== undefined])),
     argumentCounts: Object.fromEntries(
-      wanted.functions.flatMap((name) => {
-        const found = functionOf(name)
-        return found === undefined ? [] : [[name, argumentCount(index, found)] as const]
-      }),
+      functions.flatMap(([name, id]) =>
+        id === undefined ? [] : [[name, argumentCount(index, id)] as const],
+      ),
     ),
   }
-}
-
-/** Member path -> its place, null when BTF has no such member. */
-export function findMembers(
-  btf: Buffer,
-  paths: readonly string[],
-): Record<string, BtfMember | null> {
-  return { ...findInBtf(btf, { members: paths, functions: [] })?.members }
-}
-
-/** True when BTF describes a function of that name (FUNC). */
-export function hasFunction(btf: Buffer, name: string): boolean {
-  return findInBtf(btf, { members: [], functions: [name] })?.functions[name] === true
 }
 
 function rootOf(path: string): string {

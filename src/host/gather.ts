@@ -3,7 +3,6 @@ import { machine, release, version } from 'node:os'
 
 import { readBlacklist } from './blacklist.ts'
 import { findInBtf, type BtfFindings } from './btf.ts'
-import { no, unknown, yes } from './fact.ts'
 import type { Fact, HostFacts, Questions } from './facts.ts'
 import {
   judgeBtfFunctions,
@@ -12,6 +11,7 @@ import {
   judgeKprobes,
   mechanismQuestions,
 } from './functions.ts'
+import { openKernelBtf } from './kernel-btf.ts'
 import { judgePidNamespace, readJit, readOnlineCpus } from './kernel.ts'
 import { findLibraries, judgeUprobes } from './libraries.ts'
 import { readLockdown } from './lockdown.ts'
@@ -50,7 +50,7 @@ export async function gatherFacts(
     readPrivate: readPrivateTracefs,
   })
 
-  const { btf, types } = readTypes(questions)
+  const { btf, types } = readTypes(questions, env)
   const tracing = await looking
   const bpftrace = await asking
   const lockdown = readLockdown(readHost, tracing.lockdown)
@@ -82,23 +82,23 @@ export async function gatherFacts(
   }
 }
 
-const btfFile = '/sys/kernel/btf/vmlinux'
-
-function readTypes(asked: Questions): { readonly btf: Fact; readonly types: BtfFindings | null } {
-  const file = readBytes(btfFile)
-  if ('errno' in file) {
-    return {
-      btf: (file.errno === 'ENOENT' ? no : unknown)(`${btfFile}: ${file.errno}`),
-      types: null,
-    }
+function readTypes(
+  asked: Questions,
+  env: NodeJS.ProcessEnv,
+): { readonly btf: Fact; readonly types: BtfFindings | null } {
+  const { fact, btf, close } = openKernelBtf(env)
+  try {
+    const types =
+      btf === null
+        ? null
+        : findInBtf(btf, {
+            members: [...asked.members, ...mechanismQuestions.members],
+            functions: [...asked.functions, ...mechanismQuestions.functions],
+          })
+    return { btf: fact, types }
+  } finally {
+    close()
   }
-  const types = findInBtf(file.bytes, {
-    members: [...asked.members, ...mechanismQuestions.members],
-    functions: [...asked.functions, ...mechanismQuestions.functions],
-  })
-  return types === null
-    ? { btf: no(`${btfFile} is not BTF of this machine's byte order`), types }
-    : { btf: yes(`${btfFile}: ${file.bytes.length} bytes`), types }
 }
 
 /** Only what was asked. */

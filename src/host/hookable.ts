@@ -91,11 +91,8 @@ export function obstacleOf(way: 'fentry' | 'kprobe', { findings }: Hookable): Fa
 
 /** Where the list has kprobes of that name: `null` for the kernel itself, else a module. */
 function placesOf(list: AttachPointList, name: string): readonly (string | null)[] {
-  const line = new RegExp(`^kprobe:(?:(\\w+):)?${escaped(name)}$`)
-  return list.linesWith(`:${name}\n`).flatMap((each) => {
-    const match = line.exec(each)
-    return match === null ? [] : [match[1] ?? null]
-  })
+  const line = new RegExp(`^kprobe:(?:(\\w+):)?${escaped(name)}$`, 'gm')
+  return [...list.textFrom('kprobe', name).matchAll(line)].map(([, module]) => module ?? null)
 }
 
 /** `ffffffff82022ff0 T tcp_connect`, and a tab and `[module]` (kernel/kallsyms.c, s_show). */
@@ -184,8 +181,10 @@ function judgeAllowed(name: string, blacklist: Reading): Fact {
 /** NAME.isra.0, NAME.constprop.0, NAME.part.0, NAME.cold; a part that is not traceable cannot be hooked by fentry. */
 function partsOf(name: string, list: AttachPointList, symbols: Reading | null): Hookable['parts'] {
   const made = `${escaped(name)}\\.(?:isra|constprop|part|cold|llvm)[\\w.]*`
-  const line = new RegExp(`^kprobe:(?:\\w+:)?(${made})$`)
-  const listed = list.linesWith(`:${name}.`).flatMap((each) => line.exec(each)?.[1] ?? [])
+  const line = new RegExp(`^kprobe:(?:\\w+:)?(${made})$`, 'gm')
+  const listed = [...list.textFrom('kprobe', `${name}.`).matchAll(line)].map(
+    ([, part = '']) => part,
+  )
   const seen =
     symbols === null || 'errno' in symbols
       ? []

@@ -1,4 +1,4 @@
-import { readCachedBytes, writeCached } from './cache.ts'
+import { readCached, writeCached } from './cache.ts'
 import type { PrivateTracefs } from './private-tracefs.ts'
 import { readHost } from './read.ts'
 
@@ -32,7 +32,7 @@ function bootId(): string | null {
 
 function rememberedOf(boot: string, env: NodeJS.ProcessEnv): PrivateTracefs | null {
   try {
-    const kept = JSON.parse(readCachedBytes(name, env, mostAgeMs)?.toString('latin1') ?? 'null')
+    const kept = JSON.parse(readCached(name, env, mostAgeMs) ?? 'null')
     return kept?.boot === boot ? kept.seen : null
   } catch {
     return null

@@ -23,8 +23,8 @@ export async function readAttachPoints(env: NodeJS.ProcessEnv): Promise<AttachPo
     names: {
       tracepoint: sorted(tracepoints),
       rawtracepoint: typed.rawTracepoints,
-      kprobe: sorted(functions),
-      fentry: sorted(functions.filter((name) => known.has(name))),
+      kprobe: sortedByOwnName(functions),
+      fentry: sortedByOwnName(functions.filter((name) => known.has(name))),
       syscall: sorted(
         tracepoints.flatMap((name) => /^syscalls:sys_enter_(\w+)$/.exec(name)?.[1] ?? []),
       ),
@@ -75,3 +75,11 @@ function repeatedOf(names: readonly string[]): readonly string[] {
 const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
 
 const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].sort()
+
+/** The functions of modules stand among those of the kernel. */
+function sortedByOwnName(names: readonly string[]): readonly string[] {
+  const ownName = (name: string) => name.slice(name.indexOf(':') + 1)
+  return sorted(names).toSorted((a, b) =>
+    ownName(a) < ownName(b) ? -1 : ownName(a) > ownName(b) ? 1 : 0,
+  )
+}

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { matchingLines, parsePattern } from '../../src/attach/pattern.ts'
+import { linesIn, parsePattern } from '../../src/attach/pattern.ts'
 import { nearNames } from '../../src/attach/suggest.ts'
 import { editDistance } from '../../src/catalog/nearest.ts'
 import { EbpfRunError } from '../../src/errors.ts'
 
-const types = ['tracepoint', 'kprobe', 'fentry']
+const types = ['tracepoint', 'kprobe', 'fentry'] as const
 const lines = [
   'tracepoint:sock:inet_sock_set_state',
   'tracepoint:tcp:tcp_probe',
@@ -15,7 +15,7 @@ const lines = [
   'fentry:tcp_v4_connect',
 ]
 const text = lines.map((line) => `${line}\n`).join('')
-const found = (pattern: string) => matchingLines(text, parsePattern(pattern, types))
+const found = (pattern: string) => linesIn(text, parsePattern(pattern, types))
 
 test.each([
   ['kprobe:tcp_v4_connect', ['kprobe:tcp_v4_connect']],

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
-import { findInBtf, findMembers, hasFunction } from '../../src/host/btf.ts'
+import { type Btf, openBtf } from '../../src/host/btf-types.ts'
+import { findInBtf } from '../../src/host/btf.ts'
 import { readBytes } from '../../src/host/read.ts'
 import { makeBtf } from './btf-maker.ts'
 
@@ -16,7 +17,7 @@ const CONST = 10
 const FUNC = 12
 const FUNC_PROTO = 13
 
-const small = makeBtf([
+const bytes = makeBtf([
   { kind: INT, name: 'int', sizeOrType: 4, items: [[0x01000020]] }, // 1
   { kind: INT, name: 'u8', sizeOrType: 1, items: [[8]] }, // 2
   { kind: ARRAY, items: [[2, 1, 16]] }, // 3: u8[16]
@@ -76,6 +77,16 @@ const small = makeBtf([
   { kind: STRUCT, name: 'twice', sizeOrType: 8, items: [['new', 1, 32]] }, // 15
 ])
 
+const opened = (each: Buffer): Btf => {
+  const btf = openBtf(each)
+  if (btf === null) throw new Error('no BTF')
+  return btf
+}
+const small = opened(bytes)
+const findMembers = (btf: Btf, members: readonly string[]) =>
+  findInBtf(btf, { members, functions: [] }).members
+const hasFunction = (btf: Btf, name: string) =>
+  findInBtf(btf, { members: [], functions: [name] }).functions[name]
 const find = (path: string) => findMembers(small, [path])[path]
 
 describe('findMembers', () => {
@@ -133,12 +144,10 @@ describe('findMembers', () => {
   })
 
   it('finds nothing in what is not BTF, and reads BTF at an odd address', () => {
-    const shifted = Buffer.concat([Buffer.from('x'), small]).subarray(1)
+    const shifted = Buffer.concat([Buffer.from('x'), bytes]).subarray(1)
 
-    expect(
-      findInBtf(Buffer.from('not BTF at all, but long enough'), { members: [], functions: [] }),
-    ).toBeNull()
-    expect(findMembers(shifted, ['outer.last'])).toEqual({
+    expect(openBtf(Buffer.from('not BTF at all, but long enough'))).toBeNull()
+    expect(findMembers(opened(shifted), ['outer.last'])).toEqual({
       'outer.last': { offset: 72, size: 4, signed: true, length: 0 },
     })
   })
@@ -155,7 +164,7 @@ describe('hasFunction', () => {
 const file = readBytes('/sys/kernel/btf/vmlinux')
 
 describe.skipIf('errno' in file)('the BTF of this kernel', () => {
-  const btf = 'bytes' in file ? file.bytes : Buffer.alloc(0)
+  const btf = 'bytes' in file ? opened(file.bytes) : small
 
   it('has the members that probes read, where the kernel has kept them for years', () => {
     const members = findMembers(btf, [

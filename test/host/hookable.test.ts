@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type AttachPointList, listOf } from '../../src/host/attach-point-cache.ts'
+import { type AttachPointList, listBytes, listOf } from '../../src/host/attach-point-cache.ts'
 
 import { parseBlacklist } from '../../src/host/blacklist.ts'
 import { no, unknown, yes } from '../../src/host/fact.ts'
@@ -20,14 +20,17 @@ const blacklist = `0xffffffff81a00010-0xffffffff81a00020\tasm_exc_int3
 0xffffffff81039f50-0xffffffff81039fe0\tdo_int3
 `
 
-function listed(lines: string, gaps: AttachPointList['gaps'] = {}): AttachPointList {
-  return listOf(Buffer.from(lines), gaps, ' init_once paravirt_read_msr ')
+function listed(
+  kprobe: readonly string[],
+  fentry: readonly string[] = [],
+  gaps: AttachPointList['gaps'] = {},
+): AttachPointList {
+  const names = { tracepoint: [], rawtracepoint: [], kprobe, fentry, syscall: [] }
+  return listOf(listBytes({ names, gaps, repeated: ['init_once', 'paravirt_read_msr'] }))
 }
 
 const machine: HookableSources = {
-  list: listed(
-    'kprobe:nf_nat:nf_nat_setup_info\nkprobe:tcp_connect\nkprobe:tcp_send_ack.part.0\nfentry:tcp_connect\n',
-  ),
+  list: listed(['nf_nat:nf_nat_setup_info', 'tcp_connect', 'tcp_send_ack.part.0'], ['tcp_connect']),
   symbols: () => ({ text: symbols }),
   blacklist: { text: blacklist },
   config: () => ({ errno: 'ENOENT' }),
@@ -105,7 +108,7 @@ describe('judgeHookable', () => {
   })
 
   it('says that several functions have a name', () => {
-    const list = listed('kprobe:init_once\n')
+    const list = listed(['init_once'])
     const judged = judge('init_once', { list, fentry: no('no BTF') })
 
     expect(about('unique', judged)?.is).toBe('unknown')
