@@ -297,7 +297,7 @@ export const impossible = [
 ]
 
 export function impossibleReason(guest, row) {
-  const name = row.name.replace('-owners-', '-')
+  const name = row.name.replace(/-(?:owners|killed)-/, '-')
   const known = impossible.find((each) => each.guest === guest && each.name === name)
   return known !== undefined && row.error?.includes('NO_VARIANT') ? known.says : null
 }

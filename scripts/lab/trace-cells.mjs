@@ -86,13 +86,40 @@ const scripts = [
   { what: 'lines', words: ['INSIDE/lines.bt', 'OWN_NAME'], isNative: true, asked: [] },
 ]
 
+const pipes = [
+  {
+    what: 'pattern',
+    words: ['--pattern', 'id %{id}u of %{host}s at %{rport}d'],
+    isNative: true,
+    asked: ['--task', 'OWN_NAME'],
+  },
+]
+
 /** What is asked of the kernel, and held against its own lists. */
 const answers = ['describe', 'list']
 
+/** What runs on an interface and is killed: nothing of it may be left. */
+const killed = [
+  { probe: 'xdpcount', variant: 'xdp' },
+  { probe: 'xdpcount', variant: 'generic' },
+  { probe: 'tccount', variant: 'tcx' },
+  { probe: 'tccount', variant: 'clsact' },
+  { probe: 'sockfilter', variant: 'socket' },
+]
+
 /** As `cell` makes those of probes. */
 export function traceCells(place) {
-  return [...runCells(place), ...(place === 'boot' ? answers.map(answersCell) : [])]
+  return [
+    ...runCells(place),
+    ...(place === 'boot' ? [...answers.map(answersCell), ...killed.map(killedCell)] : []),
+  ]
 }
+
+const killedCell = ({ probe, variant }) => ({
+  ...emptyCell(`${probe}-killed-${variant}`, probe),
+  variant,
+  answers: 'killed',
+})
 
 const answersCell = (what) => ({
   ...emptyCell(`${what}-answers`, what),
@@ -109,6 +136,7 @@ function runCells(place) {
     ...traces.map((each) => ({ ...each, probe: 'trace', by: null })),
     ...counts.map((each) => ({ ...each, probe: 'funccount', by: ['function'] })),
     ...scripts.map((each) => ({ ...each, probe: 'script', by: null })),
+    ...pipes.map((each) => ({ ...each, probe: 'pipe', by: null })),
     ...made.map((each) => ({ ...each, probe: 'new', by: null })),
   ]
     .filter(({ isNative }) => place === 'boot' || isNative)

@@ -12,7 +12,7 @@ afterAll(() => rmSync(base, { recursive: true, force: true }))
 /** Name of the thread, message, how often; one character a byte. */
 type Job = readonly [string, string, number]
 
-const script = new URL('printk.py', import.meta.url).pathname
+const script = new URL('../../scripts/lab/inside/printk.py', import.meta.url).pathname
 
 /** A process that is ready to print; `go` lets it, and waits for its end. */
 async function printer(jobs: readonly Job[], restSeconds: number | null = null) {

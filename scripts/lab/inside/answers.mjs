@@ -10,9 +10,10 @@ const sample = 3
 
 async function ask(cli, words, { asNobody = false } = {}) {
   const argv = [process.execPath, cli, ...words]
-  const [command, ...rest] = asNobody
-    ? ['setpriv', '--reuid', '65534', '--clear-groups', ...argv]
-    : argv
+  return run(...(asNobody ? ['setpriv', '--reuid', '65534', '--clear-groups', ...argv] : argv))
+}
+
+async function run(command, ...rest) {
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (data) => (stdout += data))
@@ -171,14 +172,33 @@ async function* listAnswers({ cli }, lists) {
   yield ['usdt', (await listed('usdt:/usr/bin/python3:python:gc__*')).length, 2]
 }
 
-const asked = { describe: describeAnswers, list: listAnswers }
+/** What is left on an interface, by who was killed. Throws what ebpf-run said where it could not attach. */
+async function* killedAnswers({ cli }, { probe, variant }) {
+  for (const victim of ['run', 'driver', 'group']) {
+    const script = join(import.meta.dirname, 'killed.mjs')
+    const words = [process.execPath, script, cli, probe, variant, victim]
+    const { stdout, stderr } = await run(...words)
+    if (stdout === '') throw new Error(stderr.trim().split('\n').slice(0, 3).join(' | '))
+    const { before, during, after, left, packets } = JSON.parse(stdout)
+    const [then, now, meanwhile] = [before, after, during].map((each) => JSON.stringify(each))
+    yield [`${victim} killed: attached before`, meanwhile !== then, true]
+    yield [`${victim} killed: what is attached`, now, then]
+    yield [`${victim} killed: processes`, left, 0]
+    yield [`${victim} killed: packets that arrived`, packets.received, packets.sent]
+  }
+}
+
+const asked = {
+  describe: (request) => withKernelLists((lists) => describeAnswers(request, lists)),
+  list: (request) => withKernelLists((lists) => listAnswers(request, lists)),
+  killed: killedAnswers,
+}
 
 /** Asks all questions of a cell; a row as that of a run, where an event is an answer. */
 export async function runAnswers(request, cell) {
   const complaints = []
   let expected = 0
-  const questions = (lists) => asked[cell.answers](request, lists)
-  for await (const [what, said, right] of withKernelLists(questions)) {
+  for await (const [what, said, right] of asked[cell.answers](request, cell)) {
     expected += 1
     if (said !== right)
       complaints.push(`${what}: ${JSON.stringify(said)}, not ${JSON.stringify(right)}`)

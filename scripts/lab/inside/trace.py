@@ -7,8 +7,10 @@ import gc
 import os
 import socket
 import sys
+import time
 
 sys.path.insert(0, sys.argv[1])
+import printk
 from workload import expect, own_ports, rename, scope
 
 probe, what = sys.argv[2].split("-")
@@ -17,6 +19,7 @@ NAME = os.environ["EBPF_RUN_NAME"]
 BASE = own_ports(27000, size=100, ranges=9)
 CLOSED = BASE + 1
 MOST_NS = 20_000_000_000
+thread = {"pid": os.getpid(), "tid": os.getpid()}
 me = {"pid": os.getpid(), "tid": os.getpid(), "uid": os.getuid(), "comm": NAME}
 
 
@@ -138,11 +141,26 @@ def printed():
     expect(event="map", map="@start", entries=[])
 
 
+def messages():
+    """Of a BPF program that this process runs: some are of the pattern, some are not."""
+    of_pattern, other = printk.load(b"id 4294967295 of a of b at -443"), printk.load(b"id 4294967296 of a at 443")
+    for _ in range(COUNT):
+        printk.run(of_pattern, 1)
+        expect(event="printk", id=4294967295, host="a of b", rport=-443, task=NAME, **thread)
+        printk.run(other, 1)
+        expect(event="unmatched", id=None, host=None, rport=None, task=NAME, **thread)
+    # Long enough for the name to be looked up.
+    time.sleep(4)
+
+
 rename(NAME.encode())
 if probe == "funccount":
     counted()
 elif probe == "script":
     printed()
+elif probe == "pipe":
+    scope(("tid", [os.getpid()]))
+    messages()
 else:
     scope(("comm", [NAME]))
     calls = {"tracepoint": called, "syscall": called, "wrapper": called, "rawtracepoint": forked}

@@ -9,6 +9,7 @@ import os
 import platform
 import struct
 import sys
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
@@ -68,12 +69,17 @@ def run(prog, times):
     bpf(PROG_TEST_RUN, struct.pack("<IIIIQQII", prog, 0, 64, 0, ctypes.addressof(packet), 0, times, 0))
 
 
-jobs = [(comm.encode("latin1"), load(text.encode("latin1")), times) for comm, text, times in json.loads(sys.argv[1])]
-print(os.getpid(), flush=True)
-sys.stdin.readline()
-for comm, prog, times in jobs:
-    libc.prctl(15, comm, 0, 0, 0)
-    run(prog, times)
-    if len(sys.argv) > 2:
-        # Long enough for the name to be looked up.
-        __import__("time").sleep(float(sys.argv[2]))
+def main():
+    jobs = [(comm.encode("latin1"), load(text.encode("latin1")), times) for comm, text, times in json.loads(sys.argv[1])]
+    print(os.getpid(), flush=True)
+    sys.stdin.readline()
+    for comm, prog, times in jobs:
+        libc.prctl(15, comm, 0, 0, 0)
+        run(prog, times)
+        if len(sys.argv) > 2:
+            # Long enough for the name to be looked up.
+            time.sleep(float(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()
