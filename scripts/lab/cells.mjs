@@ -160,7 +160,7 @@ export function isGood(row) {
     row.lost === 0 &&
     row.faults === 0 &&
     row.account === 'exact' &&
-    row.bcc?.ok !== false
+    (!row.bcc || row.bcc.ok === true)
   )
 }
 
