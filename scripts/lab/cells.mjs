@@ -65,6 +65,8 @@ const groupings = {
 
 /** Probes that scripts/lab/inside/owners.py has traffic for. */
 const ownerProbes = ['retrans', 'tcplife', 'tcpreset', 'tcpstates']
+/** Variants that learn of connections in the same programs as another one. */
+const sameOwners = ['tcplife-rawtracepoint', 'tcplife-narrow', 'tcplife-addresses']
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
 const summaryCell = (definition, backend, grouping) => ({
@@ -127,6 +129,7 @@ function ownerCells(definition, place) {
   if (!ownerProbes.includes(definition.name)) return []
   return definition.variants
     .filter((variant) => place === 'boot' || isNative(variant))
+    .filter(({ name }) => !sameOwners.includes(`${definition.name}-${name}`))
     .map(({ name }) => ({
       ...cell(`${definition.name}-owners-${name}`, definition, name),
       owners: true,
