@@ -1,23 +1,12 @@
 import { backendOf } from '../backends/backend.ts'
 import { EbpfRunError } from '../errors.ts'
-import { type AnyFilter, eventPasses, type NumberOf } from '../plan/filters.ts'
-import { numberOfFields } from '../plan/numbers.ts'
-import type { AnyEvent } from '../schema/define.ts'
-import type { Account } from '../wire/account.ts'
-import { createCounters } from '../wire/counters.ts'
-import { createDecoder } from '../wire/decoder.ts'
 import { withOwnNames } from '../wire/map-names.ts'
-import { type Owner, withOwner } from '../wire/owner.ts'
-import { createAccount } from '../wire/tally.ts'
 import { type Exit, startChild } from './child.ts'
 import { calibrate, type Calibration } from './clock.ts'
-import { createPulse, deferred } from './deferred.ts'
-import { followGroups } from './groups.ts'
+import { deferred } from './deferred.ts'
 import { closeGate, drain, type Ending, stopChild } from './ending.ts'
+import { createIntake } from './intake.ts'
 import { countMisses } from './misses.ts'
-import { followContainers, showsContainers } from './containers.ts'
-import { followOwners } from './owners.ts'
-import { cgroupRoot } from './proc-sockets.ts'
 import { explainExit } from './stderr.ts'
 import { drawToken } from './token.ts'
 import type { EndReason, Session, SessionOptions, SessionResult, State } from './types.ts'
@@ -29,36 +18,25 @@ const clockSlackNs = 2_000_000n
 
 /** Starts a plan's back-end and follows it to its end. */
 export function startSession(options: SessionOptions): Session {
-  const { plan, facts, consumer, watcher } = options
+  const { plan, facts, watcher } = options
   const token = drawToken()
   const backend = backendOf(plan, facts, options.filesFolder)
   const startedAt = new Date()
   const started = process.hrtime.bigint()
-  const counters = createCounters(token)
-  const tally = createAccount(Object.keys(plan.probe.events), plan.layouts)
   const clock = { offsetNs: 0n }
-  const lateFilters = plan.filters
-    .filter((each) => each.applied !== 'kernel')
-    .map((each) => each.filter)
-  const numberOf = numberOfFields(plan.probe)
   const isScript = plan.probe.script !== undefined
 
   let state: State = 'starting'
   let end: EndReason | null = null
-  let endKtime: bigint | null = null
   let failure: Error | null = null
   let attachedAt: bigint | null = null
   let lastByteAt = Date.now()
   let calibration: Calibration | null = null
   /** The kernel's clock when it was last compared with ours. */
   let kernelTime = { ns: 0n, at: started }
-  let lostHint = 0
-  let untypedLines = 0
   let isForced = false
   let isFinal = false
   let isPaused = false
-  /** Beats when the kernel's counts were just read. */
-  const counts = createPulse()
   let endedAt: bigint | null = null
   let exit: Exit | null = null
   const timers = new Set<NodeJS.Timeout>()
@@ -79,106 +57,20 @@ export function startSession(options: SessionOptions): Session {
     state = next
     watcher.state?.(next)
   }
-  const live = (): Account => tally.snapshot({ final: isFinal, counters })
-
-  const containers = followContainers({
-    root: showsContainers(plan.probe) ? cgroupRoot() : null,
-    found: (cgroup, container) => watcher.container?.(cgroup, container),
-  })
-  const owners = followOwners(plan, facts, kernelNow)
-  /** What a recording keeps of a chunk: place of an event in the run to its owner. */
-  let owned: [number, Owner][] = []
-  let place = 0
-  const join = (event: AnyEvent): AnyEvent => {
-    const owner = owners?.ownerOf(event) ?? null
-    if (owner !== null) owned.push([place, owner])
-    place += 1
-    return owner === null ? event : withOwner(event, owner, containers)
-  }
-  const tellOwned = (): void => {
-    if (owned.length > 0) watcher.owned?.(owned)
-    owned = []
-  }
-
-  const take = (decoded: AnyEvent, type: string): void => {
-    // A script may end itself before the first heartbeat.
-    if (isScript && state === 'starting') becomeAttached()
-    tally.received(type)
-    const event = join(decoded)
-    if (isLate(event)) tally.afterEnd(type)
-    else if (!passes(lateFilters, event, numberOf)) tally.filtered(type)
-    else {
-      tally.delivered(type)
-      deliveredCount += 1
-      consumer.event(event)
-      if (deliveredCount === options.count) stop('count')
-    }
-  }
-  let deliveredCount = 0
-  const isLate = (event: AnyEvent): boolean => {
-    const isBehindEnd =
-      endKtime !== null &&
-      typeof event['ktime_ns'] === 'string' &&
-      BigInt(event['ktime_ns']) > endKtime
-    // Behind the gate only a script's END has something to say.
-    if (isBehindEnd) return !(isScript && plan.canGate)
-    return options.count !== null && deliveredCount >= options.count
-  }
-
-  const summary = plan.summary === null ? null : followGroups(plan.summary, { token, clock })
-  /** Puts out what was counted since the last dump. */
-  const dump = (ktime: bigint): void => {
-    const rows = summary?.dump(ktime) ?? []
-    for (const { type, count } of rows) {
-      tally.received(type, count)
-      tally.delivered(type, count)
-    }
-    for (const { event } of rows.slice(0, options.top ?? rows.length)) consumer.event(event)
-  }
-
-  const wantsLines =
-    summary === null &&
-    owners === null &&
-    !isScript &&
-    consumer.lines !== undefined &&
-    lateFilters.length === 0 &&
-    options.count === null
-  const decoder = createDecoder({
+  const intake = createIntake({
+    run: options,
     token,
-    ...(summary?.records ?? { events: plan.probe.events, layouts: plan.layouts }),
+    readNotice: (line) => backend.readNotice(line),
     clock,
-    containers,
-    mode: wantsLines ? 'ndjson' : 'object',
-    handlers: {
-      event(event, type) {
-        if (summary === null) take(event, type)
-        else if (summary.endsDump(event)) dump(BigInt(String(event['ktime_ns'])))
-      },
-      lines(text, type, count) {
-        tally.received(type, count)
-        tally.delivered(type, count)
-        consumer.lines?.(text)
-      },
-      heartbeat(ktime) {
-        summary?.begin(BigInt(ktime))
-        if (state === 'starting') becomeAttached()
-      },
-      end(ktime) {
-        endKtime = BigInt(ktime)
-      },
-      fault: (type) => tally.fault(type),
-      other(line) {
-        if (summary?.line(line)) return
-        const figure = counters.line(line)
-        if (figure === 'mark') counts.beat()
-        if (figure !== null) return
-        const notice = backend.readNotice(line)
-        if (notice !== null && typeof notice === 'object') lostHint += notice.lost
-        if (notice === null && isScript) untypedLines += 1
-        if (notice === null || typeof notice === 'object') watcher.log?.(line, 'stdout')
-      },
+    kernelNow,
+    alive() {
+      if (state === 'starting') becomeAttached()
+    },
+    enough() {
+      stop('count')
     },
   })
+  const live = () => intake.account(isFinal)
 
   const after = (ms: number, action: () => void): void => {
     const timer = setTimeout(() => {
@@ -200,7 +92,7 @@ export function startSession(options: SessionOptions): Session {
     setState('attached')
     attached.resolve()
     // Once more: what was opened until now was not seen.
-    owners?.look()
+    intake.lookForOwners()
     if (options.durationMs !== null) after(options.durationMs, () => stop('duration'))
   }
 
@@ -215,27 +107,26 @@ export function startSession(options: SessionOptions): Session {
   /** Drain, then stop. From here on nobody slows the reading. */
   const finish = async (): Promise<void> => {
     setState('stopping')
-    decoder.setMode('object')
+    intake.setStopping()
     resume()
     const until = Date.now() + options.drainMs
     if (plan.canGate) await closeGate(ending, until)
-    else endKtime = wallNs() - clock.offsetNs
+    else intake.closeAt(wallNs() - clock.offsetNs)
     await drain(ending, until)
     // Nobody has told it to end yet.
     if (exit !== null && !isForced && !endedItself(exit)) failure = explain(exit, true)
     const hooks = plan.variant.needs.some((need) => 'function' in need && need.by === 'fentry')
       ? 'trampolines'
       : 'others'
-    const missed = await countMisses(child.pid, hooks, facts.kernel.release)
-    for (const type of Object.keys(plan.probe.events)) tally.missed(type, missed)
+    intake.missed(await countMisses(child.pid, hooks, facts.kernel.release))
     const hasEndedItself = exit !== null && endedItself(exit)
-    const marks = hasEndedItself ? 0 : counters.marks
+    const marks = hasEndedItself ? 0 : intake.marks
     await stopChild(ending, options.silenceMs ?? defaultSilenceMs)
     const { code } = await child.exited
     await stdoutEnded.promise
     // Without a gate the last dump is what bpftrace prints at its end.
-    if (!plan.canGate && endKtime !== null) dump(endKtime)
-    isFinal = (code === 0 || hasEndedItself) && counters.marks > marks && !isForced
+    if (!plan.canGate && intake.closedAt !== null) intake.dump(intake.closedAt)
+    isFinal = (code === 0 || hasEndedItself) && intake.marks > marks && !isForced
   }
 
   const explain = (how: Exit, wasAttached: boolean): Error => {
@@ -245,7 +136,7 @@ export function startSession(options: SessionOptions): Session {
 
   /** bpftrace prints all maps, our counts among them, when a script ends itself with whatever code. */
   const endedItself = ({ code, signal }: Exit): boolean =>
-    isScript && signal === null && (code === 0 || counters.marks > 0)
+    isScript && signal === null && (code === 0 || intake.marks > 0)
 
   const pause = (): void => {
     if (state === 'stopping' || isPaused) return
@@ -261,7 +152,7 @@ export function startSession(options: SessionOptions): Session {
   const close = (): void => {
     for (const timer of timers) clearTimeout(timer)
     clearInterval(recalibration)
-    owners?.close()
+    intake.close()
     process.removeListener('exit', child.kill)
     const result: SessionResult = {
       account: live(),
@@ -271,9 +162,9 @@ export function startSession(options: SessionOptions): Session {
       ranMs:
         attachedAt === null ? 0 : Number((endedAt ?? process.hrtime.bigint()) - attachedAt) / 1e6,
       clockErrorNs: calibration?.errorNs ?? 0,
-      lostHint,
-      untypedLines,
-      owners: owners?.figures() ?? null,
+      lostHint: intake.lostHint,
+      untypedLines: intake.untypedLines,
+      owners: intake.ownerFigures(),
     }
     if (failure !== null) {
       setState('failed')
@@ -299,21 +190,19 @@ export function startSession(options: SessionOptions): Session {
   const stdoutEnded = deferred<void>()
   const ending: Ending = {
     child,
-    isGateClosed: () => plan.canGate && endKtime !== null,
+    isGateClosed: () => plan.canGate && intake.closedAt !== null,
     isOver: () => exit !== null,
     live,
-    nextCount: counts.next,
+    nextCount: intake.nextCount,
     silentMs: () => Date.now() - lastByteAt,
   }
   child.stdout.on('data', (chunk: Buffer) => {
     lastByteAt = Date.now()
     watcher.bytes?.(chunk)
-    decoder.push(chunk)
-    tellOwned()
+    intake.push(chunk)
   })
   child.stdout.on('end', () => {
-    decoder.end()
-    tellOwned()
+    intake.end()
     stdoutEnded.resolve()
   })
   child.stdout.on('error', () => stdoutEnded.resolve())
@@ -330,7 +219,7 @@ export function startSession(options: SessionOptions): Session {
     child.kill()
   })
   void useCalibration().then(() => {
-    owners?.look()
+    intake.lookForOwners()
     child.sendProgram(
       plan.input({
         token,
@@ -338,7 +227,7 @@ export function startSession(options: SessionOptions): Session {
         commandPid: options.commandPid ?? null,
       }),
     )
-    containers.look()
+    intake.lookForContainers()
   })
 
   void child.exited.then(async (how) => {
@@ -375,8 +264,4 @@ export function startSession(options: SessionOptions): Session {
 
 function wallNs(): bigint {
   return BigInt(Date.now()) * 1_000_000n
-}
-
-function passes(filters: readonly AnyFilter[], event: AnyEvent, numberOf: NumberOf): boolean {
-  return filters.every((filter) => eventPasses(filter, event, numberOf))
 }
