@@ -143,14 +143,16 @@ class Work {
       // A line of the preprocessor may stand in front: its end stays, whatever becomes of the section.
       parts.push(whole.slice(0, whole.length - head.length))
       const body = bodies.get(section)
+      const others = othersOf(tokens, section)
+      const besides = others === '' ? '' : `\n${others} {${body} }`
       if (body === undefined) parts.push(`${head}${templateText(tokens.slice(section.open, at))}`)
       else if (ends.includes(section))
         parts.push(
-          `{{when special}}${head}{${body}${section === last ? `\n${dumps}` : ''} }{{end}}`,
+          `{{when special}}${head}{${body}${section === last ? `\n${dumps}` : ''} }{{else}}${besides}{{end}}`,
         )
       else if (isSpecial(section, 'begin') && !section.hasPredicate)
         parts.push(
-          `{{when special}}${head}{{else}}interval:ms:1 /{{map 0begun}} == 0/ {{end}}{ {{when special}}{{else}}{{map 0begun}} = 1;{{end}}${body} }`,
+          `{{when special}}${head}{{else}}interval:ms:1 /{{map 0begun}} == 0/ {{end}}{ {{when special}}{{else}}{{map 0begun}} = 1;{{end}}${body} }{{when special}}{{else}}${besides}{{end}}`,
         )
       else parts.push(`${head}{${body} }`)
     }
@@ -451,6 +453,12 @@ const always: Fields = { time: common.time, ktime_ns: common.ktime_ns }
 
 function isSpecial({ is, name }: Section, which: 'begin' | 'end'): boolean {
   return is === 'attach' && name.toLowerCase() === which
+}
+
+/** The attach points of a list behind its first one; empty where it stands alone. */
+function othersOf(tokens: readonly Token[], { from, open }: Section): string {
+  const comma = tokens.slice(from, open).findIndex((token) => isSign(token, ','))
+  return comma === -1 ? '' : templateText(tokens.slice(from + comma + 1, open)).trim()
 }
 
 function emit(event: string, lines: readonly string[]): string {

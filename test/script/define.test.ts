@@ -131,6 +131,15 @@ test('sections on one line stay apart, whatever becomes of BEGIN and END', () =>
     expect(programOf(source, {}, version)).toMatch(/^#include <a\.h>$/m)
 })
 
+test('what stands in a list behind BEGIN or END is attached on every version', () => {
+  const source = 'BEGIN, kprobe:f { @a = 1; } END, kprobe:g, kprobe:h { @b = 1; }'
+  for (const version of dialectVersions) {
+    const program = programOf(source, {}, version)
+    expect(program).toMatch(/^(?:BEGIN, )?kprobe:f \{/m)
+    expect(program).toMatch(/^(?:END, )?kprobe:g, kprobe:h \{/m)
+  }
+})
+
 test('an END of its own that the script has not prints the maps that it has', () => {
   const source = 'kprobe:f { @a[comm] = count(); } kprobe:g { @b = 1; }'
 
