@@ -204,11 +204,11 @@ export const impossible = [
     name: 'tcplife-tracepoint',
     says: 'a record of bpftrace 0.11 has no room for all fields: tcplife-narrow',
   },
-  {
-    guest: 'sid',
+  ...['debian13', 'sid'].map((guest) => ({
+    guest,
     name: 'tcpsynbl-fentry',
     says: 'has 7 arguments, and bpftrace hooks none with more than 6',
-  },
+  })),
   {
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
