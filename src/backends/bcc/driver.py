@@ -1,5 +1,5 @@
 """
-Runs one bcc program for ebpf-run, whatever the probe: reads a line of JSON from stdin (src/plan/bcc-request.ts), compiles and
+Runs one bcc program for ebpf-run, whatever the probe: reads a line of JSON from stdin (src/plan/bcc-plan.ts), compiles and
 attaches the program in it, and prints what the program emits as records with the run's token, as bpftrace does it.
 
 SIGURG closes the gate: nothing is emitted after it, and the end record follows with the final counts.
@@ -94,7 +94,8 @@ def writer(token, record):
         for at, name in enumerate(names)
         if types[name] in ("address", "text")
     ]
-    shown = [b"\t%s" if types[name] == "address" else b"\t%d" for name in record["closed"]]
+    number = {name: b"\t%x" if name in record["hex"] else b"\t%d" for name in record["closed"]}
+    shown = [b"\t%s" if types[name] == "address" else number[name] for name in record["closed"]]
     mark = token.encode()
     line = mark + record["code"].encode() + b"".join(shown)
     line += (mark + b"\t%s") * len(record["texts"]) + mark + b"\n"
