@@ -15,8 +15,7 @@ import { argumentsIn } from './user-bcc.ts'
 const drawn = 0x25c7_31d9_4be6_8f13n
 
 function nullOf(kind: FieldSpec['kind']): number | string | null {
-  if (kind === 'u64') return drawn.toString()
-  if (kind === 'i64') return BigInt.asIntN(64, drawn).toString()
+  if (kind === 'u64' || kind === 'i64') return drawn.toString()
   if (kind === 'pointer') return drawn.toString(16)
   if (kinds[kind].travel === 'text') return null
   return kind === 'i32' || kind === 'result' ? 2 ** 31 : -1

@@ -64,6 +64,7 @@ function common(point: UserPoint, { atReturn, latency }: TraceRequest) {
 export function userWay(point: UserPoint, request: TraceRequest, mark: Mark | null): Way {
   const { returns, retval, ...rest } = common(point, request)
   const scope = userArguments(mark?.arguments)
+  const isUnsure = mark?.arguments.some(({ inMemory }) => inMemory) ?? false
   const kept = returns
     ? Object.keys(scope).map((name, index) => ({
         name,
@@ -73,6 +74,7 @@ export function userWay(point: UserPoint, request: TraceRequest, mark: Mark | nu
   return {
     ...rest,
     name: point.type,
+    misses: `${rest.misses}${isUnsure ? '; an argument whose page is not in memory is 0' : ''}`,
     needs: [
       { bpftrace: mark?.hasCounter === true ? raisesCounters : keepsOnStack },
       point.type === 'usdt'
