@@ -118,6 +118,12 @@ const x86 = 62
 export function parseArgument(text: string, machine: number, distance: AddressOf): MarkArgument {
   const [, sign, size, float, operand = ''] = /^(-?)([1248])(f?)@(.*)$/s.exec(text) ?? []
   const unreadable = (why: string) => ({ is: 'unreadable', why }) as const
+  const nowhere: string[] = []
+  const distanceTo: AddressOf = (name) => {
+    const found = distance(name)
+    if (found === null) nowhere.push(name)
+    return found
+  }
   return {
     text,
     size: Number(size ?? 8),
@@ -129,8 +135,12 @@ export function parseArgument(text: string, machine: number, distance: AddressOf
           ? unreadable('it is a floating-point number, whose registers no tracing program sees')
           : machine !== x86
             ? unreadable('arguments are read on x86-64 alone')
-            : (sourceOf(operand.trim(), distance) ??
-              unreadable('it does not say where it lies in a way that is known')),
+            : (sourceOf(operand.trim(), distanceTo) ??
+              unreadable(
+                nowhere.length > 0
+                  ? `the file does not tell where ${nowhere[0]} lies`
+                  : 'it does not say where it lies in a way that is known',
+              )),
   }
 }
 

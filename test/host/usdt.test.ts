@@ -67,7 +67,7 @@ describe('an argument of a mark', () => {
     ['8@(%rax,%rbx,3)', 'where it lies'],
     ['8@(%rax,%rip,8)', 'where it lies'],
     ['8@()', 'where it lies'],
-    ['8@nobody(%rip)', 'where it lies'],
+    ['8@nobody(%rip)', 'the file does not tell where nobody lies'],
     ['8@-table(%rip)', 'where it lies'],
     ['8@table+table(%rip)', 'where it lies'],
     ['8@table@GOTPCREL(%rip)', 'where it lies'],
