@@ -174,16 +174,6 @@ export const impossible = [
     name: `trace-${what}`,
     says: 'bpftrace 0.11 has no fentry',
   })),
-  {
-    guest: 'debian11',
-    name: 'trace-usdt',
-    says: 'bpftrace 0.11 raises no counter of a mark',
-  },
-  ...['debian13', 'sid'].map((guest) => ({
-    guest,
-    name: 'trace-usdt',
-    says: 'bpftrace 0.22 and newer mix the values of uprobe programs that preempt each other',
-  })),
   ...['debian11', 'debian12'].map((guest) => ({
     guest,
     name: 'trace-rawtracepoint',

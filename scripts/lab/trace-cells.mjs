@@ -1,6 +1,20 @@
 // Probes made on the spot, each against scripts/lab/inside/trace.py, which takes what it expects by the same name.
 const port = 'port=sk.__sk_common.skc_num'
 
+const collected = ['usdt:/usr/bin/python3:python:gc__start', 'generation=arg0:i32']
+
+/** What scripts/lab/inside/marks.s has at its places. */
+const placed = [
+  ...['usdt:INSIDE/marks:lab:several', 'n=arg0', 'code=arg1'],
+  ...['usdt:INSIDE/marks:lab:raised', 'n=arg0:i64'],
+]
+/** The same, and what bpftrace cannot read. */
+const hidden = [
+  ...placed,
+  ...['usdt:INSIDE/marks:lab:reached', 'usdt:INSIDE/marks:lab:widths'],
+  ...['usdt:INSIDE/marks:lab:unreadable', 'usdt:INSIDE/marks:lab:missing'],
+]
+
 /** Name, words of `trace`, and whether it runs where there are neither kprobes nor fentry nor raw tracepoints. */
 const traces = [
   { what: 'tracepoint', words: ['tracepoint:syscalls:sys_enter_getpgid'], isNative: true },
@@ -55,11 +69,11 @@ const traces = [
     words: ['uretprobe:libc:getpgid', 'asked=arg0:i32', 'returned=retval:i32', '--latency'],
     isNative: false,
   },
-  {
-    what: 'usdt',
-    words: ['usdt:/usr/bin/python3:python:gc__start', 'generation=arg0:i32'],
-    isNative: false,
-  },
+  { what: 'usdt', words: collected, isNative: true },
+  { what: 'usdt', words: collected, backend: 'bcc', isNative: true },
+  { what: 'marks', words: placed, isNative: true, asked: [] },
+  { what: 'marks', words: placed, backend: 'bcc', isNative: true, asked: [] },
+  { what: 'hidden', words: hidden, backend: 'bcc', isNative: true, asked: [] },
 ]
 
 /** Made into a probe of the user's first, which then is run by its name. */
@@ -71,6 +85,7 @@ const made = [
     words: ['kprobe:tcp_v4_connect', port, '--latency'],
     isNative: false,
   },
+  { what: 'usdt', words: collected, isNative: true },
 ]
 
 const counts = [
@@ -137,10 +152,11 @@ function runCells(place) {
     ...made.map((each) => ({ ...each, probe: 'new', by: null })),
   ]
     .filter(({ isNative }) => place === 'boot' || isNative)
-    .map(({ probe, by, what, words, asked = ['--comm', 'OWN_NAME'] }) => ({
-      ...emptyCell(`${probe}-${what}`, probe),
+    .map(({ probe, by, what, words, backend = null, asked = ['--comm', 'OWN_NAME'] }) => ({
+      ...emptyCell([probe, what, ...(backend === null ? [] : [backend])].join('-'), probe),
       by,
       asked,
+      backend,
       ...(probe === 'new'
         ? { makes: words, command: [`made-${what}`] }
         : { command: [probe, ...words] }),

@@ -41,6 +41,8 @@ export interface Member {
 /** Names that an expression may use, and the structs of this kernel. */
 export interface Scope {
   readonly names: Readonly<Record<string, Value>>
+  /** Names that are there and have no value, with the reason. */
+  readonly lacks?: Readonly<Record<string, string>>
   /** The member of a path (`sock.__sk_common.skc_dport`); null: BTF has none, or it is a bit-field. */
   member(path: string): Member | null
   /** Member names of a struct, for what to type instead. */
@@ -120,8 +122,10 @@ class Compiler {
   }
 
   private named(expression: Expression & { is: 'name' }): Value {
-    const { names } = this.scope
+    const { names, lacks = {} } = this.scope
     const value = Object.hasOwn(names, expression.name) ? names[expression.name] : undefined
+    if (value === undefined && Object.hasOwn(lacks, expression.name))
+      throw this.error(expression, `${expression.name} cannot be read; ${lacks[expression.name]}`)
     if (value === undefined)
       throw this.error(
         expression,

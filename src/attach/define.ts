@@ -7,7 +7,8 @@ import { parseExpression } from './expression.ts'
 import { emittedInC, tellingFields } from './fields.ts'
 import { type AttachPoint, attachPointText } from './point.ts'
 import type { FieldRequest, Known, MadeProbe, TraceRequest } from './request.ts'
-import { equalInC, inC, templateInC } from './user-bcc.ts'
+import { argumentsIn, equalInC, inC, templateInC } from './user-bcc.ts'
+import { argumentsInMemory, onlyRead, orUnread } from './unread.ts'
 import { freeName, isCallWrapper, type Way, waysOf } from './ways.ts'
 
 const tasks: Readonly<Record<string, Value>> = {
@@ -76,7 +77,7 @@ interface Variant {
 function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const isC = way.language === 'c'
   const spelled = isC ? { emitted: emittedInC, code: inC } : undefined
-  const scope: Scope = { ...known, names: { ...tasks, ...way.scope } }
+  const scope: Scope = { ...known, names: { ...tasks, ...way.scope }, lacks: way.lacks ?? {} }
   let used = 0
   const variable = () => `$v${(used += 1)}`
   const before: string[] = []
@@ -95,10 +96,11 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const shown = request.fields.length > 0 ? request.fields : defaultFields(way, request, known)
   const wanted =
     drawn === undefined ? shown : [...shown.filter(({ name }) => name !== drawn.name), drawn]
-  const fields = wanted.map(({ name, source, kind }) => ({
-    name,
-    ...fieldFor(name, compile(source, name), source, kind, spelled),
-  }))
+  const inMemory = argumentsInMemory(known.mark ?? null)
+  const fields = wanted.map(({ name, source, kind }) => {
+    const field = fieldFor(name, compile(source, name), source, kind, spelled)
+    return { name, ...orUnread(field, inMemory, isC) }
+  })
   const start = `@start${request.part?.maps ?? ''}[tid]`
   const latency: readonly { name: string; spec: FieldSpec; code: string }[] = request.latency
     ? [
@@ -123,6 +125,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     ...all.map(({ name, code }) => `${name} = ${code}`),
     '}}',
   ].join('\n    ')
+  const reads = argumentsIn([where?.code, ...all.map(({ code }) => code)].join(' '))
   const guarded = where === null ? emit : `if (${inStatement(where.code)}) {\n  ${emit}\n  }`
   const keep = [...(request.latency ? [`${start} = nsecs;`] : []), ...way.keep]
   const forget = [...(request.latency ? [`delete(${start});`] : []), ...way.forget]
@@ -133,8 +136,10 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const template = isC
     ? templateInC({
         ...{ entry: way.entry, attach: way.attach, suffix: request.part?.maps ?? '', emit },
+        isMark: request.point.type === 'usdt',
         isTimed: request.latency,
-        where: where === null ? null : inC(where.code),
+        where: where === null ? null : onlyRead(inC(where.code), inMemory),
+        used: reads,
       })
     : inBpftrace()
   return {
@@ -142,7 +147,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
       name: way.name,
       backend: isC ? 'bcc' : 'bpftrace',
       template: isC ? 'fallback.bcc.c' : `${way.name}.bt`,
-      needs: request.stack ? [...stackNeeds, ...way.needs] : way.needs,
+      needs: [...(request.stack ? stackNeeds : []), ...withReads(way.needs, reads)],
       cannotTell: way.cannotTell ?? {},
       misses: way.misses,
       cost: way.cost,
@@ -156,6 +161,11 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     },
     template,
   }
+}
+
+/** A mark is needed with the arguments that are read. */
+function withReads(needs: VariantSpec['needs'], reads: readonly number[]): VariantSpec['needs'] {
+  return needs.map((need) => ('usdt' in need && reads.length > 0 ? { ...need, reads } : need))
 }
 
 const stackField = {
@@ -193,6 +203,10 @@ function defaultFields(way: Way, request: TraceRequest, known: Known): readonly 
       ...['arg0', 'arg1', 'arg2'].map((name) => ({ name, source: name, kind: 'hex' })),
       ...('retval' in way.scope ? [{ name: 'retval', source: 'retval', kind: null }] : []),
     ]
+  if (point.type === 'usdt')
+    return Object.keys(way.scope)
+      .filter((name) => argumentsIn(name).length > 0)
+      .map((name) => ({ name, source: name, kind: null }))
   if (point.type === 'tracepoint' || isCallWrapper(point, known) || signature === null)
     return Object.entries(way.scope).flatMap(([name, { type }]) => {
       // The 16 bytes of an address hold every family; the 4 bytes beside them are junk for IPv6.

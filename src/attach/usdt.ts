@@ -1,4 +1,4 @@
-import type { UsdtProbe } from '../host/elf.ts'
+import type { MarkArgument, MarkPlace } from '../host/usdt.ts'
 
 /** A mark that a program's author left (USDT). */
 export interface Mark {
@@ -7,22 +7,45 @@ export interface Mark {
   readonly hasCounter: boolean
 }
 
-/** What a mark says of one argument: how many bytes it has. */
+/** An argument of a mark, wherever the mark stands. */
 export interface UsdtArgument {
   /** Bytes: 1, 2, 4 or 8. */
   readonly size: number
   readonly signed: boolean
+  /** It lies in memory at one of the places at least, which may not be there to be read. */
+  readonly inMemory: boolean
+  /** Why it has no value; null where it has one. */
+  readonly lack: string | null
 }
 
-/** The mark that a note tells of. */
-export function markOf({ arguments: text, semaphore }: UsdtProbe): Mark {
-  return { arguments: parseUsdtArguments(text), hasCounter: semaphore !== 0n }
+/** The mark that stands at these places. Each may have its arguments elsewhere, and in another width. */
+export function markOf(places: readonly MarkPlace[]): Mark {
+  const most = Math.max(0, ...places.map(({ arguments: each }) => each.length))
+  return {
+    arguments: Array.from({ length: most }, (_, index) =>
+      argumentOf(places.map(({ arguments: each }) => each[index])),
+    ),
+    hasCounter: places.some(({ counter }) => counter !== null),
+  }
 }
 
-/** Reads `8@%rdi -4@$5 4@-20(%rbp)` (sys/sdt.h of SystemTap): the width of each, negative for a signed one. */
-export function parseUsdtArguments(text: string): readonly UsdtArgument[] {
-  return text.split(/\s+(?=-?[1248][f]?@)/).flatMap((each) => {
-    const [, sign, size] = /^(-?)([1248])f?@/.exec(each.trim()) ?? []
-    return size === undefined ? [] : [{ size: Number(size), signed: sign === '-' }]
-  })
+function argumentOf(places: readonly (MarkArgument | undefined)[]): UsdtArgument {
+  const [first] = places
+  const isSame = places.every(
+    (each) => each?.size === first?.size && each?.signed === first?.signed,
+  )
+  const [lack = null] = places.flatMap((each) =>
+    each === undefined
+      ? ['the mark has it at some of its places alone']
+      : each.source.is === 'unreadable'
+        ? [`${each.text}: ${each.source.why}`]
+        : [],
+  )
+  return {
+    // What holds them all.
+    size: isSame ? (first?.size ?? 8) : 8,
+    signed: places.some((each) => each?.signed),
+    inMemory: places.some((each) => each?.source.is === 'memory'),
+    lack,
+  }
 }

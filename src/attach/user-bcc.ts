@@ -46,20 +46,34 @@ export interface UserProgram {
   readonly attach: string
   /** What the names of its structs and maps end with. */
   readonly suffix: string
+  /** A mark's arguments lie where its notes say, a function's in registers. */
+  readonly isMark: boolean
   /** Only calls whose beginning was seen. */
   readonly isTimed: boolean
   readonly where: string | null
   readonly emit: string
+  /** The numbers of the arguments that both have. */
+  readonly used: readonly number[]
+}
+
+/** The numbers of the arguments that stand in some code. */
+export function argumentsIn(code: string): readonly number[] {
+  const found = [...code.matchAll(/\barg(\d+)\b/g)].map(([, number]) => Number(number))
+  return [...new Set(found)].sort((a, b) => a - b)
 }
 
 export function templateInC(program: UserProgram): string {
-  const { entry, attach, suffix, isTimed, where, emit } = program
-  const text = `${where ?? ''} ${emit}`
-  const used = [...Array(6).keys()].filter((index) => new RegExp(`\\barg${index}\\b`).test(text))
-  const name = text.includes(taskName)
+  const { entry, attach, suffix, isMark, isTimed, where, emit, used } = program
+  const name = `${where ?? ''} ${emit}`.includes(taskName)
     ? [`char ${taskName}[16] = {};`, `bpf_get_current_comm(${taskName}, sizeof(${taskName}));`]
     : []
   const guarded = where === null ? emit : `if (${where}) {\n  ${emit}\n  }`
+  if (isMark)
+    return block(attach.replace('}}', `${used.map((index) => ` ${index}`).join('')}}}`), [
+      ...name,
+      guarded,
+      'return 0;',
+    ])
   const parameter = (index: number) => `PT_REGS_PARM${index + 1}(ctx)`
   if (entry === null)
     return block(attach, [

@@ -18,17 +18,28 @@ const raisesCounters = '>=0.17.0 <0.22.0'
 const inRegisters = 6
 
 const number = { is: 'int', size: 8, signed: false } as const
+const unnamed: UsdtArgument = { size: 8, signed: false, inMemory: false, lack: null }
 
 /** Arguments have no names, and nobody knows their types: arg0, arg1. A mark says how wide its own are. */
 function userArguments(
-  types: readonly UsdtArgument[] = Array.from({ length: inRegisters }, () => number),
+  types: readonly UsdtArgument[] = Array.from({ length: inRegisters }, () => unnamed),
 ): Record<string, Value> {
   return Object.fromEntries(
-    types.map(({ size, signed }, index) => {
+    types.flatMap(({ size, signed, lack }, index) => {
+      if (lack !== null) return []
       const type = { ...number, size, signed }
       const code = `arg${index}`
-      return [code, { type, code: size < 8 ? asInt(code, type) : code }]
+      return [[code, { type, code: size < 8 ? asInt(code, type) : code }]]
     }),
+  )
+}
+
+/** Arguments that a mark has and nobody can read, with the reason. */
+function lacksOf(mark: Mark | null): Record<string, string> {
+  return Object.fromEntries(
+    (mark?.arguments ?? []).flatMap(({ lack }, index) =>
+      lack === null ? [] : [[`arg${index}`, lack]],
+    ),
   )
 }
 
@@ -53,6 +64,7 @@ function common(point: UserPoint, { atReturn, latency }: TraceRequest) {
 export function userWay(point: UserPoint, request: TraceRequest, mark: Mark | null): Way {
   const { returns, retval, ...rest } = common(point, request)
   const scope = userArguments(mark?.arguments)
+  const isUnsure = mark?.arguments.some(({ inMemory }) => inMemory) ?? false
   const kept = returns
     ? Object.keys(scope).map((name, index) => ({
         name,
@@ -62,6 +74,7 @@ export function userWay(point: UserPoint, request: TraceRequest, mark: Mark | nu
   return {
     ...rest,
     name: point.type,
+    misses: `${rest.misses}${isUnsure ? '; an argument whose page is not in memory is 0' : ''}`,
     needs: [
       { bpftrace: mark?.hasCounter === true ? raisesCounters : keepsOnStack },
       point.type === 'usdt'
@@ -73,18 +86,25 @@ export function userWay(point: UserPoint, request: TraceRequest, mark: Mark | nu
       ...Object.fromEntries(kept.map(({ name, map }) => [name, { type: number, code: map }])),
       ...retval,
     },
+    lacks: lacksOf(mark),
     keep: kept.map(({ name, map }) => `${map} = (uint64)${name};`),
     forget: kept.map(({ map }) => `delete(${map});`),
   }
 }
 
-/** The same function by bcc. Its values are C; names are those of user-bcc.ts. */
-export function userWayInC(point: UserPoint & { type: 'uprobe' }, request: TraceRequest): Way {
+/** The same by bcc. Its values are C; names are those of user-bcc.ts. */
+export function userWayInC(point: UserPoint, request: TraceRequest, mark: Mark | null): Way {
   const { retval, cost, entry, attach, misses } = common(point, request)
   return {
     ...{ name: 'bcc', language: 'c', entry, attach, misses, keep: [], forget: [] },
-    needs: [{ bcc: '>=0.18.0' }, { headers: true }, { uprobe: point.name, library: point.file }],
-    scope: { ...tasksInC, ...userArguments(), ...retval },
+    needs: [
+      { bcc: '>=0.18.0' },
+      ...(point.type === 'usdt'
+        ? [{ usdt: nameInFile(point), library: point.file }]
+        : [{ headers: true } as const, { uprobe: point.name, library: point.file }]),
+    ],
+    scope: { ...tasksInC, ...userArguments(mark?.arguments), ...retval },
+    lacks: lacksOf(mark),
     cost: `${cost}; a compiler run of seconds at the start`,
   }
 }

@@ -22,6 +22,8 @@ export interface Way {
   readonly language?: 'c'
   readonly needs: VariantSpec['needs']
   readonly scope: Readonly<Record<string, Value>>
+  /** Names that are there and have no value, with the reason. */
+  readonly lacks?: Readonly<Record<string, string>>
   /** Attach points: at the call, and where the event is emitted. */
   readonly entry: string | null
   readonly attach: string
@@ -53,8 +55,8 @@ export function waysOf(request: TraceRequest, known: Known): readonly Way[] {
   }
   if (isUserPoint(point)) {
     refuseKernelOptions(point, request)
-    const ways = [userWay(point, request, known.mark ?? null)]
-    return point.type === 'uprobe' ? [...ways, userWayInC(point, request)] : ways
+    const mark = known.mark ?? null
+    return [userWay(point, request, mark), userWayInC(point, request, mark)]
   }
   if (point.type === 'rawtracepoint')
     return known.signature === null ? [] : [rawWay(point.name, known.signature, known.category)]

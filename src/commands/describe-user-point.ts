@@ -1,14 +1,14 @@
 import { attachPointText, nameInFile, type UserPoint } from '../attach/point.ts'
-import { markOf } from '../attach/usdt.ts'
+import { type Mark, markOf } from '../attach/usdt.ts'
 import { userWay, userWayInC } from '../attach/user-ways.ts'
+import type { Way } from '../attach/ways.ts'
 import { exitCodes } from '../errors.ts'
-import type { UsdtProbe } from '../host/elf.ts'
 import type { Fact } from '../host/facts.ts'
 import { gatherFacts } from '../host/gather.ts'
+import { type MarkPlace, markPlaces } from '../host/usdt.ts'
 import { marksAt, type UserFile } from '../host/user-points.ts'
 import { checkNeed } from '../plan/needs.ts'
 import { dialectOfHost } from '../plan/requirements.ts'
-import type { Need } from '../schema/define.ts'
 import type { Io } from './io.ts'
 import { withBcc } from './plan-on-host.ts'
 import { fileOf, noSuchPoint } from './user-point-list.ts'
@@ -23,6 +23,8 @@ interface Description {
   readonly places: readonly {
     readonly address: string
     readonly arguments: string
+    /** Those of them that cannot be read, with the reason. */
+    readonly unreadable: readonly { readonly argument: string; readonly why: string }[]
     /** Where the counter is that the kernel raises while it is traced; null for none. */
     readonly semaphore: string | null
   }[]
@@ -52,7 +54,8 @@ async function look(
   const marks = marksAt(point, file)
   if (symbol === undefined && marks.length === 0)
     throw noSuchPoint(file, { type: point.type, file: point.file, wanted: nameInFile(point) })
-  const ways = await waysOf(point, marks, env)
+  const places = markPlaces(marks, file.addressOf)
+  const ways = await waysOf(point, marks.length === 0 ? null : markOf(places), env)
   const hookable: Fact = symbol?.isIndirect
     ? {
         is: 'no',
@@ -66,9 +69,10 @@ async function look(
     attach_point: attachPointText(point),
     file: file.path,
     symbol: symbol === undefined ? null : { address: hex(symbol.address), size: symbol.size },
-    places: marks.map((mark) => ({
+    places: marks.map((mark, index) => ({
       address: hex(mark.address),
       arguments: mark.arguments,
+      unreadable: unreadableAt(places[index]),
       semaphore: mark.semaphore === 0n ? null : hex(mark.semaphore),
     })),
     hookable: { is: hookable.is, evidence: hookable.evidence },
@@ -76,17 +80,19 @@ async function look(
   }
 }
 
+const unreadableAt = (place: MarkPlace | undefined) =>
+  (place?.arguments ?? []).flatMap(({ text, source }, index) =>
+    source.is === 'unreadable' ? [{ argument: `arg${index}`, why: `${text}: ${source.why}` }] : [],
+  )
+
 /** Each way that `trace` has, and what stands against it here. */
 async function waysOf(
   point: UserPoint,
-  [mark]: readonly UsdtProbe[],
+  mark: Mark | null,
   env: NodeJS.ProcessEnv,
 ): Promise<Description['ways']> {
   const asked = { point, fields: [], where: null, atReturn: false, latency: false }
-  const ways = [
-    userWay(point, asked, mark === undefined ? null : markOf(mark)),
-    ...(point.type === 'uprobe' ? [userWayInC(point, asked)] : []),
-  ]
+  const ways = [userWay(point, asked, mark), userWayInC(point, asked, mark)]
   const facts = await withBcc(
     await gatherFacts(
       {
@@ -98,8 +104,8 @@ async function waysOf(
     env,
   )
   const dialect = dialectOfHost(facts)
-  const judge = (needs: readonly Need[]): Fact => {
-    const found = needs.map((need) => checkNeed(need, facts, dialect))
+  const judge = ({ needs, language }: Way): Fact => {
+    const found = needs.map((need) => checkNeed(need, facts, language === 'c' ? null : dialect))
     const against = found.filter(({ is }) => is !== 'yes')
     const [first] = against
     return {
@@ -107,7 +113,7 @@ async function waysOf(
       evidence: (against.length > 0 ? against : found).map(({ evidence }) => evidence).join('; '),
     }
   }
-  return ways.map(({ name: way, needs }) => ({ way, fact: judge(needs) }))
+  return ways.map((way) => ({ way: way.name, fact: judge(way) }))
 }
 
 const hex = (address: bigint): string => `0x${address.toString(16)}`
@@ -120,10 +126,10 @@ function textOf({ attach_point: point, symbol, places, hookable, ways }: Descrip
       : [
           `  at ${symbol.address}, ${symbol.size} bytes; arguments: arg0 to arg5, in registers, of unknown types`,
         ]),
-    ...places.map(
-      ({ address, arguments: args, semaphore }) =>
-        `  at ${address}; arguments: ${args === '' ? 'none' : args}${semaphore === null ? '' : `; counter at ${semaphore}`}`,
-    ),
+    ...places.flatMap(({ address, arguments: args, unreadable, semaphore }) => [
+      `  at ${address}; arguments: ${args === '' ? 'none' : args}${semaphore === null ? '' : `; counter at ${semaphore}`}`,
+      ...unreadable.map(({ argument, why }) => `    ${argument} cannot be read; ${why}`),
+    ]),
     `can be hooked here: ${hookable.is}`,
     ...(hookable.is === 'yes' ? [] : [`  - ${hookable.evidence}`]),
     'ways to attach here, the best first:',

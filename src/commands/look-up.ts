@@ -14,6 +14,7 @@ import { memberNames, memberOf, rawTracepointOf, signatureOf } from '../host/btf
 import type { HostFacts } from '../host/facts.ts'
 import { gatherFacts } from '../host/gather.ts'
 import { openKernelBtf } from '../host/kernel-btf.ts'
+import { markPlaces } from '../host/usdt.ts'
 import { marksAt, readUserFile } from '../host/user-points.ts'
 import { requirePrivileges } from '../plan/requirements.ts'
 import type { TracePoint, TraceWords } from './trace-words.ts'
@@ -86,10 +87,10 @@ function lookIntoFile(
     if (isSeveral) return { point: { point, fields }, known, missing: file.why }
     throw new EbpfRunError({ code: 'NO_MATCH', message: `${attachPointText(point)}: ${file.why}` })
   }
-  const [mark] = marksAt(point, file)
+  const notes = marksAt(point, file)
   const isThere =
     point.type === 'usdt'
-      ? mark !== undefined
+      ? notes.length > 0
       : file.functions.some(({ name }) => name === point.name)
   const lack = isThere
     ? null
@@ -97,7 +98,8 @@ function lookIntoFile(
   if (lack !== null && !isSeveral) throw lack
   return {
     point: { point: { ...point, file: file.path }, fields },
-    known: mark === undefined ? known : { ...known, mark: markOf(mark) },
+    known:
+      notes.length === 0 ? known : { ...known, mark: markOf(markPlaces(notes, file.addressOf)) },
     missing: lack?.message ?? null,
   }
 }

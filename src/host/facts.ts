@@ -1,3 +1,5 @@
+import type { MarkPlace } from './usdt.ts'
+
 /** A thing we looked at: yes, no, or could not tell; always with what was seen. */
 export interface Fact {
   readonly is: 'yes' | 'no' | 'unknown'
@@ -46,6 +48,8 @@ export interface LibraryFacts {
   readonly path: string | null
   /** Function to whether the library offers it. */
   readonly functions: Readonly<Record<string, Fact>>
+  /** Marks that were asked for, `PROVIDER:NAME`, to the places where they stand; absent: nobody asked for one. */
+  readonly marks?: Readonly<Record<string, readonly MarkPlace[]>>
 }
 
 /** What this machine can do. Plain data: a recording carries it, tests write it by hand. */

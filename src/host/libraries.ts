@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
-import { elfFunctions, elfUsdt } from './elf.ts'
+import { elfAddress, elfFunctions, elfUsdt } from './elf.ts'
 import { no, unknown, yes } from './fact.ts'
 import type { Fact, LibraryFacts, Questions } from './facts.ts'
 import type { Read } from './read.ts'
+import { markPlaces } from './usdt.ts'
 
 /** File names of a library: what a loaded one is called, and where it lies when nothing has it loaded. */
 interface LibraryNames {
@@ -56,10 +57,20 @@ function findLibrary(
     if (functions === null)
       return { path, functions: all(unknown(`${path} is no 64-bit ELF file that could be read`)) }
     const found = new Map(functions.map((each) => [each.name, each]))
-    const marks = names.some((name) => name.includes(':')) ? (elfUsdt(file.bytes) ?? []) : []
+    const asked = names.filter((name) => name.includes(':'))
+    const notes = asked.length > 0 ? (elfUsdt(file.bytes) ?? []) : []
+    const marks = Object.fromEntries(
+      asked.map((each) => [
+        each,
+        markPlaces(
+          notes.filter(({ provider, name }) => `${provider}:${name}` === each),
+          (name) => elfAddress(file.bytes, name),
+        ),
+      ]),
+    )
     const judge = (name: string): Fact => {
       if (name.includes(':'))
-        return marks.some(({ provider, name: mark }) => `${provider}:${mark}` === name)
+        return notes.some(({ provider, name: mark }) => `${provider}:${mark}` === name)
           ? yes(`${path} has the mark ${name}`)
           : no(`${path} has no mark ${name}`)
       const at = found.get(name)
@@ -68,7 +79,11 @@ function findLibrary(
         ? no(`${name} of ${path} only chooses the function that is called in its place`)
         : yes(`${path} has ${name}`)
     }
-    return { path, functions: Object.fromEntries(names.map((name) => [name, judge(name)])) }
+    return {
+      path,
+      functions: Object.fromEntries(names.map((name) => [name, judge(name)])),
+      ...(asked.length > 0 ? { marks } : {}),
+    }
   }
   return { path: null, functions: all(no(`no ${library} was found`)) }
 }

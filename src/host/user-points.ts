@@ -1,9 +1,10 @@
 import { realpathSync } from 'node:fs'
 
-import { type ElfFunction, elfFunctions, elfUsdt, type UsdtProbe } from './elf.ts'
+import { type ElfFunction, elfAddress, elfFunctions, elfUsdt, type UsdtProbe } from './elf.ts'
 import { findUserFile } from './libraries.ts'
 import { readBytes, readHost } from './read.ts'
 import { findTool } from './tools.ts'
+import type { AddressOf } from './usdt.ts'
 
 /** A program or library, and what can be hooked in it. */
 export interface UserFile {
@@ -11,6 +12,7 @@ export interface UserFile {
   readonly path: string
   readonly functions: readonly ElfFunction[]
   readonly marks: readonly UsdtProbe[]
+  readonly addressOf: AddressOf
 }
 
 /** Looks a program or library up by its path or name. `why`: it was not found, or is no ELF file. */
@@ -27,7 +29,7 @@ export function readUserFile(
   const marks = elfUsdt(file.bytes)
   if (functions === null || marks === null)
     return { why: `${path} is no 64-bit ELF file that could be read` }
-  return { path, functions, marks }
+  return { path, functions, marks, addressOf: (each) => elfAddress(file.bytes, each) }
 }
 
 /** The places of a mark in a file; none where the attach point is a function. */

@@ -1,4 +1,5 @@
 import type { HostFacts } from '../host/facts.ts'
+import { kinds } from '../schema/kinds.ts'
 import { dumpCode } from '../wire/groups.ts'
 import { chooseBuffers } from './buffers.ts'
 import { heartbeatMs } from './footer.ts'
@@ -51,6 +52,9 @@ function requestOf(
       bytes,
       members: members.map(({ name, type, bytes: size }) => ({ name, type, bytes: size })),
       closed: layout.closed.map(({ name }) => name),
+      hex: layout.closed.flatMap(({ name, spec }) =>
+        kinds[spec.kind].printf === '%llx' ? [name] : [],
+      ),
       texts: layout.texts.map(({ name }) => name),
     })),
     groups: program.groups,

@@ -3,13 +3,14 @@ import type { Fact, HostFacts, LibraryFacts } from '../host/facts.ts'
 import type { Hook, Need } from '../schema/define.ts'
 import type { Dialect } from './dialect.ts'
 import { checkHookNeed } from './hook-needs.ts'
+import { lackOfMark } from './mark-needs.ts'
 import { broken } from './template.ts'
 
 /** Whether a need holds on this host, with the evidence. Only `yes` counts as held. `dialect`: of bpftrace, null for bcc. */
 export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null): Fact {
   if ('tracepoint' in need || 'function' in need) return checkHookNeed(need, facts, dialect)
   if ('uprobe' in need) return checkUprobe(need.uprobe, need.library, facts)
-  if ('usdt' in need) return checkUprobe(need.usdt, need.library, facts)
+  if ('usdt' in need) return checkMark(need, facts, dialect)
   if ('btf' in need) return checkMember(need.btf, facts)
   if ('hook' in need) return checkHook(need.hook, facts)
   if ('headers' in need) return facts.headers ?? notLooked('headers')
@@ -45,6 +46,20 @@ function checkUprobe(name: string, library: string, facts: HostFacts): Fact {
   if (found.path !== null && !attachablePath.test(found.path))
     return { is: 'no', evidence: `${JSON.stringify(found.path)} cannot stand in an attach point` }
   return found.functions[name] ?? { is: 'unknown', evidence: `nobody looked for ${name}` }
+}
+
+/** bpftrace finds a mark by itself; bcc is told where it stands. Both must be able to read what is asked for. */
+function checkMark(
+  { usdt, library, reads = [] }: Extract<Need, { readonly usdt: string }>,
+  facts: HostFacts,
+  dialect: Dialect | null,
+): Fact {
+  const found = checkUprobe(usdt, library, facts)
+  if (found.is !== 'yes' || (dialect !== null && reads.length === 0)) return found
+  const places = facts.libraries?.[library]?.marks?.[usdt]
+  if (places === undefined) return notLooked(`the places of ${usdt}`)
+  const lack = lackOfMark(places, reads, dialect === null ? null : (facts.bpftrace.version ?? ''))
+  return lack === null ? found : { is: 'no', evidence: `${usdt}: ${lack}` }
 }
 
 function checkMember(path: string, facts: HostFacts): Fact {

@@ -21,6 +21,7 @@ import {
   groupScratch,
 } from './summary-bcc.ts'
 import { broken, hasDirective, type Node } from './template.ts'
+import { markPrograms, readUserMacro } from './usdt-bcc.ts'
 
 /*
  * A fallback.bcc.c is C for bcc with these directives; `ctx` is the first argument of every program:
@@ -32,6 +33,9 @@ import { broken, hasDirective, type Node } from './template.ts'
  *   rawtracepoint NAME        the same without a format; arguments are ctx->args[n]
  *   exit FUNC                 head of one at a function's end, by trampoline; ctx[n] are its arguments, then its result
  *   uprobe LIB FUNC           head of one at a function of a shared library, uretprobe at its return
+ *   usdt FILE PROVIDER:NAME N ...
+ *                             head of one at a mark that a program's author left; it has the arguments N ... as argN, and a bit
+ *                             in `unread` for each that could not be read
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   port EXPR                 the same for a 16-bit number in network order
  *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
@@ -72,13 +76,17 @@ export interface BccInput {
   readonly summary: SummaryPlan | null
 }
 
+type UserProgram = 'uprobe' | 'uretprobe' | 'usdt'
+
 /** A program that the driver attaches; tracepoints attach themselves. */
 interface Attach {
-  readonly kind: 'kprobe' | 'kretprobe' | 'uprobe' | 'uretprobe' | 'xdp' | 'tcx' | 'tc' | 'socket'
+  readonly kind: 'kprobe' | 'kretprobe' | UserProgram | 'xdp' | 'tcx' | 'tc' | 'socket'
   /** The function or symbol; on an interface the modes or the direction. */
   readonly event: string
   /** Of a shared library. */
   readonly path?: string
+  /** Of a mark: where it and its counter lie in the file. */
+  readonly places?: readonly { readonly offset: number; readonly counter: number | null }[]
   readonly function: string
   /** Calls under way at a time that a kretprobe can follow; the kernel's own number is about that of the CPUs. */
   readonly instances: number
@@ -186,7 +194,7 @@ class Rendering {
       layout,
     }))
     this.groups = input.summary?.groups ?? []
-    this.hasUprobes = hasDirective(input.nodes, ['uprobe', 'uretprobe'])
+    this.hasUprobes = hasDirective(input.nodes, ['uprobe', 'uretprobe', 'usdt'])
     if (this.hasUprobes) this.checkStack()
   }
 
@@ -232,7 +240,9 @@ class Rendering {
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       hasHeaders ? prelude : preludeWithoutHeaders,
+      ...(!hasHeaders && this.hasUprobes ? ['#include <uapi/linux/ptrace.h>'] : []),
       ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
+      ...(hasDirective(this.input.nodes, ['usdt']) ? [readUserMacro] : []),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
@@ -305,7 +315,7 @@ class Rendering {
     kind: Attach['kind'],
     event: string,
     args: string,
-    more: { readonly path?: string; readonly instances?: number } = {},
+    more: Pick<Attach, 'path' | 'places'> & { readonly instances?: number } = {},
   ): string {
     const name = `er_${kind}_${this.attach.length}`
     this.attach.push({ kind, event, function: name, instances: 0, ...more })
@@ -327,6 +337,30 @@ ${this.program(kind, symbol, '', { path })}
   return ${call};
 }
 ${body}`
+  }
+
+  /** A program for all places that have the arguments at the same place. */
+  usdt(library: string, rest: string): string {
+    const [name, ...words] = rest.split(/\s+/)
+    const mark = name ?? ''
+    const path = uprobePath(this.input, library, mark, true)
+    const places = this.input.libraries[library]?.marks?.[mark] ?? []
+    const reads = words.map(Number)
+    if (places.length === 0 || words.some((word) => !/^\d{1,2}$/.test(word)))
+      throw this.broken(`{{usdt ${library} ${rest}}}: nothing is known of such a mark`)
+    const names = ['unread', ...reads.map((index) => `arg${index}`)]
+    const parameters = ['struct pt_regs *ctx', ...names.map((each) => `u64 ${each}`)]
+    const at = this.attach.length
+    const body = `static __always_inline int er_body_${at}(${parameters.join(', ')})`
+    const programs = markPrograms(places, reads).map(
+      ({ values, places: here }) => `${this.program('usdt', mark, '', { path, places: here })}
+{
+  er_nowhere.call(ctx, 0);
+  u64 unread = 0;
+${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join('')}  return er_body_${at}(${['ctx', ...names].join(', ')});
+}`,
+    )
+    return [`${body};`, ...programs, body].join('\n')
   }
 
   onInterface(kind: 'xdp' | 'tcx' | 'tc' | 'socket', event: string): string {
@@ -535,6 +569,7 @@ const directives: Readonly<Record<string, Directive>> = {
   },
   uprobe: (run, rest) => run.uprobe('uprobe', ...split(rest)),
   uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
+  usdt: (run, rest) => run.usdt(...split(rest)),
   tracepoint(run, rest) {
     const [, category = '', name = ''] = /^([a-z0-9_]+):([a-z0-9_]+)$/.exec(rest) ?? []
     if (name === '') throw run.broken(`{{tracepoint ${rest}}} is no CATEGORY:NAME`)

@@ -97,7 +97,11 @@ function textBytes(spec: FieldSpec): number {
 
 function memberType(spec: FieldSpec): MemberType {
   if (kinds[spec.kind].travel === 'text') return 'text'
-  // A negative number that stands for no value makes a number signed, and needs the room for both.
   const type = typeOfKind[spec.kind] ?? 'u64'
-  return typeof spec.nullAs === 'number' && spec.nullAs < 0 && !isSigned(type) ? 'i64' : type
+  if (typeof spec.nullAs !== 'number') return type
+  // A number that stands for no value needs the room for both: a negative one makes the others signed.
+  const isOutside = isSigned(type) ? spec.nullAs > mostSigned : spec.nullAs < 0
+  return isOutside ? 'i64' : type
 }
+
+const mostSigned = 2 ** 31 - 1

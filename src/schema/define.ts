@@ -63,8 +63,8 @@ export type Need =
   | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
   /** A function of a library or program: its name, or its path. */
   | { readonly uprobe: string; readonly library: string }
-  /** A mark that a program's author left, `PROVIDER:NAME`. */
-  | { readonly usdt: string; readonly library: string }
+  /** A mark that a program's author left, `PROVIDER:NAME`; `reads`: which of its arguments the template wants. */
+  | { readonly usdt: string; readonly library: string; readonly reads?: readonly number[] }
   | { readonly btf: string }
   | { readonly bpftrace: string }
   | { readonly bcc: string }

@@ -100,6 +100,7 @@ const need = {
       by: { enum: ['fentry', 'kprobe'] },
       uprobe: symbol,
       usdt: { type: 'string', pattern: '^[A-Za-z0-9_]{1,128}:[A-Za-z0-9_]{1,128}$' },
+      reads: { type: 'array', items: { type: 'integer', minimum: 0, maximum: 31 }, maxItems: 32 },
       library: {
         type: 'string',
         pattern: '^(?:[A-Za-z0-9_+.-]{1,128}|(?:/[A-Za-z0-9_+.-]{1,255}){1,32})$',
@@ -119,6 +120,7 @@ const need = {
     by: ['function'],
     uprobe: ['library'],
     usdt: ['library'],
+    reads: ['usdt'],
   },
 } as const
 const needs = { type: 'array', items: need, maxItems: 64 } as const

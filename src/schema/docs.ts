@@ -84,12 +84,15 @@ export function needText(need: Need): string {
   }
   if ('function' in need) return `${need.by} on ${need.function}`
   if ('uprobe' in need) return `uprobe on ${need.uprobe} of ${need.library}`
-  if ('usdt' in need) return `the mark ${need.usdt} of ${need.library}`
+  if ('usdt' in need) return `the mark ${need.usdt} of ${need.library}${readsText(need.reads)}`
   if ('btf' in need) return `BTF of ${need.btf}`
   if ('hook' in need) return hookTexts[need.hook]
   if ('headers' in need) return "the kernel's headers"
   return 'bcc' in need ? `bcc ${need.bcc} for Python` : `bpftrace ${need.bpftrace}`
 }
+
+const readsText = (reads: readonly number[] = []): string =>
+  reads.length === 0 ? '' : ` with ${reads.map((index) => `arg${index}`).join(', ')}`
 
 /** All that a variant needs, also for the probe's switches. */
 function needsText({ needs, switches = {} }: VariantSpec): string {

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { parseFieldRequest } from '../../src/attach/asked-field.ts'
 import { defineTrace } from '../../src/attach/define.ts'
 import { attachPointText, parseAttachPoint } from '../../src/attach/point.ts'
-import type { TraceRequest } from '../../src/attach/request.ts'
-import { markOf, parseUsdtArguments } from '../../src/attach/usdt.ts'
+import type { MadeProbe, TraceRequest } from '../../src/attach/request.ts'
+import { markOf } from '../../src/attach/usdt.ts'
 import { EbpfRunError } from '../../src/errors.ts'
+import { type MarkPlace, parseArgument } from '../../src/host/usdt.ts'
 import { makePlan } from '../../src/plan/plan.ts'
 import { factsFor } from '../plan/handmade-facts.ts'
 import { knownHere, ownOf } from './known.ts'
@@ -13,16 +14,22 @@ import { knownHere, ownOf } from './known.ts'
 const plain = { fields: [], where: null, atReturn: false, latency: false } as const
 const known = { ...knownHere, signature: null, fields: null, category: null }
 
-const noteOf = (text: string, semaphore = 0n) => ({
-  ...{ provider: 'python', name: 'gc__start', address: 0x1000n, semaphore },
-  arguments: text,
-})
+/** A mark at places 16 bytes apart, each with these arguments; `here` is a name of its file. */
+const marked = (texts: readonly string[], counter: number | null = null): readonly MarkPlace[] =>
+  texts.map((text, at) => ({
+    offset: 0x1000 + 16 * at,
+    counter,
+    arguments: text
+      .split(' ')
+      .filter((each) => each !== '')
+      .map((each) => parseArgument(each, 62, (name) => (name === 'here' ? 64n : null))),
+  }))
 
-function made(point: string, asked: Partial<TraceRequest> = {}, marked?: string) {
+function made(point: string, asked: Partial<TraceRequest> = {}, places?: readonly MarkPlace[]) {
   const request = { ...plain, ...asked, point: parseAttachPoint(point) }
   return defineTrace(request, {
     ...known,
-    ...(marked === undefined ? {} : { mark: markOf(noteOf(marked)) }),
+    ...(places === undefined ? {} : { mark: markOf(places) }),
   })
 }
 
@@ -30,13 +37,31 @@ function programOf(
   point: string,
   variant: string,
   asked: Partial<TraceRequest> = {},
-  marked?: string,
+  places?: readonly MarkPlace[],
 ): string {
-  const probe = made(point, asked, marked)
-  const request = { filters: [], params: {}, variant, backend: null, bufferBytes: null }
-  const plan = makePlan(probe, request, factsFor(probe, '0.17.0'))
+  const plan = planOf(made(point, asked, places), '0.17.0', variant, places)
   return plan.render(plan.placeholders)
 }
+
+function planOf(
+  probe: MadeProbe,
+  version: string,
+  variant: string | null,
+  places: readonly MarkPlace[] = [],
+) {
+  const facts = factsFor(probe, version)
+  const libraries = Object.fromEntries(
+    Object.entries(facts.libraries ?? {}).map(([path, library]) => [
+      path,
+      { ...library, marks: { [nameOfMark]: places } },
+    ]),
+  )
+  const request = { filters: [], params: {}, variant, backend: null, bufferBytes: null }
+  return makePlan(probe, request, { ...facts, libraries })
+}
+
+const mark = 'usdt:/usr/bin/python3:python:gc__start'
+const nameOfMark = 'python:gc__start'
 
 const host = [parseFieldRequest('host=arg0:user')]
 
@@ -108,58 +133,141 @@ describe('a function of user space', () => {
 })
 
 describe('a mark', () => {
-  test('with a counter needs a bpftrace that raises it', () => {
-    const point = parseAttachPoint('usdt:/usr/bin/python3:python:gc__start')
-    const request = { ...plain, point }
-    const needs = (semaphore: bigint) =>
-      defineTrace(request, { ...known, mark: markOf(noteOf('', semaphore)) }).spec.variants[0]
-        ?.needs[0]
+  test('with a counter needs a bpftrace that raises it, or bcc', () => {
+    const needs = (counter: number | null) =>
+      made(mark, {}, marked([''], counter)).spec.variants.map((variant) => variant.needs[0])
 
-    expect(needs(0x2000n)).toEqual({ bpftrace: '>=0.17.0 <0.22.0' })
-    expect(needs(0n)).toEqual({ bpftrace: '<0.22.0' })
+    expect(needs(0x2000)).toEqual([{ bpftrace: '>=0.17.0 <0.22.0' }, { bcc: '>=0.18.0' }])
+    expect(needs(null)).toEqual([{ bpftrace: '<0.22.0' }, { bcc: '>=0.18.0' }])
   })
 
   test('has the arguments that it says, as wide as it says', () => {
-    const program = programOf(
-      'usdt:/usr/bin/python3:python:gc__start',
-      'usdt',
-      {},
-      '-4@%eax 8@%rdi',
-    )
+    const program = programOf(mark, 'usdt', {}, marked(['-4@%eax 8@%rdi']))
 
-    expect(program).toContain('usdt:/usr/bin/python3:python:gc__start')
+    expect(program).toContain(mark)
     expect(program).toContain('(int64)((int32)arg0)')
     expect(program).toContain('(uint64)(arg1)')
   })
 
+  test('is attached at each of its places, with the arguments that it has there', () => {
+    const places = marked(
+      ['-4@%eax 8@%rdi', '-4@$-1 8@-8(%rbp)', '-4@%eax 8@%rdi', '-1@%ah 8@here(%rip)'],
+      0x2000,
+    )
+    const program = programOf(mark, 'bcc', {}, places)
+
+    expect(program).toContain('#include <uapi/linux/ptrace.h>')
+    expect(program.match(/^int er_usdt_\d/gm)).toHaveLength(3)
+    expect(program).toContain('u64 arg0 = (u64)(s32)(u32)(ctx->ax >> 0);')
+    expect(program).toContain('u64 arg0 = (u64)(s32)0xffffffffffffffffULL;')
+    expect(program).toContain('ER_USER(1, u64, 0xfffffffffffffff8ULL + ctx->bp * 1);')
+    expect(program).toContain('u64 arg0 = (u64)(s8)(u8)(ctx->ax >> 8);')
+    expect(program).toContain('ER_USER(1, u64, 0x40ULL + ctx->ip * 1);')
+    const { attach } = JSON.parse(inputOf(made(mark, {}, places), places))
+    expect(attach).toEqual([
+      expect.objectContaining({
+        kind: 'usdt',
+        places: [
+          { offset: 0x1000, counter: 0x2000 },
+          { offset: 0x1020, counter: 0x2000 },
+        ],
+      }),
+      expect.objectContaining({ places: [{ offset: 0x1010, counter: 0x2000 }] }),
+      expect.objectContaining({ places: [{ offset: 0x1030, counter: 0x2000 }] }),
+    ])
+  })
+
+  test('has only the arguments read that are asked for', () => {
+    const places = marked(['8@(%rax) 8f@%xmm0 4@%ebx'])
+    const program = programOf(mark, 'bcc', { fields: [parseFieldRequest('arg0=arg2')] }, places)
+
+    expect(program).toContain('u64 arg2 = (u64)(u32)(u32)(ctx->bx >> 0);')
+    expect(program).toContain('er->arg0 = (u64)((u32)arg2);')
+    expect(program).not.toContain('ER_USER(0')
+  })
+
+  test('has null for what could not be read, and no condition holds of it', () => {
+    const places = marked(['-4@(%rax) 8@%rdi 8@8(%rax)'])
+    const fields = [parseFieldRequest('sum=arg0+arg2'), parseFieldRequest('arg1')]
+    const probe = made(mark, { fields }, places)
+    const program = programOf(mark, 'bcc', { fields, where: 'arg0 == 5' }, places)
+
+    expect(probe.spec.events['gc__start']?.fields).toMatchObject({
+      sum: { kind: 'i64', nullAs: expect.any(String) },
+      arg1: { kind: 'u64' },
+    })
+    expect(probe.spec.events['gc__start']?.fields['arg1']?.nullAs).toBeUndefined()
+    expect(program).toMatch(/er->sum = \(unread & 5 \? \d+ULL : \(u64\)\(/)
+    expect(program).toContain('if (!(unread & 1) && ')
+  })
+
+  test('says why it has no value of an argument', () => {
+    const asked = { fields: [parseFieldRequest('x=arg1')] }
+
+    expect(() => made(mark, asked, marked(['8@%rax 8f@%xmm0']))).toThrow(
+      /arg1 cannot be read; 8f@%xmm0: it is a floating-point number/,
+    )
+    expect(() => made(mark, asked, marked(['8@%rax 8@%rbx', '8@%rax']))).toThrow(
+      /arg1 cannot be read; the mark has it at some of its places alone/,
+    )
+    expect(() => made(mark, asked, marked(['8@%rax']))).toThrow("there is no 'arg1' here")
+  })
+
   test.each([
-    ['', []],
-    [
-      '8@%rdi -4@$5',
-      [
-        [8, false],
-        [4, true],
-      ],
-    ],
-    [
-      '4@-20(%rbp) 8@8(%rsp,%rax,8) -1@counter(%rip)',
-      [
-        [4, false],
-        [8, false],
-        [1, true],
-      ],
-    ],
-    [
-      '8@%rdi 4f@%xmm0',
-      [
-        [8, false],
-        [4, false],
-      ],
-    ],
-  ])('%j has %j', (text, expected) => {
-    expect(parseUsdtArguments(text).map(({ size, signed }) => [size, signed])).toEqual(expected)
+    ['8@%rdi -4@$5', '0.17.0', 'usdt'],
+    ['8@%rdi -4@-20(%rbp)', '0.17.0', 'usdt'],
+    ['8@%rdi 4@%ebx', '0.23.2', 'bcc'],
+    ['8@(%rax,%rbx,8)', '0.17.0', 'bcc'],
+    ['8@(,%rbx,8)', '0.17.0', 'bcc'],
+    ['4@%eax 8@here(%rip)', '0.17.0', 'bcc'],
+    ['1@%ah 8@%rbx', '0.17.0', 'bcc'],
+    ['8f@%xmm0 8@%rbx', '0.17.0', 'bcc'],
+    ['8@%rax 8@%rax 8@%rax 8@%rax 8@%rax 8@%rax', '0.17.0', 'usdt'],
+    ['8@%rax 8@%rax 8@%rax 8@%rax 8@%rax 8@%rax 8@%rax', '0.17.0', 'bcc'],
+  ])('with %j is traced beside bpftrace %s by %s', (text, version, variant) => {
+    const places = marked([text])
+
+    expect(planOf(made(mark, {}, places), version, null, places).variant.name).toBe(variant)
+  })
+
+  test.each([
+    ['0.11.3', ['8@%rdi', '8@%rdi'], 'usdt'],
+    ['0.11.3', ['8@%rdi', '8@%rsi'], 'bcc'],
+    ['0.17.0', ['8@%rdi', '8@%rsi'], 'usdt'],
+  ])('is traced beside bpftrace %s at places with %j by %s', (version, texts, variant) => {
+    const places = marked(texts)
+
+    expect(planOf(made(mark, {}, places), version, null, places).variant.name).toBe(variant)
+  })
+
+  test('that has lost an argument since the probe was made is not traced', () => {
+    const probe = made(mark, {}, marked(['8@%rdi 8@%rsi']))
+    const lost = (places: readonly MarkPlace[]) => () => planOf(probe, '0.23.2', null, places)
+
+    expect(lost(marked(['8@%rdi']))).toThrow(
+      expect.objectContaining({ found: expect.stringContaining('the mark has no arg1') }),
+    )
+    expect(lost(marked(['8@%rdi 8f@%xmm1']))).toThrow(
+      expect.objectContaining({ found: expect.stringContaining('floating-point') }),
+    )
+    expect(lost([])).toThrow(
+      expect.objectContaining({ found: expect.stringContaining('in no part of the file') }),
+    )
+  })
+
+  test.each([
+    [['-4@%eax', '-4@$5'], 4, true],
+    [['4@%eax', '-4@$5'], 8, true],
+    [['4@%eax', '2@%bx'], 8, false],
+  ])('at places with %j has what holds them all', (texts, size, signed) => {
+    expect(markOf(marked(texts)).arguments).toMatchObject([{ size, signed }])
   })
 })
+
+function inputOf(probe: MadeProbe, places: readonly MarkPlace[]): string {
+  const plan = planOf(probe, '0.23.2', 'bcc', places)
+  return plan.input(plan.placeholders)
+}
 
 test('no file and no function of user space changes a program beyond its attach point', () => {
   const piece = fc.oneof(

@@ -91,6 +91,8 @@ test.each([
   { uprobe: 'f', library: '/lib/x:y' },
   { uprobe: 'f', library: '/lib//x' },
   { usdt: 'mark', library: 'libc' },
+  { usdt: 'a:mark', library: 'libc', reads: [-1] },
+  { uprobe: 'f', library: 'libc', reads: [0] },
   { uprobe: 'f' },
   { btf: 'sock' },
   { bpftrace: 'new' },

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { findTool } from '../../src/host/tools.ts'
 import { watchLeftovers } from '../fakes/leftovers.ts'
@@ -81,6 +82,22 @@ describe('attach points of user space', () => {
     })
     expect(chooser.stdout).toContain('can be hooked here: no')
     expect(mark.stdout).toMatch(/at 0x\w+; arguments: 8@%\w+ 8@%\w+\n/)
+    expect(mark.stdout).toMatch(/^ {2}[+-] usdt: .*\n {2}[+-] bcc: /m)
+  })
+
+  it('say which of their arguments nobody can read', async () => {
+    const file = fileURLToPath(new URL('../../scripts/lab/inside/marks', import.meta.url))
+    const { stdout } = await runCli(['describe', `usdt:${file}:lab:unreadable`, '-o', 'json'])
+    const asked = await runCli(['trace', `usdt:${file}:lab:unreadable`, 'x=arg1'])
+
+    expect(JSON.parse(stdout).places).toMatchObject([
+      {
+        arguments: '8@%rdx 8f@%xmm1 4@$7 8@nobody(%rip)',
+        unreadable: [{ argument: 'arg1' }, { argument: 'arg3' }],
+      },
+    ])
+    expect(asked.code).toBe(2)
+    expect(asked.stderr).toContain('arg1 cannot be read; 8f@%xmm1: ')
   })
 })
 

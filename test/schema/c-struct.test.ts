@@ -36,6 +36,15 @@ describe('the struct of a record', () => {
     expect(cStruct('thing', fieldsOf({ pid: common.pid })).members).toMatchObject([{ type: 'u32' }])
   })
 
+  it.each([
+    [2 ** 31, 'i64'],
+    [1, 'i32'],
+  ])('of a number with a sign has room for %d, which stands for no value', (nullAs, type) => {
+    const spec = { kind: 'i32', doc: 'a number', nullAs } as const
+
+    expect(cStruct('thing', [{ name: 'code', spec }]).members).toMatchObject([{ type }])
+  })
+
   it.each(Object.entries(builtin))('needs no padding between members: %s', async (_, { load }) => {
     const spec = await load()
     for (const { closed, texts } of layoutsOfProbe(spec.events)) {

@@ -35,6 +35,7 @@ const probe: LoadedProbe = {
           rport: socket.rport,
           result: { kind: 'result', nullAs: 1, doc: 'what came of it' },
           cgroup: common.cgroup,
+          sock: { kind: 'pointer', doc: 'the socket' },
           took_ns: { kind: 'duration', unit: 'ns', nullAs: 0, doc: 'how long it took' },
         },
         table: ['time', 'pid', 'comm'],
@@ -60,6 +61,7 @@ const probe: LoadedProbe = {
     raddr = in6 &sk->__sk_common.skc_v6_daddr
     rport = {port sk->__sk_common.skc_dport}
     result = 0
+    sock = (u64)sk
     took_ns = 0
   }}
   return 0;
@@ -99,6 +101,7 @@ function record({ comm = 'curl', pid = 7n, raddr = mapped, result = 0 }: Tick = 
   buffer.writeBigUInt64LE(0n, at('took_ns'))
   buffer.writeBigUInt64LE(2n ** 64n - 1n, at('cgroup'))
   Buffer.from(raddr).copy(buffer, at('raddr'))
+  buffer.writeBigUInt64LE(0xffff_8880_1234_5600n, at('sock'))
   buffer.writeUInt16LE(443, at('rport'))
   buffer.writeInt32LE(result, at('result'))
   buffer.write(`${comm}\0`, at('comm'), 'latin1')
@@ -185,6 +188,7 @@ describe.skipIf(!existsSync(realPython))('the driver of bcc', () => {
         rport: 443,
         result: { code: 0, name: 'OK' },
         cgroup: '18446744073709551615',
+        sock: '0xffff888012345600',
       })
       expect(events[1]).toMatchObject({ comm: 'a\n1\t2"\\x5c\x1f\\xff\x01z', escaped: ['comm'] })
       expect(fake.said()).toMatchObject([

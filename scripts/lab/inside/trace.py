@@ -6,6 +6,7 @@ Usage: trace.py INSIDE WHAT. WHAT is what the probe traces.
 import gc
 import os
 import socket
+import subprocess
 import sys
 import time
 
@@ -52,6 +53,35 @@ def collected():
     # Python collects at its own end, too.
     sys.stdout.flush()
     os._exit(0)
+
+
+def passed():
+    """Each place of marks.s, by a process that has no other name."""
+    child = subprocess.Popen([os.path.join(sys.argv[1], "marks"), str(COUNT)])
+    if child.wait() != 0:
+        raise SystemExit("marks ended with %d" % child.returncode)
+    own = {"pid": child.pid, "tid": child.pid, "uid": os.getuid(), "comm": "marks"}
+    scope(("pid", [child.pid]))
+    for n in range(COUNT):
+        for at, code in enumerate((-5, -6, -7, -8)):
+            expect(event="several", n=str(n + 100 * at), code=code, **own)
+        expect(event="raised", n=str(n), **own)
+        if what != "hidden":
+            continue
+        for value in ("22", "33", "44"):
+            expect(event="reached", arg0=value, arg1=-77, **own)
+        expect(event="widths", **WIDTHS, **own)
+        expect(event="unreadable", arg0=str(n), arg2=7, **own)
+        expect(event="missing", arg0=None, arg1=n, **own)
+
+
+# What marks.s cuts out of its registers, and its constants.
+WIDTHS = {
+    **{"arg0": 0x88, "arg1": 0x87 - 0x100, "arg2": 0x8788, "arg3": 0x97A8 - 0x10000},
+    **{"arg4": 0x85868788, "arg5": 0x959697A8 - 0x100000000, "arg6": str(0x8182838485868788)},
+    **{"arg7": str(0x91929394959697A8 - 2**64), "arg8": 0xA8 - 0x100, "arg9": str(2**64 - 1)},
+    **{"arg10": str(-(2**63)), "arg11": 300 % 256},
+}
 
 
 def called_and_connected():
@@ -162,8 +192,10 @@ elif probe == "pipe":
     scope(("tid", [os.getpid()]))
     messages()
 else:
-    scope(("comm", [NAME]))
+    if what not in ("marks", "hidden"):
+        scope(("comm", [NAME]))
     calls = {"tracepoint": called, "syscall": called, "wrapper": called, "rawtracepoint": forked}
     calls.update(uprobe=called_in_libc, uretprobe=called_in_libc, usdt=collected)
     calls.update(several=called_and_connected, isolated=called_twice)
+    calls.update(marks=passed, hidden=passed)
     calls.get(what, connected)()
