@@ -17,6 +17,8 @@ export interface GroupReader {
   endsDump(event: AnyEvent): boolean
   /** What was counted since the dump before. */
   dump(ktime: bigint): readonly GroupRow[]
+  /** At the end, what still waits for a text that was to be announced. */
+  rest(): readonly GroupRow[]
 }
 
 export function followGroups(
@@ -43,5 +45,6 @@ export function followGroups(
       since = ktime
       return rows.rows(aggregates.take(), ktime, from)
     },
+    rest: rows.rest,
   }
 }

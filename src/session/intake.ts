@@ -9,6 +9,7 @@ import { type Owner, withOwner } from '../wire/owner.ts'
 import { createAccount } from '../wire/tally.ts'
 import { followContainers, showsContainers } from './containers.ts'
 import { createPulse } from './deferred.ts'
+import type { GroupRow } from '../wire/group-rows.ts'
 import { followGroups } from './groups.ts'
 import { followOwners, type OwnerFigures } from './owners.ts'
 import { cgroupRoot } from './proc-sockets.ts'
@@ -42,6 +43,8 @@ export interface Intake {
   closeAt(ktime: bigint): void
   /** Puts out what was counted since the last dump. */
   dump(ktime: bigint): void
+  /** The same at the end, with what waited for something that was to come. */
+  dumpRest(): void
   /** Looks up who holds which socket. */
   lookForOwners(): void
   lookForContainers(): void
@@ -124,8 +127,8 @@ export function createIntake({
   }
 
   const summary = plan.summary === null ? null : followGroups(plan.summary, { token, clock })
-  const dump = (ktime: bigint): void => {
-    const rows = summary?.dump(ktime) ?? []
+  const dump = (ktime: bigint): void => putOut(summary?.dump(ktime) ?? [])
+  const putOut = (rows: readonly GroupRow[]): void => {
     for (const { type, count } of rows) {
       tally.received(type, count)
       tally.delivered(type, count)
@@ -196,6 +199,9 @@ export function createIntake({
       closedAt = ktime
     },
     dump,
+    dumpRest() {
+      putOut(summary?.rest() ?? [])
+    },
     lookForOwners() {
       owners?.look()
     },

@@ -126,6 +126,7 @@ export function startSession(options: SessionOptions): Session {
     await stdoutEnded.promise
     // Without a gate the last dump is what bpftrace prints at its end.
     if (!plan.canGate && intake.closedAt !== null) intake.dump(intake.closedAt)
+    intake.dumpRest()
     isFinal = (code === 0 || hasEndedItself) && intake.marks > marks && !isForced
   }
 

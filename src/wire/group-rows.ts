@@ -26,9 +26,17 @@ export interface GroupRow {
 export interface GroupRows {
   /** A text was announced under this number. */
   text(key: number, id: string, event: AnyEvent): void
-  /** The rows of a dump taken at this time of the kernel's clock; groups that nothing was counted in have none. */
+  /**
+   * The rows of a dump taken at this time of the kernel's clock; groups that nothing was counted in have none. A group whose text
+   * was not announced yet waits for the next dump: the announcement may come through another CPU's buffer.
+   */
   rows(dump: Dump, ktime: bigint, since: bigint): readonly GroupRow[]
+  /** At the end, when all is read: those that still wait, null where nothing announced a text. */
+  rest(): readonly GroupRow[]
 }
+
+/** An announcement that is so late was lost. */
+const longestWaitNs = 5_000_000_000n
 
 export function createGroupRows(
   groups: readonly GroupLayout[],
@@ -49,6 +57,17 @@ export function createGroupRows(
     key.as === 'text' &&
     [...texts.values()].some((text) => text['text'] === value && text.escaped !== undefined)
   let before: Dump = new Map()
+  let last: { readonly dump: Dump; readonly ktime: bigint; readonly since: bigint } | null = null
+  /** Groups that wait, and since which dump, by code and key. */
+  const waiting = new Map<string, bigint>()
+  const waits = (group: GroupLayout, key: string, ktime: bigint): boolean => {
+    const name = `${group.code} ${key}`
+    const from = waiting.get(name) ?? ktime
+    waiting.delete(name)
+    if (isAnnounced(group, key, texts) || ktime - from > longestWaitNs) return false
+    waiting.set(name, from)
+    return true
+  }
 
   const valuesOf = (group: GroupLayout, key: string): Record<string, unknown> => {
     const numbers = key === '' ? [] : key.split(',')
@@ -61,12 +80,16 @@ export function createGroupRows(
     )
   }
 
-  return {
-    text: (key, id, event) => void texts.set(`${key} ${id}`, event),
-    rows(dump, ktime, since) {
-      wall.sync()
-      const made = groups.flatMap((group) =>
-        merged(dump, before, group, valuesOf).map(({ values, aggregate }) => ({
+  const rowsOf = (
+    dump: Dump,
+    ktime: bigint,
+    since: bigint,
+    isWanted: (group: GroupLayout, key: string) => boolean,
+  ): readonly GroupRow[] => {
+    wall.sync()
+    return groups.flatMap((group) =>
+      merged(changes(dump, before, group, isWanted), group, valuesOf).map(
+        ({ values, aggregate }) => ({
           type: group.event,
           count: aggregate.count,
           event: {
@@ -81,12 +104,58 @@ export function createGroupRows(
               : bucketsOf(group, aggregate, shape.histogram)),
             ...escapedOf(group.keys.filter((key) => isEscaped(key, values[key.name]))),
           } as AnyEvent,
-        })),
-      )
-      before = dump
+        }),
+      ),
+    )
+  }
+
+  return {
+    text: (key, id, event) => void texts.set(`${key} ${id}`, event),
+    rows(dump, ktime, since) {
+      const made = rowsOf(dump, ktime, since, (group, key) => !waits(group, key, ktime))
+      before = withWaiting(dump, before, groups, waiting)
+      last = { dump, ktime, since }
       return made
     },
+    rest() {
+      if (last === null || waiting.size === 0) return []
+      waiting.clear()
+      return rowsOf(last.dump, last.ktime, last.since, () => true)
+    },
   }
+}
+
+/** Whether all texts of a group's key are known. */
+function isAnnounced(
+  { keys }: GroupLayout,
+  key: string,
+  texts: ReadonlyMap<string, AnyEvent>,
+): boolean {
+  const numbers = key.split(',')
+  let at = 0
+  return keys.every(({ as }, index) => {
+    const [first] = numbers.slice(at, (at += as === 'address' ? 4 : 1))
+    return as !== 'text' || texts.has(`${index} ${unsigned(first)}`)
+  })
+}
+
+/** The dump that the next one is compared with: of a group that waits it has what was put out before. */
+function withWaiting(
+  dump: Dump,
+  before: Dump,
+  groups: readonly GroupLayout[],
+  waiting: ReadonlyMap<string, unknown>,
+): Dump {
+  if (waiting.size === 0) return dump
+  return new Map(
+    groups.map(({ code }) => {
+      const shown = [...(dump.get(code) ?? [])].flatMap(([key, now]) => {
+        const kept = waiting.has(`${code} ${key}`) ? before.get(code)?.get(key) : now
+        return kept === undefined ? [] : [[key, kept] as const]
+      })
+      return [code, new Map(shown)]
+    }),
+  )
 }
 
 function escapedOf(keys: readonly GroupKey[]): Record<string, unknown> {
@@ -98,17 +167,27 @@ interface Row {
   readonly aggregate: Aggregate
 }
 
-/** What was counted since the last dump, largest first. Two numbers of one text are one group. */
-function merged(
+/** What was counted since the last dump in each group that is wanted. */
+function changes(
   dump: Dump,
   before: Dump,
+  group: GroupLayout,
+  isWanted: (group: GroupLayout, key: string) => boolean,
+): readonly (readonly [key: string, since: Aggregate])[] {
+  return [...(dump.get(group.code) ?? [])].flatMap(([key, now]) => {
+    const since = difference(now, before.get(group.code)?.get(key))
+    return since.count === 0 || !isWanted(group, key) ? [] : [[key, since] as const]
+  })
+}
+
+/** Largest first. Two numbers of one text are one group. */
+function merged(
+  changed: readonly (readonly [key: string, since: Aggregate])[],
   group: GroupLayout,
   valuesOf: (group: GroupLayout, key: string) => Record<string, unknown>,
 ): readonly Row[] {
   const rows = new Map<string, Row>()
-  for (const [key, now] of dump.get(group.code) ?? []) {
-    const since = difference(now, before.get(group.code)?.get(key))
-    if (since.count === 0) continue
+  for (const [key, since] of changed) {
     const values = valuesOf(group, key)
     const name = JSON.stringify(values)
     const other = rows.get(name)

@@ -121,6 +121,30 @@ describe('a dump', () => {
     ])
   })
 
+  test('waits with a group for its text, which may be announced later, and tells it at the end at the latest', () => {
+    const groups = groupsBy('comm')
+    const aggregates = createAggregates(token, groups)
+    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary')
+    const shown = (made: ReturnType<typeof rows.rows>) =>
+      made.map(({ event }) => [event['comm'], event['count']])
+    const dump = (ktime: bigint, ...lines: readonly string[]) => {
+      for (const line of lines) aggregates.line(line)
+      return shown(rows.rows(aggregates.take(), ktime, 0n))
+    }
+    const second = 1_000_000_000n
+    rows.text(0, '1', { event: 'text0', text: 'curl' })
+
+    expect(dump(second, count('1', 4), count('2', 3))).toEqual([['curl', 4]])
+    rows.text(0, '2', { event: 'text0', text: 'wget' })
+    expect(dump(2n * second, count('1', 4), count('2', 5), count('3', 7))).toEqual([['wget', 5]])
+    // Lost: after five seconds nobody waits any more.
+    expect(dump(7n * second, count('2', 5), count('3', 8))).toEqual([])
+    expect(dump(8n * second, count('2', 5), count('3', 9), count('4', 6))).toEqual([[null, 9]])
+    rows.text(0, '4', { event: 'text0', text: 'nc' })
+    expect(shown(rows.rest())).toEqual([['nc', 6]])
+    expect(rows.rest()).toEqual([])
+  })
+
   test('is ordered by bytes where there are bytes', () => {
     const bytes = { kind: 'u64', measure: true, doc: 'bytes' } as const
     const fields = { rport: socket.rport, sent: bytes, received: bytes }
