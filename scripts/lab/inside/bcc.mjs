@@ -57,7 +57,9 @@ const tools = {
     command: ['/usr/sbin/tcptracer-bpfcc'],
     // What it was stands in front of the name, which may hold a line end: two lines for each end of a connection.
     key: (words) =>
-      words.slice(-2).every((word) => /^\d+$/.test(word)) ? words.slice(-4).join(' ') : null,
+      words.slice(-2).every((word) => /^\d+$/.test(word))
+        ? words.slice(-4).map(unbracketed).join(' ')
+        : null,
     own: (event) =>
       event.event === 'connect' && event.result?.code !== 0
         ? null
@@ -86,6 +88,9 @@ const isAnswered = ({ outcome }) => outcome === 'established' || outcome === 're
 
 /** An IPv4 address in IPv6, as the tools show those of IPv6 sockets. */
 const unmapped = (word) => word.replace(/^::ffff:/, '')
+
+/** An IPv6 address in brackets. */
+const unbracketed = (word) => word.replace(/^\[(.+)\]$/, '$1')
 
 /** Where we say null, it shows the address of nobody. */
 const noAddress = (word) => (word === '0.0.0.0' || word === '::' ? '' : word)
