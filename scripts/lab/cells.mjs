@@ -200,6 +200,11 @@ export const impossible = [
     says: 'has 7 arguments, and bpftrace hooks none with more than 6',
   })),
   {
+    guest: 'sid',
+    name: 'syscount-rawtracepoint',
+    says: 'from 7.0 on such a program can be preempted, and misses the calls of others meanwhile',
+  },
+  {
     guest: 'debian13',
     name: 'exitsnoop-rawtracepoint',
     says: 'the tracepoint tells the last thread from 6.17 on',

@@ -97,7 +97,8 @@ function wrongNeed(need: Need): string | null {
   const subjects = needSubjects.filter((name) => name in need)
   if (subjects.length !== 1)
     return `a need has one of ${needSubjects.join(', ')}; this one has ${subjects.join(' and ') || 'none'}`
-  const range = 'bpftrace' in need ? need.bpftrace : 'bcc' in need ? need.bcc : null
+  const { bpftrace, bcc, linux } = need as { bpftrace?: string; bcc?: string; linux?: string }
+  const range = bpftrace ?? bcc ?? linux ?? null
   return range === null || semver.validRange(range) !== null
     ? null
     : `${JSON.stringify(range)} is no range of versions: >=0.16.0`

@@ -15,6 +15,7 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
   if ('hook' in need) return checkHook(need.hook, facts)
   if ('headers' in need) return facts.headers ?? notLooked('headers')
   if ('bcc' in need) return checkBcc(need.bcc, facts)
+  if ('linux' in need) return checkKernel(need.linux, facts)
   return checkVersion(need.bpftrace, facts)
 }
 
@@ -98,6 +99,16 @@ function checkBcc(range: string, { bcc }: HostFacts): Fact {
   if (bcc.found.is !== 'yes' || bcc.version === null) return bcc.found
   const is = semver.satisfies(bcc.version, range) ? 'yes' : 'no'
   return { is, evidence: bcc.found.evidence }
+}
+
+function checkKernel(range: string, { kernel }: HostFacts): Fact {
+  // 6.12.94+deb13-amd64
+  const version = semver.coerce(kernel.release)
+  if (version === null) return { is: 'unknown', evidence: `the kernel is ${kernel.release}` }
+  return {
+    is: semver.satisfies(version, range) ? 'yes' : 'no',
+    evidence: `the kernel is ${kernel.release}`,
+  }
 }
 
 function checkVersion(range: string, facts: HostFacts): Fact {

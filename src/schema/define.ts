@@ -57,7 +57,7 @@ export interface EventSpec {
   readonly table: readonly string[]
 }
 
-/** What a variant needs of the host. Each is checked against host facts, never against a version alone. */
+/** What a variant needs of the host. Each is checked against host facts; a version alone is asked for only where nothing else shows the difference. */
 export type Need =
   | { readonly tracepoint: string; readonly fields?: readonly string[]; readonly raw?: true }
   | { readonly function: string; readonly by: 'fentry' | 'kprobe' }
@@ -68,6 +68,8 @@ export type Need =
   | { readonly btf: string }
   | { readonly bpftrace: string }
   | { readonly bcc: string }
+  /** Versions of the kernel. */
+  | { readonly linux: string }
   | { readonly headers: true }
   | { readonly hook: Hook }
 

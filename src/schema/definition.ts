@@ -85,6 +85,7 @@ export const needSubjects = [
   'btf',
   'bpftrace',
   'bcc',
+  'linux',
   'headers',
   'hook',
 ] as const
@@ -108,6 +109,7 @@ const need = {
       btf: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*(?:[.][A-Za-z_][A-Za-z0-9_]*)+$' },
       bpftrace: { type: 'string', maxLength: 100 },
       bcc: { type: 'string', maxLength: 100 },
+      linux: { type: 'string', maxLength: 100 },
       headers: { const: true },
       hook: { enum: ['xdp', 'tcx', 'clsact', 'socket filter'] },
     },

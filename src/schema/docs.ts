@@ -88,6 +88,7 @@ export function needText(need: Need): string {
   if ('btf' in need) return `BTF of ${need.btf}`
   if ('hook' in need) return hookTexts[need.hook]
   if ('headers' in need) return "the kernel's headers"
+  if ('linux' in need) return `Linux ${need.linux}`
   return 'bcc' in need ? `bcc ${need.bcc} for Python` : `bpftrace ${need.bpftrace}`
 }
 
