@@ -188,6 +188,21 @@ test('10,000 hostile scripts are refused, or make a definition and a program', (
   expect(sound).toBeGreaterThan(2_000)
 })
 
+test('10,000 hostile names of a script change no program, and a definition by printable text alone', () => {
+  const source = 'kprobe:f { printf("%d\\n", pid); }'
+  const { templates } = madeOf(source).probe
+  for (let round = 0; round < 10_000; round += 1) {
+    const letters = some(8, () =>
+      oneOf([...nasty, ...words, '/', '..', '\u0000', '\u001b[2J', '\n', 'é']),
+    )
+    const { probe } = madeOf(source, { name: `${letters.join('')}.bt` })
+    const problems = isDefinition(probe.spec) ? wrongReferences(probe.spec) : isDefinition.errors
+    if ((problems ?? []).length > 0) expect(problems, JSON.stringify(letters)).toEqual([])
+    expect(probe.templates).toEqual(templates)
+    expect(`${probe.spec.summary}${probe.spec.example}`).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/)
+  }
+})
+
 test('a hostile argument changes its literal and nothing else', () => {
   const source = `kprobe:f /comm == str($1)/ { printf("%s|%d\\n", str($1), $#); @a[str($1, 8)] = count(); print(str($1)); join(str($1)); }
 END { printf("%s\\n", str($1)); cat(str($1)); }`
