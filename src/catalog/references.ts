@@ -97,8 +97,14 @@ function wrongNeed(need: Need): string | null {
   const subjects = needSubjects.filter((name) => name in need)
   if (subjects.length !== 1)
     return `a need has one of ${needSubjects.join(', ')}; this one has ${subjects.join(' and ') || 'none'}`
-  const { bpftrace, bcc, linux } = need as { bpftrace?: string; bcc?: string; linux?: string }
-  const range = bpftrace ?? bcc ?? linux ?? null
+  const range =
+    'bpftrace' in need
+      ? need.bpftrace
+      : 'bcc' in need
+        ? need.bcc
+        : 'linux' in need
+          ? need.linux
+          : null
   return range === null || semver.validRange(range) !== null
     ? null
     : `${JSON.stringify(range)} is no range of versions: >=0.16.0`

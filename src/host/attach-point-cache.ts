@@ -90,9 +90,11 @@ function parseList(file: Pages): AttachPointList | null {
   const head = parseHead(start.toString('latin1', 0, Math.max(end, 0)))
   if (head === null) return null
   const linesAt = end + 1 + head.repeated
+  const sizeOf = (types: readonly AttachType[]) =>
+    types.reduce((sum, each) => sum + head.sizes[each], 0)
+  if (file.length !== linesAt + sizeOf(attachTypes)) return null
   const range = (type: AttachType) => {
-    const before = attachTypes.slice(0, attachTypes.indexOf(type))
-    const from = before.reduce((sum, each) => sum + head.sizes[each], linesAt)
+    const from = linesAt + sizeOf(attachTypes.slice(0, attachTypes.indexOf(type)))
     return { from, to: from + head.sizes[type] }
   }
   const text = (from: number, to: number) => file.bytes(from, to).toString('latin1')

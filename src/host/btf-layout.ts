@@ -109,7 +109,7 @@ export function openTypes(btf: Pages, index: Pages): BtfTypes | null {
   return {
     ...types,
     named(name) {
-      const hash = hashOf(name)
+      const hash = hashAt(Buffer.from(name, 'latin1'), 0)
       const bucket = bucketsAt + (hash >>> (32 - bits)) * 4
       const [from, to] = [index.word(bucket), index.word(bucket + 4)]
       const ids: number[] = []
@@ -177,14 +177,7 @@ export function indexBtf(btf: Buffer): Buffer | null {
   )
 }
 
-/** FNV-1a of 32 bits (draft-eastlake-fnv) of the bytes of a name. */
-function hashOf(name: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193)
-  return hash >>> 0
-}
-
-/** The same of the bytes up to NUL. */
+/** FNV-1a of 32 bits (draft-eastlake-fnv) of the bytes up to NUL or the end. */
 function hashAt(bytes: Buffer, from: number): number {
   let hash = 0x811c9dc5
   for (let at = from; at < bytes.length && bytes[at] !== 0; at++)

@@ -71,29 +71,28 @@ export const sendingOwner = {
   },
 } as const satisfies Record<string, FieldSpec>
 
+/** Options of variants that see who accepts anyway: where a program can see who sends. */
+export const senderHooks = {
+  sendentry: { function: 'tcp_sendmsg_locked', by: 'fentry' },
+  sendkprobe: { function: 'tcp_sendmsg_locked', by: 'kprobe' },
+} as const satisfies VariantSpec['options']
+export const senderHooksByBcc = {
+  sendkprobe: senderHooks.sendkprobe,
+} as const satisfies VariantSpec['options']
+
 /**
  * Options of variants that learn owners: where a program can see who accepts, and who sends. Nobody is learned from
  * sock:sock_send_length: it comes when the socket is no longer locked, and what two senders write could mix.
  */
 export const ownerHooks = {
   accept: { function: 'inet_csk_accept', by: 'fentry' },
-  sendentry: { function: 'tcp_sendmsg_locked', by: 'fentry' },
-  sendkprobe: { function: 'tcp_sendmsg_locked', by: 'kprobe' },
+  ...senderHooks,
 } as const satisfies VariantSpec['options']
 
 /** The same for those of bcc. */
 export const ownerHooksByBcc = {
   accept: { function: 'inet_csk_accept', by: 'kprobe' },
-  sendkprobe: ownerHooks.sendkprobe,
-} as const satisfies VariantSpec['options']
-
-/** Where a variant sees who accepts anyway. */
-export const senderHooks = {
-  sendentry: ownerHooks.sendentry,
-  sendkprobe: ownerHooks.sendkprobe,
-} as const satisfies VariantSpec['options']
-export const senderHooksByBcc = {
-  sendkprobe: ownerHooks.sendkprobe,
+  ...senderHooksByBcc,
 } as const satisfies VariantSpec['options']
 
 export const lackOfAccept = (options: readonly string[]): Lack => ({

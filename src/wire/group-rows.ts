@@ -69,16 +69,13 @@ export function createGroupRows(
     return true
   }
 
-  const valuesOf = (group: GroupLayout, key: string): Record<string, unknown> => {
-    const numbers = key === '' ? [] : key.split(',')
-    let at = 0
-    return Object.fromEntries(
-      group.keys.map((each, index) => {
-        const taken = numbers.slice(at, (at += each.as === 'address' ? 4 : 1))
-        return [each.name, valueOf(each, taken, index, { texts, addresses, readers })]
-      }),
+  const valuesOf = (group: GroupLayout, key: string): Record<string, unknown> =>
+    Object.fromEntries(
+      numbersOf(group, key).map(([each, numbers], index) => [
+        each.name,
+        valueOf(each, numbers, index, { texts, addresses, readers }),
+      ]),
     )
-  }
 
   const rowsOf = (
     dump: Dump,
@@ -110,7 +107,7 @@ export function createGroupRows(
   }
 
   return {
-    text: (key, id, event) => void texts.set(`${key} ${id}`, event),
+    text: (key, id, event) => void texts.set(textName(key, id), event),
     rows(dump, ktime, since) {
       const made = rowsOf(dump, ktime, since, (group, key) => !waits(group, key, ktime))
       before = withWaiting(dump, before, groups, waiting)
@@ -125,19 +122,29 @@ export function createGroupRows(
   }
 }
 
+/** The numbers of each key of a group, as they stand in the map: four words of an address, one of anything else. */
+function numbersOf(
+  { keys }: GroupLayout,
+  key: string,
+): readonly (readonly [GroupKey, readonly string[]])[] {
+  const numbers = key === '' ? [] : key.split(',')
+  let at = 0
+  return keys.map((each) => [each, numbers.slice(at, (at += each.as === 'address' ? 4 : 1))])
+}
+
 /** Whether all texts of a group's key are known. */
 function isAnnounced(
-  { keys }: GroupLayout,
+  group: GroupLayout,
   key: string,
   texts: ReadonlyMap<string, AnyEvent>,
 ): boolean {
-  const numbers = key.split(',')
-  let at = 0
-  return keys.every(({ as }, index) => {
-    const [first] = numbers.slice(at, (at += as === 'address' ? 4 : 1))
-    return as !== 'text' || texts.has(`${index} ${unsigned(first)}`)
-  })
+  return numbersOf(group, key).every(
+    ([{ as }, [number]], index) => as !== 'text' || texts.has(textName(index, number)),
+  )
 }
+
+/** How an announced text is kept: by its key's place and its number. */
+const textName = (key: number, number: string | undefined): string => `${key} ${unsigned(number)}`
 
 /** The dump that the next one is compared with: of a group that waits it has what was put out before. */
 function withWaiting(
@@ -249,7 +256,7 @@ function valueOf(
   },
 ): unknown {
   if (key.as === 'text') {
-    return context.texts.get(`${index} ${unsigned(numbers[0])}`)?.['text'] ?? null
+    return context.texts.get(textName(index, numbers[0]))?.['text'] ?? null
   }
   if (key.as === 'address') {
     const shown = context.addresses.read(addressText(numbers))

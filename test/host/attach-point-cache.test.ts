@@ -50,6 +50,13 @@ describe('a list of attach points', () => {
     ).toBe('')
   })
 
+  it('is none where its file was cut, or is another', () => {
+    const bytes = listBytes(made)
+    for (let length = 0; length < bytes.length; length += 7)
+      expect(() => listOf(bytes.subarray(0, length))).toThrow(/no head/)
+    expect(() => listOf(Buffer.from('{}\nkprobe:tcp_connect\n'))).toThrow(/no head/)
+  })
+
   it('of 5,000 names finds the same as a look at each, whatever is asked', () => {
     const word = (seed: number) => ((seed * 2654435761) >>> 7).toString(36)
     const many = [...new Set(Array.from({ length: 5000 }, (_, at) => word(at)))].sort()
