@@ -63,6 +63,9 @@ const groupings = {
   xdpcount: ['interface', 'ethertype', 'protocol', 'saddr', 'dport'],
 }
 
+/** What linear histograms are drawn of: bytes of a workload that knows them, some of them outside the range. */
+const linear = { biolatency: { field: 'bytes', min: 4096, max: 16_384, step: 4096 } }
+
 /** Probes that scripts/lab/inside/owners.py has traffic for. */
 const ownerProbes = ['retrans', 'tcplife', 'tcpreset', 'tcpstates']
 /** Variants that learn of connections in the same programs as another one. */
@@ -75,6 +78,18 @@ const summaryCell = (definition, backend, grouping) => ({
   backend,
   ...grouping,
 })
+
+/** PROBE-BACKEND-linear: as a summary, with a histogram in the place of its figures. */
+function linearCells(definition, place) {
+  const asked = linear[definition.name]
+  return asked === undefined
+    ? []
+    : summaryCells(definition, place).map((each) => ({
+        ...each,
+        name: each.name.replace(/summary$/, 'linear'),
+        linear: asked,
+      }))
+}
 
 function ownOfBcc({ variants }, backend) {
   return backend === 'bcc' && variants.some(({ name }) => name === 'bcc') ? 'bcc' : null
@@ -139,13 +154,14 @@ function ownerCells(definition, place) {
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
  * bcc runs, PROBE-VARIANT-SWITCH the one with a switch on), compares with bcc's own tool (PROBE-beside), counts in the kernel
- * (PROBE-bpftrace-summary, PROBE-bcc-summary), and asks whose connections they are (PROBE-owners-VARIANT).
+ * (PROBE-bpftrace-summary, PROBE-bcc-summary, and -linear of both), and asks whose connections they are (PROBE-owners-VARIANT).
  * Both have probes made on the spot (trace-WHAT).
  */
 export function cellsOf(definitions, place, only) {
   const wanted = (cell) => only.length === 0 || only.some((each) => cell.name.startsWith(each))
   const cells = definitions.flatMap((definition) => [
     ...summaryCells(definition, place),
+    ...linearCells(definition, place),
     ...variantCells(definition, place),
     ...ownerCells(definition, place),
     ...(place === 'boot' && toolNames.includes(definition.name)

@@ -10,12 +10,17 @@ export function exitStatus(maxLost: number | null, result: SessionResult): numbe
     (sum, each) => sum + Math.abs(each.lost ?? 0),
     0,
   )
-  if (result.account.account === 'exact' && lost <= maxLost) return exitCodes.ok
+  const { unplacedValues: unplaced } = result
+  if (result.account.account === 'exact' && lost + unplaced <= maxLost) return exitCodes.ok
   throw new EbpfRunError({
     code: 'LOST_EVENTS',
     message: 'more events were lost than --max-lost allows',
     expected: `at most ${maxLost}, and an exact account`,
-    found: `${lost} lost, account ${result.account.account}`,
+    found: [
+      `${lost} lost`,
+      ...(unplaced === 0 ? [] : [`${unplaced} values in no histogram`]),
+      `account ${result.account.account}`,
+    ].join(', '),
     remedy: 'a larger --buffer, or filters that the kernel applies',
   })
 }

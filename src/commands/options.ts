@@ -60,6 +60,13 @@ export const runOptions: readonly RunOption[] = [
     live: true,
   },
   {
+    name: 'linear',
+    metavar: 'RANGE',
+    doc: 'its buckets are equally wide: MIN..MAX/STEP, as in 0..10ms/500us; default: powers of two',
+    group: summaryGroup,
+    live: true,
+  },
+  {
     name: 'by',
     metavar: 'LIST',
     doc: 'one group for each value of these fields: raddr,rport',

@@ -14,7 +14,7 @@ const patternOption: RunOption = {
 
 /** What belongs to programs of ours: there is none. */
 const withoutProgram: ReadonlySet<string> = new Set([
-  ...['summary', 'hist', 'by', 'interval', 'top'],
+  ...['summary', 'hist', 'linear', 'by', 'interval', 'top'],
   ...['variant', 'backend', 'as', 'all'],
 ])
 

@@ -163,6 +163,14 @@ const summaryConflicts: readonly Conflict[] = [
     holds: ({ texts }: Parsed, _: SinkName, isSummary: boolean) =>
       texts[name] !== undefined && !isSummary,
   })),
+  {
+    message: '--linear goes with a histogram',
+    remedy: 'add --hist FIELD',
+    holds: (parsed, _, isSummary, { aggregate }) =>
+      parsed.texts['linear'] !== undefined &&
+      parsed.texts['hist'] === undefined &&
+      (!isSummary || isSet(parsed, 'summary') || aggregate?.histogram === undefined),
+  },
   ...['count', 'record'].map((name) => ({
     message: `--${name} is for events, and these are counted in the kernel`,
     remedy: `leave out --${name}, or add --events where the probe has it`,
@@ -194,6 +202,7 @@ function summaryOf(
   return {
     by: when('by', (_, value) => namesIn(value)) ?? own?.by ?? [],
     histogram: when('hist', (_, value) => value) ?? own?.histogram ?? null,
+    linear: when('linear', (_, value) => value),
     intervalMs: when('interval', parseTime) ?? own?.intervalMs ?? null,
   }
 }

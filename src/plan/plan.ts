@@ -10,6 +10,7 @@ import { bccPlan } from './bcc-plan.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
 import type { Dialect } from './dialect.ts'
 import type { AnyFilter } from './filters.ts'
+import { parseLinearRange } from './linear-range.ts'
 import { checkNeed } from './needs.ts'
 import { forkTracepoint, gateTracepoint, nodesOf } from './questions.ts'
 import {
@@ -61,6 +62,8 @@ export interface Place {
 export interface SummaryRequest {
   readonly by: readonly string[]
   readonly histogram: string | null
+  /** `MIN..MAX/STEP` of a histogram with buckets of equal width; absent or null: powers of two. */
+  readonly linear?: string | null
   readonly intervalMs: number | null
 }
 
@@ -278,9 +281,9 @@ function bpftracePlan(
   }
 }
 
-/** The layouts of a grouping. Throws BAD_VALUE for a field that cannot be a key, or has no histogram. */
+/** The layouts of a grouping. Throws BAD_VALUE for a field that cannot be a key or has no histogram, and for a range that is none. */
 function planSummary(
-  { by, histogram, intervalMs }: SummaryRequest,
+  { by, histogram, linear = null, intervalMs }: SummaryRequest,
   layouts: readonly RecordLayout[],
 ): SummaryPlan {
   const all = groupLayouts(layouts, by)
@@ -288,7 +291,13 @@ function planSummary(
   const groups = all
     .map((group) => ({
       ...group,
-      measures: group.measures.filter(({ name }) => name === histogram),
+      measures: group.measures
+        .filter(({ name }) => name === histogram)
+        .map((measure) =>
+          linear === null
+            ? measure
+            : { ...measure, linear: parseLinearRange('linear', linear, measure.spec) },
+        ),
     }))
     .filter((group) => group.measures.length > 0)
   if (groups.length > 0) return { groups, histogram, intervalMs }

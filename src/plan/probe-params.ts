@@ -1,15 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
 import type { ProbeParam, ProbeSpec } from '../schema/define.ts'
-
-/** Nanoseconds of a unit, the largest first. */
-const timeUnits = {
-  h: 3_600_000_000_000,
-  m: 60_000_000_000,
-  s: 1_000_000_000,
-  ms: 1_000_000,
-  us: 1_000,
-  ns: 1,
-} as const
+import { nanoseconds, timeUnits, wholeNumber } from './quantities.ts'
 
 /**
  * The values of a probe's own options: texts to the numbers that its template reads, defaults for those that are not given. Throws
@@ -53,21 +44,4 @@ function parseParam(name: string, param: ProbeParam, text: string): number {
     found: JSON.stringify(text),
     remedy: `for example --${name} ${param.unit === 'ns' ? '10ms, 1.5s or 250us' : most}`,
   })
-}
-
-function wholeNumber(text: string): number | null {
-  return /^\d{1,15}$/.test(text) ? Number(text) : null
-}
-
-/** Digits alone have no unit, so they are no time, except 0. A part of a nanosecond is none either. */
-function nanoseconds(text: string): number | null {
-  if (text === '0') return 0
-  const [, whole = '', part = '', unit = ''] =
-    /^(\d{1,15})(?:\.(\d{1,12}))?(ns|us|ms|s|m|h)$/.exec(text) ?? []
-  if (whole === '') return null
-  // In whole numbers: 0.1 has no exact double.
-  const scaled = BigInt(whole + part) * BigInt(timeUnits[unit as keyof typeof timeUnits])
-  const divisor = 10n ** BigInt(part.length)
-  const ns = scaled / divisor
-  return scaled % divisor === 0n && ns <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(ns) : null
 }

@@ -14,7 +14,7 @@ import type { Applied, Program, Secrets } from './render.ts'
 import type { SummaryPlan } from './summary.ts'
 import {
   addToGroup,
-  bucketFunction,
+  bucketFunctions,
   groupMap,
   groupRequest,
   type GroupRequest,
@@ -253,7 +253,7 @@ class Rendering {
       ...(this.input.summary === null
         ? [out]
         : [
-            bucketFunction,
+            bucketFunctions,
             ...this.groups.map((group, at) => groupMap(group, at, mapKeys)),
             ...this.counts.map(({ at, code }) => groupScratch(this.groupOf(code), at)),
           ]),

@@ -1,5 +1,11 @@
 import { EbpfRunError } from '../errors.ts'
-import { type GroupKey, type GroupLayout, textCode } from '../wire/groups.ts'
+import {
+  type GroupKey,
+  type GroupLayout,
+  linearBuckets,
+  type Measure,
+  textCode,
+} from '../wire/groups.ts'
 
 /*
  * Where bcc counts in the kernel, an event type has one map (src/wire/groups.ts has the lines that it is printed as):
@@ -11,7 +17,7 @@ import { type GroupKey, type GroupLayout, textCode } from '../wire/groups.ts'
  */
 
 /** As bpftrace has them: below 0, 0, then one for each power of two of a signed number. */
-const buckets = 65
+const powerBuckets = 65
 const mostKeyBytes = 512
 
 /** What the driver must know to print the map of a group. */
@@ -23,8 +29,11 @@ export interface GroupRequest {
     readonly bytes: number
     readonly text: string
   }[]
-  readonly measures: number
-  readonly buckets: number
+  readonly measures: readonly {
+    readonly buckets: number
+    /** Its buckets are printed as counts, by their number. */
+    readonly is_linear: boolean
+  }[]
 }
 
 export function groupRequest(group: GroupLayout, at: number): GroupRequest {
@@ -36,13 +45,26 @@ export function groupRequest(group: GroupLayout, at: number): GroupRequest {
       bytes: 8 * wordsOf(key),
       text: textCode(index),
     })),
-    measures: group.measures.length,
-    buckets,
+    measures: group.measures.map((measure) => ({
+      buckets: bucketsOf(measure),
+      is_linear: measure.linear !== undefined,
+    })),
   }
 }
 
-/** The number of a value's bucket. The barrier keeps the compiler from leaving out what it knows and the verifier does not. */
-export const bucketFunction = `static __always_inline __u64 er_bucket(__s64 value)
+const bucketsOf = ({ linear }: Measure): number =>
+  linear === undefined ? powerBuckets : linearBuckets(linear) + 2
+
+/** Words of a group: how many, then the sum and the buckets of each measure. */
+function wordsOfGroup(measures: readonly Measure[]): number {
+  return measures.reduce((sum, measure) => sum + 1 + bucketsOf(measure), 1)
+}
+
+/**
+ * The number of a value's bucket, among powers of two and among buckets of equal width; there a value below the least shows as a
+ * sign in its distance. The barriers keep the compiler from leaving out what it knows and the verifier does not.
+ */
+export const bucketFunctions = `static __always_inline __u64 er_bucket(__s64 value)
 {
   if (value < 0) return 0;
   if (value == 0) return 1;
@@ -55,7 +77,14 @@ export const bucketFunction = `static __always_inline __u64 er_bucket(__s64 valu
   if (left >> 2) { left >>= 2; at += 2; }
   if (left >> 1) at += 1;
   asm volatile("" : "+r"(at));
-  return at < ${buckets} ? at : ${buckets - 1};
+  return at < ${powerBuckets} ? at : ${powerBuckets - 1};
+}
+static __always_inline __u64 er_linear_bucket(__u64 value, __s64 min, __u64 step, __u64 buckets)
+{
+  __u64 from = value - (__u64)min;
+  __u64 at = from >> 63 ? 0 : from / step + 1;
+  asm volatile("" : "+r"(at));
+  return at < buckets ? at : buckets - 1;
 }`
 
 /** The map of a group, and what a new one begins with, which is too large for the stack. Throws BAD_VALUE for too wide a key. */
@@ -72,7 +101,7 @@ export function groupMap({ keys, measures }: GroupLayout, at: number, mapKeys: n
 ${members.join('\n')}
 };
 struct er_group_${at} {
-  __u64 words[${1 + measures.length * (1 + buckets)}];
+  __u64 words[${wordsOfGroup(measures)}];
 };
 BPF_ARRAY(er_new_${at}, struct er_group_${at}, 1);
 BPF_HASH(er_groups_${at}, struct er_key_${at}, struct er_group_${at}, ${mapKeys});`
@@ -83,11 +112,20 @@ export function groupScratch(group: number, place: number): string {
   return `BPF_PERCPU_ARRAY(er_scratch_key_${place}, struct er_key_${group}, 1);`
 }
 
+function bucketCall(value: string, measure: Measure): string {
+  const { linear } = measure
+  return linear === undefined
+    ? `er_bucket(${value})`
+    : `er_linear_bucket(${value}, ${linear.min}LL, ${linear.step}ULL, ${bucketsOf(measure)})`
+}
+
 /** Adds the record \`er\` to its group. What finds no room is in the count of the emit alone, and so is lost. */
 export function addToGroup({ keys, measures }: GroupLayout, at: number, place: number): string {
-  const words = (measure: number) => 1 + measure * (1 + buckets)
-  const adds = measures.map(({ name, spec }, index) => {
-    const add = `${increment(words(index), `er->${name}`)} ${increment(`${words(index) + 1} + er_bucket(er->${name})`, '1')}`
+  const adds = measures.map((measure, index) => {
+    const { name, spec } = measure
+    const word = wordsOfGroup(measures.slice(0, index))
+    const value = `er->${name}`
+    const add = `${increment(word, value)} ${increment(`${word + 1} + ${bucketCall(value, measure)}`, '1')}`
     return spec.nullAs === undefined ? add : `if (er->${name} != ${spec.nullAs}) { ${add} }`
   })
   return `{

@@ -1,5 +1,11 @@
 import { EbpfRunError } from '../errors.ts'
-import { type GroupLayout, mapNames, textCode } from '../wire/groups.ts'
+import {
+  type GroupLayout,
+  linearBuckets,
+  type LinearRange,
+  mapNames,
+  textCode,
+} from '../wire/groups.ts'
 import type { Dialect } from './dialect.ts'
 import type { Rendered } from './emit.ts'
 import { recordPrintf } from './records.ts'
@@ -39,13 +45,47 @@ export function renderAggregate(
     }
     return [`(uint64)(${printed})`]
   })
-  const key = keys.length === 0 ? '' : `[${keys.join(', ')}]`
-  const measures = group.measures.map(({ name, spec }, index) => {
+  const key = keyOf(keys)
+  const measures = group.measures.map(({ name, spec, linear }, index) => {
     const { printed } = valueOf(name)
-    const adds = `${mapNames.sum(token, group.code, index)}${key} = sum(${printed}); ${mapNames.histogram(token, group.code, index)}${key} = hist(${printed});`
+    const histogram = mapNames.histogram(token, group.code, index)
+    const adds = [
+      `${mapNames.sum(token, group.code, index)}${key} = sum(${printed});`,
+      ...(linear === undefined
+        ? [`${histogram}${key} = hist(${printed});`]
+        : linearCount(histogram, keys, printed, linear)),
+      ...(countsValues(group) ? [`${mapNames.values(token, group.code, index)} = count();`] : []),
+    ].join(' ')
     return spec.nullAs === undefined ? adds : `if (${printed} != ${spec.nullAs}) { ${adds} }`
   })
   return [...before, `${mapNames.count(token, group.code)}${key} = count();`, ...measures].join(' ')
+}
+
+const keyOf = (parts: readonly string[]): string =>
+  parts.length === 0 ? '' : `[${parts.join(', ')}]`
+
+/** Without keys there are fewer buckets than the smallest map has room for. */
+const countsValues = ({ keys }: GroupLayout): boolean => keys.length > 0
+
+/**
+ * A linear histogram is a count for each bucket, and not lhist(), which takes its bounds for 32 bits wide (0.11 to 0.23 leave values
+ * out beyond, 0.27 aborts) and begins at 0 or above. A value below the range shows as a sign in its distance from the least.
+ */
+function linearCount(
+  map: string,
+  keys: readonly string[],
+  value: string,
+  range: LinearRange,
+): readonly string[] {
+  const { min, max, step } = range
+  const within = linearBuckets(range)
+  return [
+    `$er_from = (uint64)(${value}) ${min < 0 ? '+' : '-'} (uint64)${Math.abs(min)};`,
+    '$er_at = (uint64)0;',
+    // Not the conditional operator: 0.23.2 dies of one in the other (SIGSEGV).
+    `if ((($er_from >> 63) & 1) == 0) { if ($er_from < ${max - min}) { $er_at = (uint64)($er_from / ${step} + 1); } else { $er_at = (uint64)${within + 1}; } }`,
+    `${map}${keyOf([...keys, '$er_at'])} = count();`,
+  ]
 }
 
 /** Gives a text its number; the first that sees it announces it. Two CPUs at once give two numbers, which are one group again. */
@@ -74,11 +114,12 @@ function internText(
 
 /** The maps to print for a dump, in order. */
 export function mapsOf(groups: readonly GroupLayout[], token: string): readonly string[] {
-  return groups.flatMap(({ code, measures }) => [
-    mapNames.count(token, code),
-    ...measures.flatMap((_, index) => [
-      mapNames.sum(token, code, index),
-      mapNames.histogram(token, code, index),
+  return groups.flatMap((group) => [
+    mapNames.count(token, group.code),
+    ...group.measures.flatMap((_, index) => [
+      mapNames.sum(token, group.code, index),
+      mapNames.histogram(token, group.code, index),
+      ...(countsValues(group) ? [mapNames.values(token, group.code, index)] : []),
     ]),
   ])
 }

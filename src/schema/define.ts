@@ -30,6 +30,8 @@ export interface FieldSpec {
   readonly of?: string
   /** The conversion that prints it, where the kind's own would print more: a script's `%d` is cut to 32 bits. */
   readonly conversion?: string
+  /** Of kind `buckets`: how wide each is, in the field's unit; absent: they are powers of two. */
+  readonly step?: number
   /** Of kind `entries`: what the maps hold, by their names. */
   readonly maps?: Readonly<Record<string, MapShape>>
   /** Table heading; default: the name in capitals. */

@@ -143,7 +143,7 @@ export const kinds = {
     width: 12,
     align: 'left',
   },
-  /** A log2 histogram: `{ge, lt, count}`, where `ge` and `lt` are powers of two (or 0, 1) and so exact. */
+  /** A histogram: `{ge, lt, count}`, the bounds exact, null where a bucket is open. */
   buckets: {
     travel: 'derived',
     printf: '',
@@ -152,8 +152,8 @@ export const kinds = {
       items: {
         type: 'object',
         properties: {
-          ge: { type: 'number' },
-          lt: { type: 'number' },
+          ge: { type: ['number', 'null'] },
+          lt: { type: ['number', 'null'] },
           count: integer(0, Number.MAX_SAFE_INTEGER),
         },
         required: ['ge', 'lt', 'count'],
@@ -245,7 +245,11 @@ export interface KindValue {
   family: 4 | 6
   errno: string
   container: string
-  buckets: readonly { readonly ge: number; readonly lt: number; readonly count: number }[]
+  buckets: readonly {
+    readonly ge: number | null
+    readonly lt: number | null
+    readonly count: number
+  }[]
   output: string
   entries: readonly MapEntry[]
 }

@@ -23,7 +23,11 @@ export function measureFields(name: string, spec: FieldSpec) {
 export interface SummaryShape {
   readonly event: string
   readonly keys: readonly { readonly name: string; readonly spec: FieldSpec }[]
-  readonly measures: readonly { readonly name: string; readonly spec: FieldSpec }[]
+  readonly measures: readonly {
+    readonly name: string
+    readonly spec: FieldSpec
+    readonly linear?: { readonly step: number }
+  }[]
 }
 
 /**
@@ -38,8 +42,7 @@ export function summaryProbe(
   const { histogram, repeats } = options
   const events = shapes.map(({ event, keys, measures }): [string, EventSpec] => {
     const groups = keys.map(({ name, spec }) => [name, spec] as const)
-    const figures =
-      histogram === null ? measures.flatMap(figuresOf) : [bucketsOf(measures[0]?.spec)]
+    const figures = histogram === null ? measures.flatMap(figuresOf) : [bucketsOf(measures[0])]
     return [
       event,
       {
@@ -75,28 +78,32 @@ const countField: readonly [string, FieldSpec] = [
   { kind: 'count', doc: 'events of the group in the interval', width: 9 },
 ]
 
-function bucketsOf(spec: FieldSpec | undefined): readonly [string, FieldSpec] {
+function bucketsOf(
+  measure: SummaryShape['measures'][number] | undefined,
+): readonly [string, FieldSpec] {
+  const { spec, linear } = measure ?? {}
   const unit = spec?.unit ?? (spec?.kind === 'duration' ? 'ns' : undefined)
   return [
     'buckets',
     {
       kind: 'buckets',
-      doc: 'values from `ge` on and below `lt`, and how many',
+      doc: 'values from `ge` on and below `lt`, and how many; null: no bound',
       ...(unit === undefined ? {} : { unit }),
+      ...(linear === undefined ? {} : { step: linear.step }),
     },
   ]
 }
 
-/** The quantiles of a histogram: each is below the upper bound of its bucket. */
-export function summaryOfBuckets(
-  buckets: readonly { readonly lt: number; readonly count: number }[],
-): readonly { readonly name: string; readonly below: number }[] {
+/** The quantiles of a histogram: the bucket that each lies in. */
+export function summaryOfBuckets<T extends { readonly count: number }>(
+  buckets: readonly T[],
+): readonly (T & { readonly name: string })[] {
   const total = buckets.reduce((sum, { count }) => sum + count, 0)
   if (total === 0) return []
-  return quantiles.map(({ name, share }) => {
+  return quantiles.flatMap(({ name, share }) => {
     let left = Math.ceil(share * total)
     const bucket = buckets.find(({ count }) => (left -= count) <= 0)
-    return { name, below: bucket?.lt ?? 0 }
+    return bucket === undefined ? [] : [{ ...bucket, name }]
   })
 }
 

@@ -17,6 +17,8 @@ export interface GroupReader {
   endsDump(event: AnyEvent): boolean
   /** What was counted since the dump before. */
   dump(ktime: bigint): readonly GroupRow[]
+  /** Values that are in no histogram, as the last dump tells. */
+  unplaced(): number
   /** At the end, what still waits for a text that was to be announced. */
   rest(): readonly GroupRow[]
 }
@@ -45,6 +47,7 @@ export function followGroups(
       since = ktime
       return rows.rows(aggregates.take(), ktime, from)
     },
+    unplaced: aggregates.unplaced,
     rest: rows.rest,
   }
 }

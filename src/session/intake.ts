@@ -58,6 +58,7 @@ export interface Intake {
   /** Losses that the back-end told of, and lines that are no records. */
   readonly lostHint: number
   readonly untypedLines: number
+  readonly unplacedValues: number
   ownerFigures(): OwnerFigures | null
   close(): void
 }
@@ -218,6 +219,9 @@ export function createIntake({
     nextCount: counts.next,
     get lostHint() {
       return lostHint
+    },
+    get unplacedValues() {
+      return summary?.unplaced() ?? 0
     },
     get untypedLines() {
       return untypedLines

@@ -165,6 +165,7 @@ export function startSession(options: SessionOptions): Session {
       clockErrorNs: calibration?.errorNs ?? 0,
       lostHint: intake.lostHint,
       untypedLines: intake.untypedLines,
+      unplacedValues: intake.unplacedValues,
       owners: intake.ownerFigures(),
     }
     if (failure !== null) {

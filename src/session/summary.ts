@@ -21,6 +21,8 @@ export interface RunSummary {
   readonly events: SessionResult['account']['events']
   readonly stray_faults: number
   readonly map_full: number | null
+  /** Values that a summary's histograms, and so its quantiles, lack; absent when events are not counted in the kernel. */
+  readonly unplaced_values?: number
   /** How far `time` may be off; ktime_ns is exact. */
   readonly clock_error_ns: number
   readonly transport: { readonly kind: string; readonly bytes: number }
@@ -55,6 +57,7 @@ export function summaryOf(
     events: account.events,
     stray_faults: account.stray_faults,
     map_full: account.map_full,
+    ...(plan.summary === null ? {} : { unplaced_values: result.unplacedValues }),
     clock_error_ns: result.clockErrorNs,
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
@@ -69,7 +72,10 @@ export function summaryOf(
   }
 }
 
-function lossNotes({ account }: SessionResult, { summary, variant }: Plan): readonly string[] {
+function lossNotes(
+  { account, unplacedValues }: SessionResult,
+  { summary, variant }: Plan,
+): readonly string[] {
   const isSummary = summary !== null
   const lost = Object.values(account.events).reduce(
     (sum, each) => sum + Math.max(0, each.lost ?? 0),
@@ -90,6 +96,11 @@ function lossNotes({ account }: SessionResult, { summary, variant }: Plan): read
       ? []
       : [
           `${full} times a map of the program was full: that many connections or owners could not be kept`,
+        ]),
+    ...(unplacedValues === 0
+      ? []
+      : [
+          `${unplacedValues} values are in no histogram, and in no quantile: the kernel's map of buckets was full; fewer fields in --by, or more filters, help`,
         ]),
   ]
 }

@@ -76,6 +76,8 @@ export interface SessionResult {
   readonly lostHint: number
   /** Lines that a script printed and that could not be typed. */
   readonly untypedLines: number
+  /** Values that were counted in no histogram, because the kernel's map of buckets was full. */
+  readonly unplacedValues: number
   /** Null where owners are not looked up by /proc. */
   readonly owners: OwnerFigures | null
 }

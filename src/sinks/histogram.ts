@@ -5,8 +5,8 @@ import { safeText } from './safe-text.ts'
 import type { SinkFactory } from './sink.ts'
 
 interface Bucket {
-  readonly ge: number
-  readonly lt: number
+  readonly ge: number | null
+  readonly lt: number | null
   readonly count: number
 }
 
@@ -17,8 +17,8 @@ const notGroups = new Set(['time', 'ktime_ns', 'interval_ns', 'count', 'buckets'
 export const histogramSink: SinkFactory = (out, { probe, utc }) => {
   const draw = (event: AnyEvent): void => {
     const fields = probe.events[event.event]?.fields ?? {}
-    const unit = fields['buckets']?.unit ?? null
-    const buckets = filled((event['buckets'] ?? []) as readonly Bucket[])
+    const { unit = null, step = null } = fields['buckets'] ?? {}
+    const buckets = filled((event['buckets'] ?? []) as readonly Bucket[], step)
     const width = Math.min(out.columns() ?? usualWidth, 120)
     out.write(
       `${[heading(event, fields, unit, utc), ...bars(buckets, unit, width), ''].join('\n')}\n`,
@@ -37,8 +37,8 @@ function heading(
     .filter(([name]) => !notGroups.has(name))
     .map(([name, { kind }]) => `${name} ${cellText(event, { name, kind }, utc)}`)
   const buckets = (event['buckets'] ?? []) as readonly Bucket[]
-  const quantiles = summaryOfBuckets(buckets).map(
-    ({ name, below }) => `${name} < ${boundText(below, unit)}`,
+  const quantiles = summaryOfBuckets(buckets).map(({ name, ge, lt }) =>
+    lt === null ? `${name} \u2265 ${boundText(ge ?? 0, unit)}` : `${name} < ${boundText(lt, unit)}`,
   )
   const time = cellText(event, { name: 'time', kind: 'time' }, utc)
   return [time, ...groups, `${String(event['count'])} events`, ...quantiles].join('  ')
@@ -50,26 +50,45 @@ export function bars(
   unit: string | null,
   width: number,
 ): readonly string[] {
-  const labels = buckets.map(({ ge, lt }) => `${boundText(ge, unit)} .. ${boundText(lt, unit)}`)
-  const labelWidth = Math.max(0, ...labels.map((label) => label.length))
+  const bound = (value: number | null): string => (value === null ? '' : boundText(value, unit))
+  const lows = inWidth(buckets.map(({ ge }) => bound(ge)))
+  const highs = inWidth(buckets.map(({ lt }) => bound(lt)))
+  const labels = buckets.map((_, at) => `${lows[at]} .. ${highs[at]}`)
+  const labelWidth = labels[0]?.length ?? 0
   const countWidth = Math.max(0, ...buckets.map(({ count }) => String(count).length))
   const room = Math.max(10, width - labelWidth - countWidth - 4)
   const most = Math.max(1, ...buckets.map(({ count }) => count))
   return buckets.map(({ count }, at) => {
     const bar = '\u2588'.repeat(count === 0 ? 0 : Math.max(1, Math.round((count / most) * room)))
-    return `${(labels[at] ?? '').padStart(labelWidth)}  ${String(count).padStart(countWidth)} ${bar}`.trimEnd()
+    return `${labels[at]}  ${String(count).padStart(countWidth)} ${bar}`.trimEnd()
   })
 }
 
-/** With the empty buckets between the first and the last, so that the shape is true. */
-function filled(buckets: readonly Bucket[]): readonly Bucket[] {
+/** To the right, as wide as the widest. */
+function inWidth(texts: readonly string[]): readonly string[] {
+  const width = Math.max(0, ...texts.map((text) => text.length))
+  return texts.map((text) => text.padStart(width))
+}
+
+/** Empty buckets in a row that are drawn each for itself. */
+const mostEmpty = 8
+
+/**
+ * With the empty buckets between the first and the last, so that the shape is true: of this width, or powers of two. Where very many
+ * are empty one line stands for them.
+ */
+function filled(buckets: readonly Bucket[], step: number | null): readonly Bucket[] {
   return buckets.flatMap((bucket, at) => {
-    const next = buckets[at + 1]
-    const gap: Bucket[] = [bucket]
-    for (let ge = bucket.lt; next !== undefined && ge < next.ge; ge *= 2)
-      gap.push({ ge, lt: Math.max(ge * 2, 2), count: 0 })
-    return gap
+    const [from, to] = [bucket.lt, buckets[at + 1]?.ge ?? null]
+    return from === null || to === null ? [bucket] : [bucket, ...emptyBuckets(from, to, step)]
   })
+}
+
+function emptyBuckets(from: number, to: number, step: number | null): readonly Bucket[] {
+  const empty: Bucket[] = []
+  for (let ge = from; ge < to; ge = empty.at(-1)?.lt ?? to)
+    empty.push({ ge, lt: step === null ? Math.max(ge * 2, 2) : ge + step, count: 0 })
+  return empty.length > mostEmpty ? [{ ge: from, lt: to, count: 0 }] : empty
 }
 
 const scales: Readonly<Record<string, readonly (readonly [number, string])[]>> = {

@@ -88,7 +88,7 @@ function drawMap(
   return entries.flatMap((entry) => {
     const { key, buckets, count, average, total, value } = entry
     const named = `${heading}${key === null ? '' : `[${keyText(entry)}]`}`
-    if (buckets !== undefined) return [named, ...bars(closed(buckets), null, width), '']
+    if (buckets !== undefined) return [named, ...bars(buckets, null, width), '']
     const shown =
       value === undefined
         ? `count ${String(count)}  average ${String(average)}  total ${String(total)}`
@@ -111,9 +111,4 @@ function keyText({ key }: MapEntry): string {
 
 function textOf(value: NonNullable<MapEntry['value']>): string {
   return safeText(typeof value === 'object' ? value.join(' < ') : String(value))
-}
-
-/** Bars need bounds: those without end have infinite ones. */
-function closed(buckets: NonNullable<MapEntry['buckets']>) {
-  return buckets.map(({ ge, lt, count }) => ({ ge: ge ?? -Infinity, lt: lt ?? Infinity, count }))
 }

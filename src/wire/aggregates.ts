@@ -1,10 +1,10 @@
 import { bucketUnits as factors } from './bucket-units.ts'
-import { type GroupLayout, mapNames } from './groups.ts'
+import { type GroupLayout, linearBuckets, type LinearRange, mapNames } from './groups.ts'
 
-/** A bucket of a log2 histogram: values from `ge` on, below `lt`. Both are powers of two (or 0), so exact as numbers. */
+/** A bucket of a histogram: values from `ge` on, below `lt`, both exact; null where it is open. */
 export interface Bucket {
-  readonly ge: number
-  readonly lt: number
+  readonly ge: number | null
+  readonly lt: number | null
   readonly count: number
 }
 
@@ -23,6 +23,11 @@ export interface Aggregates {
   line(text: string): boolean
   /** What the dump that just ended says: record code to its groups by key. The next line begins a new dump. */
   take(): ReadonlyMap<string, ReadonlyMap<string, Aggregate>>
+  /**
+   * Values of the last dump that are in no histogram, since the map of the buckets was full. It is exact when the kernel counts no
+   * more; 0 where the maps do not tell, because a group is kept whole or not at all.
+   */
+  unplaced(): number
 }
 
 /** `[2K, 4K)   7 |@@@ |`; the first buckets are `[0]` and `[1]`, negative numbers `(..., 0)`. */
@@ -34,6 +39,8 @@ export function createAggregates(token: string, groups: readonly GroupLayout[]):
   const maps = new Map<string, (key: string, value: string) => void>()
   let codes = new Map<string, Map<string, Aggregate>>()
   let buckets: Bucket[] | null = null
+  let values = new Map<string, number>()
+  let unplaced = 0
   const of = (code: string, key: string): Aggregate => {
     const ofCode = codes.get(code) ?? new Map<string, Aggregate>()
     codes.set(code, ofCode)
@@ -41,22 +48,33 @@ export function createAggregates(token: string, groups: readonly GroupLayout[]):
     ofCode.set(key, found)
     return found
   }
+  const addLinear = (code: string, at: number, range: LinearRange, key: string, value: string) => {
+    const end = key.lastIndexOf(',')
+    const { histograms } = of(code, key.slice(0, Math.max(0, end)))
+    const found = histograms.get(at) ?? []
+    histograms.set(at, found)
+    found.push({ ...linearBounds(range, Number(key.slice(end + 1))), count: Number(value) })
+  }
   for (const { code, measures } of groups) {
     maps.set(mapNames.count(token, code), (key, value) => {
       of(code, key).count = Number(value)
     })
-    for (const at of measures.keys()) {
+    for (const [at, { linear }] of measures.entries()) {
       maps.set(mapNames.sum(token, code, at), (key, value) => {
         of(code, key).sums.set(at, BigInt(value))
       })
-      maps.set(mapNames.histogram(token, code, at), (key) => {
+      maps.set(mapNames.values(token, code, at), (_, value) => {
+        values.set(`${code} ${at}`, Number(value))
+      })
+      maps.set(mapNames.histogram(token, code, at), (key, value) => {
+        if (linear !== undefined) return addLinear(code, at, linear, key, value)
         buckets = []
         of(code, key).histograms.set(at, buckets)
       })
     }
   }
   const mapLine = new RegExp(
-    `^(@[sah]_${token}_[0-9a-z](?:_\\d{1,2})?)(?:\\[(-?\\d+(?:, ?-?\\d+)*)\\])?: ?(-?\\d{1,20})?$`,
+    `^(@[sahv]_${token}_[0-9a-z](?:_\\d{1,2})?)(?:\\[(-?\\d+(?:, ?-?\\d+)*)\\])?: ?(-?\\d{1,20})?$`,
   )
 
   return {
@@ -75,18 +93,46 @@ export function createAggregates(token: string, groups: readonly GroupLayout[]):
     },
     take() {
       const taken = codes
+      for (const { histograms } of [...codes.values()].flatMap((each) => [...each.values()]))
+        for (const each of histograms.values()) each.sort(byBounds)
+      unplaced = [...values].reduce((sum, [name, count]) => {
+        const [code = '', at = ''] = name.split(' ')
+        return sum + count - placed(taken.get(code), Number(at))
+      }, 0)
       codes = new Map()
+      values = new Map()
       buckets = null
       return taken
     },
+    unplaced: () => unplaced,
   }
+}
+
+/** From the least on: linear ones come in the order of a map. */
+export function byBounds({ ge: one }: Bucket, { ge: other }: Bucket): number {
+  return (one ?? -Infinity) - (other ?? -Infinity)
+}
+
+/** Values of a measure that are in a bucket of some group. */
+function placed(groups: ReadonlyMap<string, Aggregate> | undefined, measure: number): number {
+  return [...(groups?.values() ?? [])]
+    .flatMap(({ histograms }) => histograms.get(measure) ?? [])
+    .reduce((sum, { count }) => sum + count, 0)
+}
+
+function linearBounds(range: LinearRange, at: number): Omit<Bucket, 'count'> {
+  const { min, max, step } = range
+  if (at === 0) return { ge: null, lt: min }
+  return at > linearBuckets(range)
+    ? { ge: max, lt: null }
+    : { ge: min + (at - 1) * step, lt: min + at * step }
 }
 
 function readBucket(text: string): Bucket | null {
   const found = bucketLine.exec(text)
   if (found === null) return null
   const [, low, lowUnit = '', high, highUnit = '', count = ''] = found
-  if (low === undefined) return { ge: -(2 ** 63), lt: 0, count: Number(count) }
+  if (low === undefined) return { ge: null, lt: 0, count: Number(count) }
   const ge = Number(low) * (factors[lowUnit] ?? 1)
   const lt = high === undefined ? ge + 1 : Number(high) * (factors[highUnit] ?? 1)
   return { ge, lt, count: Number(count) }

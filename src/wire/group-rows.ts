@@ -1,6 +1,6 @@
 import type { AnyEvent, FieldSpec } from '../schema/define.ts'
 import { measureFields, quantiles, summaryOfBuckets } from '../schema/summary.ts'
-import type { Aggregate, Bucket } from './aggregates.ts'
+import { type Aggregate, type Bucket, byBounds } from './aggregates.ts'
 import { createWallClock } from './clock.ts'
 import type { Clock } from './decoder.ts'
 import type { GroupKey, GroupLayout } from './groups.ts'
@@ -223,7 +223,7 @@ function sumOf(one: Aggregate, other: Aggregate): Aggregate {
 }
 
 function combine(one: Aggregate, other: Aggregate, sign: 1 | -1): Aggregate {
-  const at = (buckets: readonly Bucket[] | undefined, ge: number): number =>
+  const at = (buckets: readonly Bucket[] | undefined, ge: number | null): number =>
     buckets?.find((bucket) => bucket.ge === ge)?.count ?? 0
   const histograms = new Map(
     [...new Set([...one.histograms.keys(), ...other.histograms.keys()])].map((measure) => {
@@ -232,7 +232,7 @@ function combine(one: Aggregate, other: Aggregate, sign: 1 | -1): Aggregate {
       const buckets = [...bounds]
         .map(([ge, lt]) => ({ ge, lt, count: at(left, ge) + sign * at(right, ge) }))
         .filter(({ count }) => count !== 0)
-        .sort((a, b) => a.ge - b.ge)
+        .sort(byBounds)
       return [measure, buckets] as const
     }),
   )
@@ -302,19 +302,25 @@ function sumsOf(group: GroupLayout, aggregate: Aggregate): Record<string, unknow
     group.measures.flatMap(({ name, spec }, at) => {
       const fields = measureFields(name, spec)
       const buckets = aggregate.histograms.get(at) ?? []
-      const count = buckets.reduce((sum, bucket) => sum + bucket.count, 0)
-      const sum = aggregate.sums.get(at) ?? 0n
+      const sum = aggregate.sums.get(at)
+      // What can be null is counted by its histogram alone.
+      const count =
+        sum === undefined
+          ? 0
+          : spec.nullAs === undefined
+            ? aggregate.count
+            : buckets.reduce((all, bucket) => all + bucket.count, 0)
       const shown = (value: bigint | number): unknown =>
         spec.kind === 'duration' ? Number(value) : String(value)
       const quantileBounds = summaryOfBuckets(buckets)
-      const shownBound = (bound: number | undefined): unknown =>
-        bound === undefined ? null : shown(BigInt(bound))
+      const shownBound = (bound: number | null | undefined): unknown =>
+        bound === undefined || bound === null ? null : shown(BigInt(bound))
       return [
-        [fields.sum, count === 0 ? null : String(sum)],
-        [fields.average, count === 0 ? null : shown(sum / BigInt(count))],
+        [fields.sum, sum === undefined || count === 0 ? null : String(sum)],
+        [fields.average, sum === undefined || count === 0 ? null : shown(sum / BigInt(count))],
         ...quantiles.map(({ name: quantile }) => [
           fields.quantile(quantile),
-          shownBound(quantileBounds.find((each) => each.name === quantile)?.below),
+          shownBound(quantileBounds.find((each) => each.name === quantile)?.lt),
         ]),
       ]
     }),

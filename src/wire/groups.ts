@@ -8,7 +8,8 @@ import type { RecordLayout } from './layout.ts'
  *
  *   @s_T_C[key…]     how many
  *   @a_T_C_M[key…]   sum of measure M
- *   @h_T_C_M[key…]   log2 histogram of measure M
+ *   @h_T_C_M[key…]   log2 histogram of measure M; a linear one is a plain count, and the last number of its key is the bucket's
+ *   @v_T_C_M         values of measure M, in all groups: what its histograms must hold together
  *   @i_T_K           text to number, for a text that is a key
  *
  * Keys are numbers alone, so nothing of a traced process stands in a printed map: an address is four words, and a text is a number
@@ -23,10 +24,27 @@ export interface GroupKey {
   readonly as: 'number' | 'address' | 'text'
 }
 
+/**
+ * Buckets of equal width: `[min, min + step)` and so on below `max`, and one on each side for what lies outside. Whole numbers in
+ * the field's unit; `max - min` is a multiple of `step`.
+ */
+export interface LinearRange {
+  readonly min: number
+  readonly max: number
+  readonly step: number
+}
+
+/** How many lie within. The bucket below is number 0, the one above has the number behind the last. */
+export function linearBuckets({ min, max, step }: LinearRange): number {
+  return (max - min) / step
+}
+
 /** A quantity that is added up. */
 export interface Measure {
   readonly name: string
   readonly spec: FieldSpec
+  /** Its histogram has buckets of equal width; absent: one for each power of two. */
+  readonly linear?: LinearRange
 }
 
 /** How the events of one type are aggregated. */
@@ -47,6 +65,7 @@ export const mapNames = {
   count: (token: string, code: string) => `@s_${token}_${code}`,
   sum: (token: string, code: string, measure: number) => `@a_${token}_${code}_${measure}`,
   histogram: (token: string, code: string, measure: number) => `@h_${token}_${code}_${measure}`,
+  values: (token: string, code: string, measure: number) => `@v_${token}_${code}_${measure}`,
   texts: (token: string, key: number) => `@i_${token}_${key}`,
 }
 

@@ -8,6 +8,8 @@ describe('options of summaries', () => {
     [['--by', 'rport'], '--by goes with --summary'],
     [['--interval', '1s'], '--interval goes with --summary'],
     [['--top', '3'], '--top goes with --summary'],
+    [['--linear', '0..1ms/1us'], '--linear goes with a histogram'],
+    [['--summary', '--linear', '0..1ms/1us'], '--linear goes with a histogram'],
     [['--summary', '--hist', 'duration_ns'], '--summary and --hist exclude each other'],
     [['--summary', '--count', '3'], '--count is for events'],
     [['--summary', '--record', '/dev/null'], '--record is for events'],
@@ -48,6 +50,37 @@ describe.skipIf(cannotRun)(`a summary on this host${cannotRun ?? ''}`, () => {
     const { stdout } = await traced('--summary', '--by', 'filename', '--top', '1', '-o', 'csv')
 
     expect(stdout.trim().split('\n')).toHaveLength(2)
+  })
+
+  it('draws a linear histogram, with the buckets that are empty between two', async () => {
+    const { code, stdout } = await runCli([
+      'trace',
+      'syscall:openat',
+      'flags',
+      '--hist',
+      'flags',
+      '--linear',
+      '0..655360/65536',
+      '--',
+      'cat',
+      '/etc/hostname',
+    ])
+    const lines = stdout.trim().split('\n')
+
+    expect(code).toBe(0)
+    expect(lines[0]).toMatch(/\d+ events {2}p50 < 589824 {2}p90 < 589824/)
+    expect(lines.slice(1).map((line) => line.replace(/ +\d+ *█*$/, '').trim())).toEqual([
+      '0 ..  65536',
+      ...[1, 2, 3, 4, 5, 6, 7].map((at) => `${at * 65_536} .. ${(at + 1) * 65_536}`),
+      '524288 .. 589824',
+    ])
+  })
+
+  it('refuses a range that is none', async () => {
+    const { code, stderr } = await runCli(['runqlat', '--linear', '0..10/1', '--', 'true'])
+
+    expect(code).toBe(2)
+    expect(stderr).toContain('0..10ms/500us')
   })
 
   it('refuses a field that is none, and one that has no histogram', async () => {

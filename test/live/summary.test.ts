@@ -34,9 +34,9 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-function plan(by: readonly string[], histogram: string | null): Plan {
+function plan(by: readonly string[], histogram: string | null, linear?: string): Plan {
   const filters = parseFilters(probe.spec, { rport: [String(port)] }, null, noNames)
-  const summary = { by, histogram, intervalMs: null }
+  const summary = { by, histogram, linear: linear ?? null, intervalMs: null }
   return makePlan(
     probe,
     { filters, params: {}, variant: null, backend: null, bufferBytes: null, summary },
@@ -62,8 +62,8 @@ async function run(made: Plan, connects: number) {
   for (let at = 0; at < connects; at += 1)
     await new Promise<void>((resolve) => connect(port, '127.0.0.1').once('close', () => resolve()))
   session.stop('stop')
-  const { account } = await session.ended
-  return { events, account }
+  const { account, unplacedValues } = await session.ended
+  return { events, account, unplacedValues }
 }
 
 describe('counting in the kernel', () => {
@@ -86,6 +86,36 @@ describe('counting in the kernel', () => {
 
     const buckets = events[0]?.['buckets'] as readonly { count: number }[]
     expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(11)
+  })
+
+  test('draws a linear histogram that agrees with the sum', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const { events } = await run(plan([], 'duration_ns', '0..10s/1s'), 11)
+    const narrow = await run(plan([], 'duration_ns', '1ns..2ns/1ns'), 11)
+
+    expect(events[0]?.['buckets']).toEqual([{ ge: 0, lt: 1_000_000_000, count: 11 }])
+    expect(narrow.events[0]?.['buckets']).toEqual([{ ge: 2, lt: null, count: 11 }])
+  })
+
+  test('says how many values no bucket had room for', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const made = plan(['comm'], 'duration_ns', '0..1ms/1us')
+    const { events, account, unplacedValues } = await run(
+      { ...made, buffers: { ...made.buffers, mapKeys: 2 } },
+      47,
+    )
+    const buckets = events.flatMap(
+      (event) => event['buckets'] as readonly { readonly count: number }[],
+    )
+
+    expect(account).toMatchObject({
+      account: 'exact',
+      events: { connect: { emitted: 47, received: 47, lost: 0 } },
+    })
+    // Each CPU counts in the same two buckets: all others are refused.
+    expect(buckets.length).toBeLessThanOrEqual(2)
+    expect(unplacedValues).toBe(47 - buckets.reduce((sum, { count }) => sum + count, 0))
+    expect(unplacedValues).toBeGreaterThan(0)
   })
 
   test('says exactly how many did not fit into a full map', async (context) => {

@@ -168,7 +168,7 @@ describe('a template for bcc', () => {
             { as: 'address', bytes: 16 },
             { as: 'number', bytes: 8 },
           ],
-          measures: 0,
+          measures: [],
         },
       ],
     })

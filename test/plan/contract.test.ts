@@ -14,6 +14,7 @@ import {
   type SummaryRequest,
 } from '../../src/plan/plan.ts'
 import type { VariantSpec } from '../../src/schema/define.ts'
+import { isMeasure } from '../../src/wire/groups.ts'
 import { factsFor } from './handmade-facts.ts'
 import { argumentsOf, printfsOf } from './program-text.ts'
 
@@ -189,6 +190,26 @@ describe('every variant of every probe', () => {
     if (dialect.hasEnd) expect(program).toContain(`clear(@i_${placeholderToken}_0)`)
     for (const { format } of printfsOf(program))
       if (dialect.token === 'number') expect(format.replaceAll(/\\./g, '?').length).toBeLessThan(64)
+  })
+
+  it.each(cells)('draws linear histograms with bpftrace $version: $name', (cell) => {
+    const { probe, variant, version } = cell
+    const facts = factsFor(probe, version)
+    const measure = Object.values(probe.spec.events)
+      .flatMap(({ fields }) => Object.entries(fields))
+      .find(([name, spec]) => isMeasure(spec) && !Object.hasOwn(variant.cannotTell, name))
+    if (measure === undefined || !canRender(variant, facts)) return
+    const [histogram, { kind, unit }] = measure
+    const linear = kind === 'duration' || unit === 'ns' ? '0..1ms/10us' : '0..1000/10'
+
+    const plan = planned(probe, variant, facts, { by: [], histogram, linear, intervalMs: null })
+    const program = plan.render(plan.placeholders)
+
+    checkText(program)
+    expect(program).toMatch(
+      new RegExp(`@h_${placeholderToken}_\\w+_0\\[\\$er_at\\] = count\\(\\);`),
+    )
+    expect(program).not.toContain('lhist(')
   })
 
   it('has a version of the lab in every dialect that was changed for it', () => {

@@ -198,13 +198,81 @@ describe('a dump', () => {
     for (const line of lines) aggregates.line(line)
 
     expect(rows.rows(aggregates.take(), 1n, 0n)[0]?.event['buckets']).toEqual([
-      { ge: -(2 ** 63), lt: 0, count: 1 },
+      { ge: null, lt: 0, count: 1 },
       { ge: 0, lt: 1, count: 1 },
       { ge: 1, lt: 2, count: 1 },
       { ge: 2, lt: 4, count: 1 },
       { ge: 2 ** 19, lt: 2 ** 20, count: 1 },
       { ge: 2 ** 42, lt: 2 ** 43, count: 1 },
     ])
+  })
+})
+
+describe('a linear histogram', () => {
+  const linear = { min: -10, max: 20, step: 10 }
+  const groups = (...by: string[]) =>
+    groupsBy(...by).map((group) => ({
+      ...group,
+      measures: group.measures.map((measure) => ({ ...measure, linear })),
+    }))
+  const bucketsOf = (by: readonly string[], lines: readonly string[]) => {
+    const own = groups(...by)
+    const aggregates = createAggregates(token, own)
+    const rows = createGroupRows(own, { offsetNs: 0n }, { histogram: 'duration_ns' })
+    for (const line of lines) expect([line, aggregates.line(line)]).toEqual([line, true])
+    const made = rows.rows(aggregates.take(), 1n, 0n)
+    return { made: made.map(({ event }) => event), unplaced: aggregates.unplaced() }
+  }
+
+  test('has a bucket for each count, open ones for what lies outside, and all in order', () => {
+    const { made } = bucketsOf(
+      [],
+      [
+        `@s_${token}_0: 19`,
+        `@h_${token}_0_0[4]: 9`,
+        `@h_${token}_0_0[0]: 1`,
+        `@h_${token}_0_0[3]: 7`,
+        `@h_${token}_0_0[1]: 2`,
+      ],
+    )
+
+    expect(made[0]?.['buckets']).toEqual([
+      { ge: null, lt: -10, count: 1 },
+      { ge: -10, lt: 0, count: 2 },
+      { ge: 10, lt: 20, count: 7 },
+      { ge: 20, lt: null, count: 9 },
+    ])
+  })
+
+  test('belongs to the group that stands before the number of its bucket', () => {
+    const { made } = bucketsOf(
+      ['rport'],
+      [
+        count('22', 3),
+        count('443', 2),
+        `@h_${token}_0_0[22, 2]: 3`,
+        `@h_${token}_0_0[443, 2]: 1`,
+        `@h_${token}_0_0[443, 4]: 1`,
+      ],
+    )
+
+    expect(made).toMatchObject([
+      { rport: 22, buckets: [{ ge: 0, lt: 10, count: 3 }] },
+      {
+        rport: 443,
+        buckets: [
+          { ge: 0, lt: 10, count: 1 },
+          { ge: 20, lt: null, count: 1 },
+        ],
+      },
+    ])
+  })
+
+  test('says how many values found no room in the map of the buckets', () => {
+    const lines = [count('22', 3), count('443', 2), `@h_${token}_0_0[22, 2]: 2`]
+
+    expect(bucketsOf(['rport'], [...lines, `@v_${token}_0_0: 5`]).unplaced).toBe(3)
+    expect(bucketsOf(['rport'], lines).unplaced).toBe(0)
   })
 })
 

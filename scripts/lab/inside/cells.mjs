@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runAnswers } from './answers.mjs'
 import { compareWithBcc } from './bcc.mjs'
-import { judge, spread, wrongSums } from './judge.mjs'
+import { judge, spread, wrongBuckets, wrongSums } from './judge.mjs'
 import { runWorkload, startRun, startWorkload } from './start.mjs'
 
-function judgeSummary(lines, rows, summary, by) {
+function judgeSummary(lines, rows, summary, { by, linear = null }) {
   const verdict = judge(...spread(lines, rows, by), summary)
-  const sums = wrongSums(lines, rows)
+  const sums = linear === null ? wrongSums(lines, rows) : wrongBuckets(lines, rows, linear)
   return {
     ...verdict,
     wrong: verdict.wrong + sums.length,
@@ -42,7 +42,7 @@ async function runCell(request, cell) {
       ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
       : null
     const verdict = cell.by
-      ? judgeSummary(lines, run.events, summary, cell.by)
+      ? judgeSummary(lines, run.events, summary, cell)
       : judge(lines, run.events, summary)
     writeFileSync(
       join(request.out, `${cell.name}.ndjson`),

@@ -122,6 +122,39 @@ export function wrongSums(lines, rows) {
   })
 }
 
+/** Buckets of a linear histogram, over all groups, that do not hold what the expectations make. */
+export function wrongBuckets(lines, rows, { field, min, max, step }) {
+  const scope = scopeOf(lines)
+  const add = (counts, [name, count]) => counts.set(name, (counts.get(name) ?? 0) + count)
+  const nameOf = ({ ge, lt }) => `${ge ?? ''}..${lt ?? ''}`
+  const bucketOf = (value) => {
+    if (value < min) return { lt: min }
+    if (value >= max) return { ge: max }
+    const ge = min + Math.floor((value - min) / step) * step
+    return { ge, lt: ge + step }
+  }
+  const expected = lines
+    .flatMap((line) => (digits(line.expect?.[field]) ? [Number(line.expect[field])] : []))
+    .map((value) => [nameOf(bucketOf(value)), 1])
+    .reduce(add, new Map())
+  const found = rows
+    .filter((row) => isInScope(scope, row))
+    .flatMap(({ buckets }) => buckets.map((bucket) => [nameOf(bucket), bucket.count]))
+    .reduce(add, new Map())
+  const names = [...new Set([...expected.keys(), ...found.keys()])]
+  return [
+    ...names
+      .filter((name) => expected.get(name) !== found.get(name))
+      .map(
+        (name) =>
+          `${field} ${name}: ${found.get(name) ?? 0} in place of ${expected.get(name) ?? 0}`,
+      ),
+    ...(expected.size > 2
+      ? []
+      : [`${field}: the workload fills ${expected.size} buckets, too few`]),
+  ]
+}
+
 /** Counts and complaints of one cell. `wrong` is what was expected and did not come, and what came and was not expected. */
 export function judge(lines, all, summary) {
   const scope = scopeOf(lines)

@@ -88,10 +88,17 @@ function makeProbe(cli, name, words) {
 /** Runs a workload that prepares nothing. */
 export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, args).run()
 
+/** Figures of each group, or a linear histogram. */
+function countedAs(linear) {
+  if (linear === null) return ['--summary']
+  const { field, min, max, step } = linear
+  return ['--hist', field, '--linear', `${min}..${max}/${step}`]
+}
+
 /** Starts ebpf-run and waits until it is attached, or has ended. `place`: words that say where to attach. */
 export async function startRun({ cli, out }, cell, place = []) {
   const { probe, variant, backend, name, events, by, switches = [], asked = [] } = cell
-  const { command = [probe] } = cell
+  const { command = [probe], linear = null } = cell
   const files = {
     summary: join(out, `${name}.summary.json`),
     recording: join(out, `${name}.ebpfrun`),
@@ -106,7 +113,7 @@ export async function startRun({ cli, out }, cell, place = []) {
     ...(events ? ['--events'] : []),
     ...switches.map((each) => `--${each}`),
     ...(by
-      ? ['--summary', '--by', by.join(','), '--interval', '1s']
+      ? [...countedAs(linear), '--by', by.join(','), '--interval', '1s']
       : ['--record', files.recording]),
   ]
   if (cell.makes) makeProbe(cli, command[0], named(cell.makes))

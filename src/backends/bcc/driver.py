@@ -119,6 +119,23 @@ def bounds(at):
     return b"[%d, %d)" % (1 << (at - 2), 1 << (at - 1))
 
 
+def map_key(numbers):
+    return b"[%s]" % b",".join(numbers) if numbers else b""
+
+
+def dump_powers(name, key, buckets, add):
+    add(b"%s%s: \n" % (name, map_key(key)))
+    for at, count in enumerate(buckets):
+        if count:
+            add(b"%-16s %d ||\n" % (bounds(at), count))
+
+
+def dump_counts(name, key, buckets, add):
+    for at, count in enumerate(buckets):
+        if count:
+            add(b"%s%s: %d\n" % (name, map_key(key + [b"%d" % at]), count))
+
+
 class Texts:
     """Numbers for texts that are keys: a record announces each before the map that its number stands in."""
 
@@ -140,43 +157,39 @@ class Group:
     def __init__(self, token, group, table, texts):
         self.table = table
         self.texts = texts
-        self.buckets = group["buckets"]
-        self.measures = group["measures"]
+        self.measures = [(each["buckets"], each["is_linear"]) for each in group["measures"]]
         self.keys = [(each["as"], each["text"].encode()) for each in group["keys"]]
         forms = {"number": "q", "address": "16s", "text": "%ds"}
         codes = [forms[each["as"]].replace("%d", str(each["bytes"])) for each in group["keys"]]
         self.unpack_key = struct.Struct("=" + "".join(codes)).unpack_from
-        self.unpack = struct.Struct("=%dq" % (1 + self.measures * (1 + self.buckets))).unpack
+        self.unpack = struct.Struct("=%dq" % (1 + sum(1 + buckets for buckets, _ in self.measures))).unpack
         self.name = b"_%s_%s" % (token.encode(), group["code"].encode())
 
-    def key(self, raw, announce):
+    def numbers(self, raw, announce):
         numbers = []
         for (form, code), value in zip(self.keys, self.unpack_key(raw)):
             if form == "address":
                 numbers += struct.unpack("=4I", value)
             else:
                 numbers.append(self.texts.number(code, value, announce) if form == "text" else value)
-        return b"[%s]" % b",".join(b"%d" % each for each in numbers) if numbers else b""
+        return [b"%d" % each for each in numbers]
 
     def dump(self, add):
         for raw, value in self.table.items():
-            key = self.key(bytes(raw), add)
+            numbers = self.numbers(bytes(raw), add)
             count, *words = self.unpack(bytes(value))
             # A group is made before anything is added to it.
             if count == 0:
                 continue
-            add(b"@s%s%s: %d\n" % (self.name, key, count))
-            for measure in range(self.measures):
-                total, *buckets = words[measure * (1 + self.buckets) :][: 1 + self.buckets]
-                if any(buckets):
-                    self.dump_measure(measure, key, total, buckets, add)
-
-    def dump_measure(self, measure, key, total, buckets, add):
-        add(b"@a%s_%d%s: %d\n" % (self.name, measure, key, total))
-        add(b"@h%s_%d%s: \n" % (self.name, measure, key))
-        for at, count in enumerate(buckets):
-            if count:
-                add(b"%-16s %d ||\n" % (bounds(at), count))
+            add(b"@s%s%s: %d\n" % (self.name, map_key(numbers), count))
+            for measure, (size, is_linear) in enumerate(self.measures):
+                total, *buckets = words[: 1 + size]
+                del words[: 1 + size]
+                if not any(buckets):
+                    continue
+                add(b"@a%s_%d%s: %d\n" % (self.name, measure, map_key(numbers), total))
+                histogram = b"@h%s_%d" % (self.name, measure)
+                (dump_counts if is_linear else dump_powers)(histogram, numbers, buckets, add)
 
 
 class Run:
