@@ -107,7 +107,7 @@ export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {
   const attached = starting.then((started) => started.session.attached)
   const summary = starting.then(async ({ plan, facts, session: running }) => {
     const result = await running.ended
-    return summaryOf(plan, facts, result, null)
+    return summaryOf(plan, facts, result, {})
   })
   attached.catch(() => {})
   summary.then(

@@ -96,12 +96,14 @@ export async function follow(
         reporter.clear()
         observe?.event(event)
         sink.event(event)
+        out.mark('event')
         slowDown()
       },
       ...(sink.takesLines && observe === null && request.fields === null
         ? {
             lines(text: string) {
               sink.lines(text)
+              out.mark('lines')
               slowDown()
             },
           }
@@ -144,7 +146,12 @@ export async function follow(
   try {
     const result = await settle(running)
     sink.end()
-    const summary = summaryOf(plan, facts, result, observe?.end() ?? null)
+    // What is still to be written may find no room.
+    out.flush()
+    const summary = summaryOf(plan, facts, result, {
+      tcp: observe?.end() ?? null,
+      unwritten: out.unwritten(),
+    })
     lifecycle?.end(summary)
     recorder?.close(summary)
     if (summaryFile !== null) writeSummary(summaryFile, summary, events)

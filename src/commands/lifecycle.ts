@@ -1,13 +1,14 @@
 import type { Plan } from '../plan/plan.ts'
-import type { Out } from '../sinks/sink.ts'
 import type { RunSummary } from '../session/summary.ts'
+import type { Output } from './output.ts'
 
 /** Records about the run among the events of NDJSON: they have `lifecycle` where events have `event`. */
-export function lifecycleRecords(plan: Plan, out: Out) {
+export function lifecycleRecords(plan: Plan, out: Pick<Output, 'write' | 'mark'>) {
   const write = (lifecycle: string, rest: object): void => {
     out.write(
       `${JSON.stringify({ lifecycle, time: new Date().toISOString(), probe: plan.probe.name, ...rest })}\n`,
     )
+    out.mark('other')
   }
   return {
     start: () => write('start', { variant: plan.variant.name }),

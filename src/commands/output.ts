@@ -6,6 +6,10 @@ import type { Out } from '../sinks/sink.ts'
 
 /** An `Out` with an owner: tells when it is behind, gone or broken, and can be closed. */
 export interface Output extends Out {
+  /** Says what was written since the last mark. */
+  mark(what: Mark['what']): void
+  /** Events that a file had no room for. What a reader leaves in its pipe is not known, and not among them. */
+  unwritten(): number
   /** Hands over what was written so far, as far as the reader takes it. */
   flush(): void
   /** Resolves when all that was written is handed over, or the reader is gone. */
@@ -23,8 +27,15 @@ export interface OutputEvents {
   onFailed(error: EbpfRunError): void
 }
 
+/** Up to here bytes are an event, or lines of one event each, or lines of something else. */
+interface Mark {
+  readonly end: number
+  readonly what: 'event' | 'lines' | 'other'
+}
+
 interface Target {
-  write(bytes: Buffer): void
+  /** Answers how many of the events did not fit. */
+  write(bytes: Buffer, marks: readonly Mark[]): number
   /** True from a write that the reader could not take until it has. */
   isBehind(): boolean
   close(): Promise<void>
@@ -115,6 +126,7 @@ function streamTarget(stream: Writable, events: OutputEvents): Target {
   return {
     write(bytes) {
       if (!isGone) stream.write(bytes)
+      return 0
     },
     isBehind: () => !isGone && stream.writableNeedDrain,
     close: () =>
@@ -132,21 +144,24 @@ function streamTarget(stream: Writable, events: OutputEvents): Target {
   }
 }
 
-/** A file is written at once. What does not fit is taken back to the last whole line. */
+/** A file is written at once. What does not fit is taken back to the last whole event. */
 function fileTarget(fd: number, path: string, events: OutputEvents): Target {
   let isBroken = false
   let good = 0
   return {
-    write(bytes) {
-      if (isBroken) return
+    write(bytes, marks) {
+      if (isBroken) return eventsBehind(0, bytes, marks)
       let done = 0
       try {
         while (done < bytes.length) done += writeSync(fd, bytes, done)
         good += bytes.length
+        return 0
       } catch (error) {
         isBroken = true
-        takeBack(fd, good + bytes.subarray(0, done).lastIndexOf('\n') + 1)
+        const whole = wholeUntil(done, bytes, marks)
+        takeBack(fd, good + whole)
         events.onFailed(outputError(path, error))
+        return eventsBehind(whole, bytes, marks)
       }
     },
     isBehind: () => false,
@@ -155,6 +170,26 @@ function fileTarget(fd: number, path: string, events: OutputEvents): Target {
     },
     abandon: () => {},
   }
+}
+
+const lineFeed = 10
+
+/** Where the last event ends that stands before `done` as a whole. */
+function wholeUntil(done: number, bytes: Buffer, marks: readonly Mark[]): number {
+  const at = marks.findIndex(({ end }) => end > done)
+  const from = (at === -1 ? marks.at(-1) : marks[at - 1])?.end ?? 0
+  if (marks[at]?.what === 'event') return from
+  return Math.max(from, bytes.subarray(0, done).lastIndexOf(lineFeed) + 1)
+}
+
+/** Events that end behind this place. */
+function eventsBehind(from: number, bytes: Buffer, marks: readonly Mark[]): number {
+  return marks.reduce((sum, { end, what }, at) => {
+    if (end <= from || what === 'other') return sum
+    if (what === 'event') return sum + 1
+    const lines = bytes.subarray(Math.max(from, marks[at - 1]?.end ?? 0), end)
+    return sum + lines.reduce((count, byte) => (byte === lineFeed ? count + 1 : count), 0)
+  }, 0)
 }
 
 function takeBack(fd: number, length: number): void {
@@ -168,30 +203,39 @@ function takeBack(fd: number, length: number): void {
 /** Small writes of one turn go out together. */
 function batched(target: Target, facts: Pick<Out, 'isTerminal' | 'columns' | 'color'>): Output {
   let parts: Buffer[] = []
+  let marks: Mark[] = []
   let size = 0
   let isScheduled = false
+  let unwritten = 0
   const flush = (): void => {
     isScheduled = false
     if (size === 0) return
     const bytes =
       parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size)
+    const own = marks
     parts = []
+    marks = []
     size = 0
-    target.write(bytes)
+    unwritten += target.write(bytes, own)
   }
   return {
     ...facts,
     write(text, encoding = 'utf8') {
+      // What comes after its mark: an event is not taken apart.
+      if (size >= flushBytes) flush()
       const bytes = typeof text === 'string' ? Buffer.from(text, encoding) : text
       parts.push(bytes)
       size += bytes.length
-      if (size >= flushBytes) flush()
-      else if (!isScheduled) {
+      if (!isScheduled) {
         isScheduled = true
         setImmediate(flush)
       }
       return !target.isBehind()
     },
+    mark(what) {
+      marks.push({ end: size, what })
+    },
+    unwritten: () => unwritten,
     flush,
     abandon: () => target.abandon(),
     close: async () => {

@@ -21,6 +21,8 @@ export interface RunSummary {
   readonly events: SessionResult['account']['events']
   readonly stray_faults: number
   readonly map_full: number | null
+  /** Events that the file for them had no room for; absent for none. */
+  readonly unwritten?: number
   /** Values that a summary's histograms, and so its quantiles, lack; absent when events are not counted in the kernel. */
   readonly unplaced_values?: number
   /** How far `time` may be off; ktime_ns is exact. */
@@ -39,7 +41,7 @@ export function summaryOf(
   plan: Plan,
   facts: HostFacts,
   result: SessionResult,
-  tcp: TcpSummary | null,
+  { tcp = null, unwritten = 0 }: { readonly tcp?: TcpSummary | null; readonly unwritten?: number },
 ): RunSummary {
   const { account } = result
   return {
@@ -57,6 +59,7 @@ export function summaryOf(
     events: account.events,
     stray_faults: account.stray_faults,
     map_full: account.map_full,
+    ...(unwritten === 0 ? {} : { unwritten }),
     ...(plan.summary === null ? {} : { unplaced_values: result.unplacedValues }),
     clock_error_ns: result.clockErrorNs,
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
@@ -65,6 +68,9 @@ export function summaryOf(
     ...(plan.leftOut.length === 0 ? {} : { left_out: plan.leftOut }),
     notes: [
       ...lossNotes(result, plan),
+      ...(unwritten === 0
+        ? []
+        : [`${unwritten} of the delivered events could not be written: the file ends before them`]),
       ...untypedNotes(result),
       ...ownerNotes(result.owners),
       ...(tcp?.notes ?? []),

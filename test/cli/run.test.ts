@@ -233,19 +233,32 @@ describe.skipIf(cannotRun)(`an output that cannot be written${cannotRun ?? ''}`,
     },
   )
 
-  it('keeps whole lines of what fitted on a full disk', async () => {
-    const { stdout } = await runCli([...connect, '-o', 'ndjson', '--out', '/mnt/events'], {
-      steps: [...attach, { do: 'events', count: 2000 }, { do: 'serve' }],
-      shell: `unshare -m --propagation private /bin/bash -c '
+  it.each([
+    ['ndjson', []],
+    ['ndjson', ['--fields', 'time,comm,raddr,rport']],
+    ['csv', ['--no-header']],
+  ])(
+    'keeps whole lines of what fitted on a full disk, and counts the others: %s %j',
+    async (format, more) => {
+      const { stdout, stderr } = await runCli(
+        [...connect, '-o', format, ...more, '--out', '/mnt/events'],
+        {
+          steps: [...attach, { do: 'events', count: 2000 }, { do: 'serve' }],
+          shell: `unshare -m --propagation private /bin/bash -c '
         mount -t tmpfs -o size=64K tmpfs /mnt && "$@"; status=$?
-        tail -c1 /mnt/events | od -An -c; wc -c < /mnt/events; echo $status' bash "$@"`,
-    })
+        tail -c1 /mnt/events | od -An -c; wc -c < /mnt/events; wc -l < /mnt/events; echo $status' bash "$@"`,
+        },
+      )
 
-    const [last, bytes, status] = stdout.trim().split('\n')
-    expect(last?.trim()).toBe('\\n')
-    expect(Number(bytes)).toBeGreaterThan(32_768)
-    expect(status).toBe('1')
-  })
+      const [last, bytes, lines, status] = stdout.trim().split('\n')
+      expect(last?.trim()).toBe('\\n')
+      expect(Number(bytes)).toBeGreaterThan(32_768)
+      expect(status).toBe('1')
+      const [, delivered] = /delivered (\d+)/.exec(stderr) ?? []
+      const [, unwritten] = /(\d+) of the delivered events could not be written/.exec(stderr) ?? []
+      expect(Number(delivered) - Number(unwritten)).toBe(Number(lines))
+    },
+  )
 
   it('is refused before anything starts when its folder is not there', async () => {
     const { code, stderr } = await runCli([...connect, '--out', '/no/such/file'], { steps: five })
