@@ -1,6 +1,7 @@
 // docs/kernels.json holds the last result of every cell; docs/kernels.md is made from it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { guests } from './guests.mjs'
+import { proofOf } from './proof.mjs'
 import { kernelsMarkdown } from './table.mjs'
 
 const docs = new URL('../../docs/', import.meta.url)
@@ -16,6 +17,7 @@ const keep = (row) => ({
       .map((field) => [field, row[field]]),
   ),
   bcc: row.bcc ? { ok: row.bcc.ok, text: row.bcc.text } : false,
+  proof: proofOf(row),
 })
 
 /** The last results that were written. */

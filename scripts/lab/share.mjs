@@ -1,8 +1,9 @@
-// Which cells a run of CI boots: of those that docs/kernels.md claims, the ones of probes that changed lately, then others in
-// an order that each commit draws anew.
+// Which cells a run of CI boots: those that no result of docs/kernels.md proves as they are now, then those of probes that changed
+// lately, then others in an order that each commit draws anew.
 import { createHash } from 'node:crypto'
 import { $ } from 'zx'
 import { impossibleReason, isGood } from './cells.mjs'
+import { proofOf } from './proof.mjs'
 import { readResults } from './results.mjs'
 
 /** What the cells of one guest may cost together, so that CI stays under 45 minutes; a cell costs 1, one that compiles with bcc as much as three. */
@@ -24,20 +25,18 @@ export async function readHistory() {
 
 const cost = (cell) => (cell.bcc || cell.variant === 'bcc' ? 3 : 1)
 
-/** The share of one guest: changed probes first, as many as the budget holds. `claims` has the results of earlier runs. */
+/** The share of one guest, as many as the budget holds. `claims` has the results of earlier runs. */
 export function shareOf(cells, guest, { commit, changed, claims }) {
   const claimed = claims.find((each) => each.guest === guest && each.place === 'boot')
-  const works = (row) => isGood(row) || impossibleReason(guest, row) !== null
-  const known = new Set(claimed?.rows.filter(works).map(({ name }) => name))
+  const works = (row) =>
+    (isGood(row) && row.proof === proofOf(row)) || impossibleReason(guest, row) !== null
+  const proven = new Set(claimed?.rows.filter(works).map(({ name }) => name))
+  const urgency = ({ name, probe }) => (proven.has(name) ? (changed.has(probe) ? 1 : 0) : 2)
   const place = (cell) =>
     createHash('sha256').update(`${commit} ${guest} ${cell.name}`).digest('hex')
-  const order = cells
-    .filter((cell) => known.has(cell.name))
-    .sort(
-      (a, b) =>
-        Number(changed.has(b.probe)) - Number(changed.has(a.probe)) ||
-        place(a).localeCompare(place(b)),
-    )
+  const order = [...cells].sort(
+    (a, b) => urgency(b) - urgency(a) || place(a).localeCompare(place(b)),
+  )
   let left = budget
   const taken = new Set(order.filter((cell) => (left -= cost(cell)) >= 0))
   return cells.filter((cell) => taken.has(cell))

@@ -1,5 +1,6 @@
 // docs/kernels.md, from the last result of every cell.
 import { impossibleReason, isGood } from './cells.mjs'
+import { proofOf } from './proof.mjs'
 
 const placeTitles = { boot: 'Real kernels', native: 'Dialects' }
 const placeTexts = {
@@ -16,7 +17,12 @@ function cellRow(guest, row) {
   const { expected, delivered, lost, wrong, missed, account, bcc } = row
   return [
     row.bcc ? `${row.probe} (${row.variant}) beside bcc` : row.name,
-    `${isGood(row) ? 'good' : 'NOT GOOD'}, ${account}${row.again ? ', at the second try' : ''}`,
+    [
+      isGood(row) ? 'good' : 'NOT GOOD',
+      account,
+      ...(row.again ? ['at the second try'] : []),
+      ...(row.proof === proofOf(row) ? [] : ['of an earlier form']),
+    ].join(', '),
     expected,
     delivered,
     lost,
@@ -54,7 +60,7 @@ export function kernelsMarkdown(results) {
     '',
     '# Kernels',
     '',
-    '`wrong` counts what was expected and did not come, and what came and was not expected. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later).',
+    '`wrong` counts what was expected and did not come, and what came and was not expected. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later). A row is the last result of its cell; `of an earlier form`: the probe, its templates or its workload have changed since.',
     '',
     ...parts,
   ].join('\n')
