@@ -80,12 +80,12 @@ async function plainTarget(spec: CommandSpec, load: Load): Promise<Target> {
   const { options } = spec
   if (options === 'probe') {
     const probe = await load(spec.name)
-    const { runProbe } = await import('./run.ts')
     return {
       ...base,
       ...optionsAndTexts(probe),
       doc: `${probe.spec.summary}\n\nFor example: ${probe.spec.example}`,
-      run: (parsed, io) => runProbe(probe, parsed, io),
+      // Loaded when it runs, and not for the help: most of what there is stands behind it.
+      run: async (parsed, io) => (await import('./run.ts')).runProbe(probe, parsed, io),
     }
   }
   switch (spec.name) {
