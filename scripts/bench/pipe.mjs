@@ -14,7 +14,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { inNamespace } from './namespace.mjs'
-import { describe, signal, start, statOf, treeOf, until, writtenBy } from './processes.mjs'
+import {
+  describe,
+  mostResident,
+  signal,
+  start,
+  statOf,
+  treeOf,
+  until,
+  writtenBy,
+} from './processes.mjs'
 import { median } from './start.mjs'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
@@ -88,11 +97,11 @@ function waysOf(buffer, summary) {
       ender: (started) => started.pid,
       account: () => JSON.parse(readFileSync(summary, 'utf8')).events.write,
     },
-    ...(spawnSync('jq', ['--version']).status === 0
-      ? [bare('bpftrace -f json | jq -c .', jsonScript, lostLine.json)]
-      : []),
+    ...(hasJq() ? [bare('bpftrace -f json | jq -c .', jsonScript, lostLine.json)] : []),
   ]
 }
+
+export const hasJq = () => spawnSync('jq', ['--version']).status === 0
 
 const jsonScript = 'bpftrace -f json -e "$1" | jq -c . >/dev/null'
 
@@ -184,6 +193,7 @@ async function measure(way, load, workload, started) {
   const written = minus(await settled(bpftrace, 'all is read'), before)
   const used = since(processes)
   const usedLater = since(middle)
+  const resident = mostResident(started.pid)
   await endWay(way, started, bpftrace)
   const { emitted, delivered } = way.account({
     record: first.bytes,
@@ -198,6 +208,7 @@ async function measure(way, load, workload, started) {
     delivered,
     lost: emitted - delivered,
     perSecond: load.count / (firstSeconds + secondSeconds),
+    resident,
     ...all,
     ownShare: shareOf(all),
     laterShare: shareOf(later),
@@ -238,6 +249,7 @@ function medians(runs) {
     delivered: of((run) => run.delivered),
     lost: runs.map((run) => run.lost),
     perSecond: of((run) => run.perSecond),
+    resident: of((run) => run.resident),
     microseconds: of((run) => (run.cpu / run.delivered) * 1e6),
     ownShare: of((run) => run.ownShare),
     laterShare: of((run) => run.laterShare),
@@ -245,13 +257,13 @@ function medians(runs) {
   }
 }
 
-/** For each load its rows, one for each way; the first is the one that others are compared with. */
-export async function pipeBench({ loads, rounds, tell = () => {} }) {
+/** For each load its rows, one for each way or for the `only` one; the first is the one that others are compared with. */
+export async function pipeBench({ loads, rounds, only = null, tell = () => {} }) {
   const folder = mkdtempSync(join(tmpdir(), 'ebpf-run-bench-'))
   try {
     const summary = join(folder, 'summary.json')
     const buffer = readBuffer(summary)
-    const ways = waysOf(buffer, summary)
+    const ways = waysOf(buffer, summary).filter(({ name }) => only === null || name === only)
     const results = []
     for (const load of loads) {
       const runs = ways.map(() => [])

@@ -37,6 +37,11 @@ export function describe(pid) {
   return `${line('Name')}, ${line('State')}, pending ${line('ShdPnd')}, waits in ${waits}`
 }
 
+/** The most memory that a process had resident so far, in MiB. */
+export function mostResident(pid) {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024
+}
+
 /** A process and all that come from it. */
 export function treeOf(root) {
   const all = readdirSync('/proc')
