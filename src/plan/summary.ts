@@ -4,6 +4,7 @@ import {
   linearBuckets,
   type LinearRange,
   mapNames,
+  noText,
   textCode,
 } from '../wire/groups.ts'
 import type { Dialect } from './dialect.ts'
@@ -97,6 +98,8 @@ function internText(
   dialect: Dialect,
 ): string {
   const variable = `$er_text${index}`
+  // Of no owner: bpftrace 0.11 takes the empty text for a wider key than those that are read.
+  if (text === '""') return `${variable} = (uint64)${noText};`
   const entry = `${mapNames.texts(token, index)}[${text}]`
   const announce = recordPrintf(
     {

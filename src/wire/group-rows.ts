@@ -3,7 +3,7 @@ import { measureFields, quantiles, summaryOfBuckets } from '../schema/summary.ts
 import { type Aggregate, type Bucket, byBounds } from './aggregates.ts'
 import { createWallClock } from './clock.ts'
 import type { Clock } from './decoder.ts'
-import type { GroupKey, GroupLayout } from './groups.ts'
+import { type GroupKey, type GroupLayout, noText } from './groups.ts'
 import {
   type Addresses,
   createAddresses,
@@ -139,7 +139,8 @@ function isAnnounced(
   texts: ReadonlyMap<string, AnyEvent>,
 ): boolean {
   return numbersOf(group, key).every(
-    ([{ as }, [number]], index) => as !== 'text' || texts.has(textName(index, number)),
+    ([{ as }, [number]], index) =>
+      as !== 'text' || number === noText || texts.has(textName(index, number)),
   )
 }
 

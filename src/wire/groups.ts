@@ -56,6 +56,8 @@ export interface GroupLayout {
 }
 
 /** Record codes of an aggregated run, which sends no events: texts, one code a key, and the end of a dump. */
+/** The number in the place of a text that there is none of: it is null. */
+export const noText = '0'
 export const textCode = (key: number): string => String(key)
 export const dumpCode = '7'
 /** As many keys as there are codes. */

@@ -183,6 +183,8 @@ describe('every variant of every probe', () => {
     checkText(program)
     expect(program).toContain(`@s_${placeholderToken}_0[$er_text0] = count();`)
     expect(program).toMatch(/^interval:ms:1000$/m)
+    // bpftrace 0.11 refuses keys of one map that are not equally wide.
+    expect(program).not.toContain(`@i_${placeholderToken}_0[""]`)
     // A map that holds texts is never printed.
     expect(program).not.toContain(`print(@i_`)
     const { dialect } = plan

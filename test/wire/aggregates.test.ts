@@ -121,6 +121,12 @@ describe('a dump', () => {
     ])
   })
 
+  test('has null for a text that there is none of, and does not wait for it', () => {
+    const [rows] = rowsOf(['comm'], [count('0', 3)])
+
+    expect(rows?.map(({ event }) => [event['comm'], event['count']])).toEqual([[null, 3]])
+  })
+
   test('waits with a group for its text, which may be announced later, and tells it at the end at the latest', () => {
     const groups = groupsBy('comm')
     const aggregates = createAggregates(token, groups)
