@@ -19,6 +19,8 @@ import {
 /** As bpftrace has them: below 0, 0, then one for each power of two of a signed number. */
 const powerBuckets = 65
 const mostKeyBytes = 512
+/** Of kernel memory for each key that the plan has room for, taken at the start: wider groups are fewer. */
+const bytesOfKey = 1_024
 
 /** What the driver must know to print the map of a group. */
 export interface GroupRequest {
@@ -96,6 +98,7 @@ export function groupMap({ keys, measures }: GroupLayout, at: number, mapKeys: n
       message: `--by: with bcc the fields of a group may take ${mostKeyBytes} bytes together`,
       found: `${bytes} bytes: ${keys.map(({ name }) => name).join(', ')}`,
     })
+  const room = Math.floor((mapKeys * bytesOfKey) / (bytes + 8 * wordsOfGroup(measures)))
   const members = keys.length === 0 ? ['  __u64 er_all;'] : keys.map((key) => `  ${memberOf(key)}`)
   return `struct er_key_${at} {
 ${members.join('\n')}
@@ -104,7 +107,7 @@ struct er_group_${at} {
   __u64 words[${wordsOfGroup(measures)}];
 };
 BPF_ARRAY(er_new_${at}, struct er_group_${at}, 1);
-BPF_HASH(er_groups_${at}, struct er_key_${at}, struct er_group_${at}, ${mapKeys});`
+BPF_HASH(er_groups_${at}, struct er_key_${at}, struct er_group_${at}, ${Math.min(mapKeys, room)});`
 }
 
 /** Where the key is put together in one place that emits. */
