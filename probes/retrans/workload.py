@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, at_least, enter, expect, linked_networks, not_retransmitted, reach, rename, retransmitted, scope, sh, shown, total, tracepoint_fields, unlink_networks, variant
+from workload import HOSTILE, at_least, enter, expect, linked_networks, not_retransmitted, reach, rename, retransmitted, scope, setting, sh, shown, total, tracepoint_fields, unlink_networks, variant
 
 NAME = "er%d" % os.getpid()
 V4 = ("10.99.0.1", "10.99.0.2")
@@ -34,14 +34,6 @@ print(1, flush=True)
 peer, _ = server.accept()
 while peer.recv(9): pass
 """
-
-
-def setting(name, value):
-    try:
-        with open("/proc/sys/net/ipv4/" + name, "w") as file:
-            file.write(str(value))
-    except FileNotFoundError:
-        pass
 
 
 def drop(space, action, chain, *match):
@@ -96,9 +88,9 @@ def main():
     scope(("netns", [netns]))
     reach(V6[1])
     # One retransmission a SYN and a SYN-ACK, one second after it; linear time-outs came with 6.5.
-    setting("tcp_syn_retries", 1)
-    setting("tcp_synack_retries", 1)
-    setting("tcp_syn_linear_timeouts", 0)
+    setting("ipv4/tcp_syn_retries", 1)
+    setting("ipv4/tcp_synack_retries", 1)
+    setting("ipv4/tcp_syn_linear_timeouts", 0)
     before, before_failed = retransmitted(), not_retransmitted()
     me = open("/proc/self/comm").read().strip()
 

@@ -116,6 +116,15 @@ def quietly(*words):
     subprocess.run(words, check=False, stderr=subprocess.DEVNULL)
 
 
+def setting(name, value):
+    """A setting of the namespace's network, where this kernel has it."""
+    try:
+        with open("/proc/sys/net/" + name, "w") as file:
+            file.write(str(value))
+    except FileNotFoundError:
+        pass
+
+
 def enter(name):
     """The network namespace that `ip netns` knows by this name."""
     descriptor = os.open("/run/netns/" + name, os.O_RDONLY)
