@@ -210,7 +210,7 @@ function namespaceNote(each: NamespaceCounters): string {
     retransmitted === null
       ? 'what the kernel counted in this run is not known, because the namespace was new to us or ended'
       : `the kernel counted ${retransmitted} retransmitted${sent === null ? ' segments' : ` of ${sent} sent segments`}${share}`
-  return `namespace ${each.netns}: ${counted}${failures(each.failed_segments)}, we saw ${each.seen}${failures(each.seen_failed)}`
+  return `namespace ${each.netns}: ${counted}${failures(each.failed_segments)}; we saw ${each.seen}${failures(each.seen_failed)}`
 }
 
 function failures(count: number | null): string {

@@ -111,7 +111,7 @@ describe('a run', () => {
     const { notes, namespaces } = await observer.end()
     expect(namespaces).toMatchObject([{ retransmitted_segments: 1, sent_segments: 0, seen: 1 }])
     expect(notes).toEqual([
-      `namespace ${netns}: the kernel counted 1 retransmitted of 0 sent segments, we saw 1`,
+      `namespace ${netns}: the kernel counted 1 retransmitted of 0 sent segments; we saw 1`,
       'by remote address: 192.0.2.1 1',
     ])
   })
@@ -126,7 +126,7 @@ describe('a run', () => {
     inhabited.set(netns, counters(12, 20, 1))
     const { notes } = await observer.end()
     expect(notes[0]).toBe(
-      `namespace ${netns}: the kernel counted 2 retransmitted of 10 sent segments (20.00 %), 1 of them failed, we saw 2, 1 of them failed`,
+      `namespace ${netns}: the kernel counted 2 retransmitted of 10 sent segments (20.00 %), 1 of them failed; we saw 2, 1 of them failed`,
     )
   })
 
@@ -141,7 +141,7 @@ describe('a run', () => {
     const { notes, namespaces } = await observer.end()
     expect(namespaces[0]?.retransmitted_segments).toBeNull()
     expect(notes[0]).toBe(
-      `namespace ${netns}: what the kernel counted in this run is not known, because the namespace was new to us or ended, we saw 1`,
+      `namespace ${netns}: what the kernel counted in this run is not known, because the namespace was new to us or ended; we saw 1`,
     )
   })
 
@@ -155,7 +155,7 @@ describe('a run', () => {
     observer.event(event())
     const { notes } = await observer.end()
     expect(notes[0]).toBe(
-      `namespace ${netns}: the kernel counted 2 retransmitted segments, we saw 1`,
+      `namespace ${netns}: the kernel counted 2 retransmitted segments; we saw 1`,
     )
   })
 
