@@ -6,11 +6,12 @@ import os
 import select
 import socket
 import sys
+import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, child, enter, expect, linked_networks, reach, rename, scope, setting, sh, shown, unlink_networks, variant
+from workload import HOSTILE, child, enter, expect, linked_networks, own_ports, reach, rename, scope, setting, sh, shown, unlink_networks, variant
 
-BASE = int(sys.argv[2]) if len(sys.argv) > 2 else 21000
+BASE = own_ports(21000, 300, 3)
 V4, V6, CLOSED = BASE, BASE + 1, BASE + 2
 source = BASE + 100
 NAME = "ec%d" % os.getpid()
@@ -111,10 +112,11 @@ def distant():
             else:
                 waiting.register(sock, 0)
                 kept.append(sock)
-    # The kernel gives up by itself three seconds after the first SYN.
-    for _ in range(600):
-        if len(waiting.poll(100)) == len(kept):
+    # The kernel gives up by itself three seconds after the first SYN. It tells of an error before that.
+    for _ in range(300):
+        if sum(what & select.POLLHUP != 0 for _, what in waiting.poll(0)) == len(kept):
             break
+        time.sleep(0.1)
     for sock in kept:
         sock.close()
 

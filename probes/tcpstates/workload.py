@@ -7,9 +7,10 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import expect, scope
+from workload import expect, own_ports, scope
 
-PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 22000
+PORT = own_ports(22000, 200, 5)
+FIN_WAIT2 = 5
 me = os.getpid()
 
 OTHERS = (
@@ -52,11 +53,17 @@ def connection(server, address, port, source, is_reset=False):
     client.bind((address, source))
     client.connect((address, port))
     peer, _ = server.accept()
-    client.close()
+    client.shutdown(socket.SHUT_WR)
     peer.recv(1)
     if is_reset:
+        # Not before the FIN was acknowledged, which the kernel may put off for a moment.
+        while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != FIN_WAIT2:
+            time.sleep(0.01)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    else:
+        client.close()
     peer.close()
+    client.close()
     side = {"laddr": address, "raddr": address, "family": 6 if ":" in address else 4}
     expect(rport=port, old_state="CLOSE", new_state="SYN_SENT", pid=me, owner_from="task", **side)
     expect(rport=port, lport=source, old_state="SYN_SENT", new_state="ESTABLISHED", pid=me, **side)
