@@ -136,9 +136,7 @@ export function followed(
   if (before === undefined) return { first: now, latest: now, fromBeginning, isBroken: false }
   const { latest } = before
   const fell =
-    now.retransmitted < latest.retransmitted ||
-    now.failed < latest.failed ||
-    now.sent < latest.sent
+    now.retransmitted < latest.retransmitted || now.failed < latest.failed || now.sent < latest.sent
   return { ...before, latest: now, isBroken: before.isBroken || fell }
 }
 
@@ -185,7 +183,6 @@ function withEvent(
     untold: untold + (code === null ? 1 : 0),
   }
 }
-
 
 /** Calls a function for each, so many at a time. */
 async function each<T>(

@@ -62,7 +62,11 @@ describe('what is told of a namespace', () => {
   })
 
   it('says nothing of failed ones where an event has no result', () => {
-    const [told] = countersOf(netns, tracked(true, counters(0, 0), counters(2, 1, 1)), seen(2, 0, 2))
+    const [told] = countersOf(
+      netns,
+      tracked(true, counters(0, 0), counters(2, 1, 1)),
+      seen(2, 0, 2),
+    )
     expect(told).toMatchObject({ failed_segments: 1, seen_failed: null })
   })
 
