@@ -53,15 +53,15 @@ def connection(server, address, port, source, is_reset=False):
     client.bind((address, source))
     client.connect((address, port))
     peer, _ = server.accept()
-    client.shutdown(socket.SHUT_WR)
-    peer.recv(1)
     if is_reset:
         # Not before the FIN was acknowledged, which the kernel may put off for a moment.
+        client.shutdown(socket.SHUT_WR)
         while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != FIN_WAIT2:
             time.sleep(0.01)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     else:
         client.close()
+    peer.recv(1)
     peer.close()
     client.close()
     side = {"laddr": address, "raddr": address, "family": 6 if ":" in address else 4}
