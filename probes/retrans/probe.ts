@@ -59,9 +59,10 @@ export default defineProbe({
           kind: 'result',
           nullAs: 1,
           doc: 'what sending it returned; kernels before 6.17 report only what was sent',
+          width: 7,
         },
       },
-      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'state', 'kind'],
+      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'state', 'kind', 'result'],
     },
   },
   variants: [

@@ -8,6 +8,7 @@ import { type Command, startCommand } from '../session/command.ts'
 import type { startSession } from '../session/session.ts'
 import type { Session, SessionResult } from '../session/types.ts'
 import { type RunSummary, summaryOf } from '../session/summary.ts'
+import type { TcpObserver } from '../session/tcp-counters.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { summaryProbe } from '../schema/summary.ts'
@@ -78,9 +79,7 @@ export async function follow(
     tableOnTerminal: out.isTerminal,
   })
   const lifecycle = isSet(parsed, 'lifecycle') ? lifecycleRecords(plan, out) : null
-  const observe = plan.probe.tcpCounters
-    ? (await import('../session/tcp-counters.ts')).observeTcp()
-    : null
+  const observe = plan.probe.tcpCounters ? await tcpObserver(io.env) : null
   const slowDown = watchBackpressure(out, () => session)
 
   sink.begin()
@@ -149,7 +148,7 @@ export async function follow(
     // What is still to be written may find no room.
     out.flush()
     const summary = summaryOf(plan, facts, result, {
-      tcp: observe?.end() ?? null,
+      tcp: (await observe?.end()) ?? null,
       unwritten: out.unwritten(),
     })
     lifecycle?.end(summary)
@@ -173,6 +172,13 @@ export async function follow(
     resolver?.close()
     if (summaryFile !== null) closeSync(summaryFile)
   }
+}
+
+/** Loaded where a probe has a use for it. */
+async function tcpObserver(env: Io['env']): Promise<TcpObserver> {
+  const { observeTcp } = await import('../session/tcp-counters.ts')
+  const { tcpCounterSource } = await import('../host/tcp-counters.ts')
+  return observeTcp(tcpCounterSource(env))
 }
 
 /** What is put out: events of the probe, or groups of them. */

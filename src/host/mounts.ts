@@ -17,6 +17,12 @@ export function parseMounts(text: string): Mount[] {
     )
 }
 
+/** Text of /proc/self/mountinfo -> network namespaces that are mounted somewhere, as `ip netns` does: inode to path. */
+export function parseBoundNetworks(text: string): Map<number, string> {
+  const bound = [...text.matchAll(/^\d+ \d+ \S+ net:\[(\d+)\] (\S+) /gm)]
+  return new Map(bound.map(([, inode, at = '']) => [Number(inode), unescapePath(at)]))
+}
+
 /** Where tracefs can be read: its usual places in the kernel's documentation (trace/ftrace.rst). */
 const tracefsPlaces = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
 

@@ -116,6 +116,15 @@ def quietly(*words):
     subprocess.run(words, check=False, stderr=subprocess.DEVNULL)
 
 
+def setting(name, value):
+    """A setting of the namespace's network, where this kernel has it."""
+    try:
+        with open("/proc/sys/net/" + name, "w") as file:
+            file.write(str(value))
+    except FileNotFoundError:
+        pass
+
+
 def enter(name):
     """The network namespace that `ip netns` knows by this name."""
     descriptor = os.open("/run/netns/" + name, os.O_RDONLY)
@@ -124,19 +133,37 @@ def enter(name):
     os.close(descriptor)
 
 
-def linked_networks(name, addresses):
-    """Two network namespaces, name + "a" and name + "b", with a cable between them (v, w); this process enters the first."""
+def linked_networks(name, *pairs):
+    """Two network namespaces, name + "a" and name + "b", with a cable between them (v, w) and each pair of addresses on its ends; this process enters the first."""
     global born
     born = now()
     sh("ip", "netns", "add", name + "a")
     sh("ip", "netns", "add", name + "b")
     sh("ip", "link", "add", name + "v", "netns", name + "a", "type", "veth", "peer", "name", name + "w", "netns", name + "b")
-    for space, link, address in zip((name + "a", name + "b"), (name + "v", name + "w"), addresses):
-        sh("ip", "-n", space, "addr", "add", address + "/24", "dev", link)
+    for space, link, addresses in zip((name + "a", name + "b"), (name + "v", name + "w"), zip(*pairs)):
+        for address in addresses:
+            # An IPv6 address is used for nothing while the kernel looks for another one that has it.
+            sh("ip", "-n", space, "addr", "add", *((address + "/64", "nodad") if ":" in address else (address + "/24",)), "dev", link)
         sh("ip", "-n", space, "link", "set", link, "up")
         sh("ip", "-n", space, "link", "set", "lo", "up")
     enter(name + "a")
     return os.stat("/proc/self/ns/net").st_ino
+
+
+def reach(address):
+    """Waits until packets get to an IPv6 address of the other side: while its neighbour is looked for they wait in a queue, a second or more."""
+    probe = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    probe.settimeout(0.2)
+    probe.connect((address, 9))
+    for _ in range(100):
+        try:
+            probe.send(b"?")
+            probe.recv(1)
+        except ConnectionRefusedError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("%s does not answer" % address)
 
 
 def unlink_networks(name):
@@ -146,10 +173,20 @@ def unlink_networks(name):
         quietly("ip", "netns", "del", name + each)
 
 
+def counted(file, group, name):
+    """One of the namespace's own counters, from /proc/net/snmp or /proc/net/netstat."""
+    names, values = [line.split() for line in open("/proc/self/net/" + file) if line.startswith(group + ":")]
+    return int(values[names.index(name)])
+
+
 def retransmitted():
-    """The namespace's own count of segments sent again."""
-    names, values = [line.split() for line in open("/proc/self/net/snmp") if line.startswith("Tcp:")]
-    return int(values[names.index("RetransSegs")])
+    """The namespace's own count of segments sent again, those included that could not be sent."""
+    return counted("snmp", "Tcp", "RetransSegs")
+
+
+def not_retransmitted():
+    """Those of them that could not be sent."""
+    return counted("netstat", "TcpExt", "TCPRetransFail")
 
 
 # When this process got a network namespace: one that is gone may have had the same inode before.
