@@ -1,7 +1,9 @@
-import { readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
-import { attach, type Step } from '../fakes/make-fake.ts'
+import { attach, makeFake, type Step } from '../fakes/make-fake.ts'
 import { processesWith, watchLeftovers } from '../fakes/leftovers.ts'
 import { cannotRun, cli, linesOf, pathWith, runCli, startCli } from './run-cli.ts'
 
@@ -12,6 +14,15 @@ const place = watchLeftovers()
 const connect = ['tcpconnect', '--variant', 'tracepoint']
 const serve: readonly Step[] = [...attach, { do: 'serve' }]
 const five: readonly Step[] = [...attach, { do: 'events', count: 5 }, { do: 'serve' }]
+
+/** A PATH with a bpftrace that says its version after so many seconds. */
+function slowToStart(steps: readonly Step[], seconds: number): string {
+  const { path } = makeFake(steps)
+  const folder = mkdtempSync(join(tmpdir(), 'fake-'))
+  const script = `#!/bin/sh\n[ "$1" = --version ] && /bin/sleep ${seconds}\nexec '${path}' "$@"\n`
+  writeFileSync(join(folder, 'bpftrace'), script, { mode: 0o755 })
+  return `${folder}:${process.env['PATH']}`
+}
 
 describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
   it('puts events on stdout and everything else on stderr', async () => {
@@ -26,6 +37,16 @@ describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
     expect(stderr).toMatch(/^tcpconnect attached after [\d.]+ s \(tracepoint\), 0 events\n/)
     expect(stderr).toMatch(/5 events in .*kernel counted 5, delivered 5, lost 0.*exact\n$/)
     expect(code).toBe(0)
+  })
+
+  it('tells people how long they waited, and the account how long the back-end took', async () => {
+    const summary = place.file('summary.json')
+    const args = [...connect, '--summary-json', summary, '--duration', '50ms']
+    const { stderr } = await runCli(args, { env: { PATH: slowToStart(serve, 2) } })
+
+    const [, waited = ''] = /attached after ([\d.]+) s/.exec(stderr) ?? []
+    const { attached_after_ms: took } = JSON.parse(readFileSync(summary, 'utf8'))
+    expect(Number(waited)).toBeGreaterThan(took / 1000 + 1.9)
   })
 
   it.each([

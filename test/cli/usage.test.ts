@@ -12,6 +12,7 @@ async function runMain(argv: readonly string[]) {
   const code = await main(argv, {
     env: process.env,
     columns: 80,
+    stdoutIsTerminal: false,
     stderrIsTerminal: false,
     stdout: (text) => void (said.stdout += text),
     stderr: (text) => void (said.stderr += text),

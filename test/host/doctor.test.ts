@@ -151,15 +151,29 @@ describe('diagnose', () => {
 })
 
 describe('doctor on this machine', () => {
-  it('prints a table that fits 80 columns', async () => {
-    const { text } = await doctor({ output: 'table', env: process.env })
+  it.each([60, 80, 200])('prints a table that fits %i columns', async (columns) => {
+    const { text } = await doctor({ output: 'table', env: process.env, columns })
 
-    expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
+    expect(text.split('\n').filter((line) => line.length > columns)).toEqual([])
     expect(text).toContain('privileges')
   })
 
+  it('breaks fewer lines where there is room, and never into nothing', async () => {
+    const linesAt = async (columns: number) => {
+      const { text } = await doctor({ output: 'table', env: process.env, columns })
+      return text.split('\n').length
+    }
+
+    expect(await linesAt(300)).toBeLessThan(await linesAt(60))
+    expect(await linesAt(1)).toBe(await linesAt(40))
+  })
+
   it('blocks with 69 and a remedy in JSON where bpftrace is missing', async () => {
-    const { text, exitCode } = await doctor({ output: 'json', env: { PATH: '/nonexistent' } })
+    const { text, exitCode } = await doctor({
+      output: 'json',
+      env: { PATH: '/nonexistent' },
+      columns: 80,
+    })
     const report: { checks: Record<string, unknown>[]; blocks: number } = JSON.parse(text)
 
     const bpftrace = report.checks.find((check) => check['id'] === 'bpftrace')
