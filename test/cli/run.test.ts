@@ -308,6 +308,50 @@ describe.skipIf(cannotRun)(`a bpftrace that will not do${cannotRun ?? ''}`, () =
     expect(code).toBe(1)
   })
 
+  const everyByte = String.fromCharCode(...Array.from({ length: 256 }, (_, byte) => byte))
+  it.each([
+    ['goes on', { do: 'hang' }],
+    ['ends', { do: 'exit', code: 0 }],
+  ] as const)('exits 1 when it prints bytes of any kind and %s, unattached', async (_, last) => {
+    const { code, stdout, stderr } = await runCli(
+      [...connect, '-o', 'ndjson', '--attach-timeout', '1s'],
+      { steps: [{ do: 'read' }, { do: 'out', text: everyByte, times: 500, raw: true }, last] },
+    )
+
+    expect(stderr).toContain('[NOT_ATTACHED]')
+    expect(stderr).not.toContain('attached after')
+    expect(stdout).toBe('')
+    expect(code).toBe(1)
+  })
+
+  const rejected: readonly Step[] = [
+    { do: 'read' },
+    { do: 'out', text: 'Attaching 4 probes...\n' },
+    // As 0.17.0 says it.
+    {
+      do: 'err',
+      text: 'Error log: \n0: (79) r6 = *(u64 *)(r1 +0)\nR1 invalid mem access\n\nERROR: Error loading program: tracepoint:sock:inet_sock_set_state (try -v)\n',
+    },
+    { do: 'exit', code: 1 },
+  ]
+  it('exits 70 when the verifier refuses the program, with what it said', async () => {
+    const { code, stdout, stderr } = await runCli(connect, { steps: rejected })
+
+    expect(stderr).toContain('the kernel refused the program [REJECTED]')
+    expect(stderr).toContain('R1 invalid mem access')
+    expect(stderr).toContain('try: ebpf-run print')
+    expect(stdout).toMatch(/^TIME[^\n]*\n$/)
+    expect(code).toBe(70)
+  })
+
+  it('says that as JSON where JSON was asked for', async () => {
+    const { code, stdout, stderr } = await runCli([...connect, '-o', 'json'], { steps: rejected })
+
+    expect(JSON.parse(stdout)).toEqual([])
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'REJECTED', exit_code: 70 } })
+    expect(code).toBe(70)
+  })
+
   it('exits 1 when it is killed in the middle, with the account of what arrived', async () => {
     const { code, stdout, stderr } = await runCli([...connect, '-o', 'ndjson'], {
       steps: [

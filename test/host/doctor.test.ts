@@ -76,6 +76,14 @@ describe('diagnose', () => {
     `)
   })
 
+  it('tells that bpftrace did not answer, and not that it has no version', () => {
+    const found = unknown('/bin/bpftrace --version did not answer within 30 s')
+    const survey = withFacts({ bpftrace: { found, path: '/bin/bpftrace', version: null } })
+
+    expect(find(survey, 'bpftrace')).toMatchObject({ status: 'unknown', found: found.evidence })
+    expect(find(survey, 'bpftrace-version')).toMatchObject({ found: found.evidence })
+  })
+
   it.each([
     ['debian', 'apt-get install bpftrace'],
     ['fedora', 'dnf install bpftrace'],
