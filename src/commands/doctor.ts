@@ -27,7 +27,7 @@ export async function doctor({
   const text =
     output === 'json'
       ? `${JSON.stringify(reportOf(checks))}\n`
-      : renderTable(checks, survey, Math.max(leastWidth, columns))
+      : renderTable(checks, survey, columns)
   return { text, exitCode: exitCodeOf(checks) }
 }
 
@@ -94,7 +94,8 @@ const idColumn = 8
 const foundColumn = 26
 
 /** For people: one line a check, and below what is not well what it means and what to type. */
-function renderTable(checks: readonly Check[], { facts }: Survey, width: number): string {
+export function renderTable(checks: readonly Check[], { facts }: Survey, columns: number): string {
+  const width = Math.max(leastWidth, columns)
   const count = (status: Check['status']) => checks.filter((each) => each.status === status).length
   const unseen = checks.filter((check) => check.status === 'unknown').map((check) => check.id)
   const gib = (facts.memoryBytes / 2 ** 30).toFixed(1)

@@ -55,7 +55,6 @@ describe.skipIf(cannotRun)(`-- COMMAND${cannotRun ?? ''}`, () => {
     ['is a builtin of the shell alone', ['umask'], 127, 'on PATH'],
     ['is a folder', ['/etc'], 126, "'/etc' cannot be executed"],
     ['may not be executed', ['/etc/passwd'], 126, 'ls -l /etc/passwd'],
-    ['has no name', ['./'], 126, 'cannot be executed'],
   ])('refuses one that %s before anything is started', async (_, command, status, said) => {
     const { code, stdout, stderr } = await runCli([...connect, '--', ...command], { steps: serve })
 
