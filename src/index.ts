@@ -2,13 +2,9 @@ import { fileURLToPath } from 'node:url'
 import type { Builtin } from '../probes/index.ts'
 import { loadProbe } from './catalog/load.ts'
 import { userProbesOf } from './catalog/user-folder.ts'
-import {
-  isAbortSignal,
-  readRunOptions,
-  type RunOptions,
-  type SummaryRunOptions,
-} from './commands/library-options.ts'
+import { isAbortSignal, readRunOptions } from './commands/library-options.ts'
 import { planOnHost } from './commands/plan-on-host.ts'
+import type { RunOptions, SummaryRunOptions } from './commands/run-options.ts'
 import type { AnyEvent, EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
 import { startSession } from './session/session.ts'
@@ -21,7 +17,7 @@ export type {
   RunOptions,
   SummaryOptions,
   SummaryRunOptions,
-} from './commands/library-options.ts'
+} from './commands/run-options.ts'
 export type { Builtin } from '../probes/index.ts'
 export { defineProbe, type AnyEvent, type EventOf, type ProbeSpec } from './schema/define.ts'
 export type { RunSummary } from './session/summary.ts'
