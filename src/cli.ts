@@ -23,7 +23,9 @@ async function run(argv: readonly string[]): Promise<number> {
   const { main } = await import('./commands/main.ts')
   return main(argv, {
     env: process.env,
-    columns: process.stdout.columns ?? process.stderr.columns ?? 80,
+    // A fresh pty says 0.
+    columns: process.stdout.columns || process.stderr.columns || 80,
+    stdoutIsTerminal: process.stdout.isTTY === true,
     stderrIsTerminal: process.stderr.isTTY === true,
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),

@@ -51,6 +51,8 @@ export interface ErrorParts {
   /** Evidence, for example the backend's own last lines. */
   readonly detail?: string
   readonly cause?: unknown
+  /** Instead of the code's own, where a shell has one for it. */
+  readonly exitCode?: number
 }
 
 /** The one error class of the project: a stable code, what was expected, what was found, and a remedy. */
@@ -66,7 +68,7 @@ export class EbpfRunError extends Error {
   constructor(parts: ErrorParts) {
     super(parts.message, parts.cause === undefined ? undefined : { cause: parts.cause })
     this.code = parts.code
-    this.exitCode = errorCodes[parts.code]
+    this.exitCode = parts.exitCode ?? errorCodes[parts.code]
     this.expected = parts.expected
     this.found = parts.found
     this.remedy = parts.remedy

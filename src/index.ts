@@ -2,19 +2,22 @@ import { fileURLToPath } from 'node:url'
 import type { Builtin } from '../probes/index.ts'
 import { loadProbe } from './catalog/load.ts'
 import { userProbesOf } from './catalog/user-folder.ts'
+import { isAbortSignal, readRunOptions } from './commands/library-options.ts'
 import { planOnHost } from './commands/plan-on-host.ts'
-import { hostNames } from './host/names.ts'
-import { parseFilters } from './plan/params.ts'
-import { parseParams } from './plan/probe-params.ts'
-import { parsePlace, requirePlace } from './plan/place.ts'
+import type { RunOptions, SummaryRunOptions } from './commands/run-options.ts'
 import type { AnyEvent, EventOf } from './schema/define.ts'
 import { EventQueue } from './session/queue.ts'
-import type { Place } from './plan/plan.ts'
 import { startSession } from './session/session.ts'
 import type { Session } from './session/types.ts'
 import { type RunSummary, summaryOf } from './session/summary.ts'
 
 export { EbpfRunError, type ErrorCode, errorCodes, exitCodes } from './errors.ts'
+export type {
+  FilterValue,
+  RunOptions,
+  SummaryOptions,
+  SummaryRunOptions,
+} from './commands/run-options.ts'
 export type { Builtin } from '../probes/index.ts'
 export { defineProbe, type AnyEvent, type EventOf, type ProbeSpec } from './schema/define.ts'
 export type { RunSummary } from './session/summary.ts'
@@ -22,53 +25,6 @@ export type { Account, EventAccount } from './wire/account.ts'
 export { bigintOf, bytesOf } from './wire/access.ts'
 
 export type ProbeName = keyof Builtin
-
-/** One value of a filter: `443`, `'8000-8100'`, `'10.0.0.0/8'`, `'!22'`. */
-export type FilterValue = string | number
-
-/** What a run takes: the filters of the command line under the same names, and how long. */
-export interface RunOptions {
-  readonly pid?: readonly FilterValue[]
-  readonly comm?: readonly string[]
-  readonly uid?: readonly FilterValue[]
-  readonly lport?: readonly FilterValue[]
-  readonly rport?: readonly FilterValue[]
-  readonly laddr?: readonly string[]
-  readonly raddr?: readonly string[]
-  readonly saddr?: readonly string[]
-  readonly daddr?: readonly string[]
-  readonly sport?: readonly FilterValue[]
-  readonly dport?: readonly FilterValue[]
-  readonly protocol?: readonly FilterValue[]
-  readonly family?: readonly FilterValue[]
-  readonly cgroup?: readonly FilterValue[]
-  readonly container?: readonly string[]
-  /** For a probe that is attached to interfaces: the one namespace that has them, by path or name. */
-  readonly netns?: readonly FilterValue[]
-  /** The network interfaces that such a probe is attached to. */
-  readonly interface?: readonly string[]
-  /** `failed`: only what failed; `ok`: only what did not. */
-  readonly outcome?: 'failed' | 'ok'
-  /** The probe's own options, as they are typed: `{ min: '10ms' }`. */
-  readonly params?: Readonly<Record<string, FilterValue>>
-  /** The probe's own switches that are on, such as `['stack']` of tcpdrop. */
-  readonly switches?: readonly string[]
-  /** Force a way of doing it. */
-  readonly variant?: string
-  /** Only variants of this back-end. */
-  readonly backend?: string
-  /** Counted from attached. */
-  readonly durationMs?: number
-  readonly count?: number
-  readonly drainMs?: number
-  readonly attachTimeoutMs?: number
-  /** Total output buffer in the kernel. */
-  readonly bufferBytes?: number
-  /** Ends the run in good order. */
-  readonly signal?: AbortSignal
-  /** As root, also a probe in a folder of the user's that others than root can change. */
-  readonly allowUserProbes?: boolean
-}
 
 /** A run: iterate it for its events, or wait for its summary. */
 export interface Run<Event> extends AsyncIterable<Event>, AsyncDisposable {
@@ -81,28 +37,32 @@ export interface Run<Event> extends AsyncIterable<Event>, AsyncDisposable {
 }
 
 const filesFolder = fileURLToPath(new URL('./backends/', import.meta.url))
-const defaults = { drainMs: 5_000, attachTimeoutMs: 60_000 }
 
 /** Without a type of events it must be a probe of the catalogue, so that a mistyped name does not compile. */
 type Named<Event> = [Event] extends [never] ? never : string
 
 /**
- * Runs a probe. The events have the probe's own type. A consumer that is slower than the kernel slows the reading; what the
- * kernel then drops is in the account. Errors (EbpfRunError) come through the iterator, `attached` and `summary` alike.
+ * Runs a probe. The events have the probe's own type; with `summary` they are groups, which have the fields that were asked for.
+ * A consumer that is slower than the kernel slows the reading; what the kernel then drops is in the account.
+ * Errors (EbpfRunError) come through the iterator, `attached` and `summary` alike. An option that the probe does not have
+ * (UNKNOWN_OPTION), or a value that the command line would not take (BAD_VALUE), starts nothing.
  */
+export function run(name: ProbeName, options: SummaryRunOptions): Run<AnyEvent>
 export function run<N extends ProbeName>(name: N, options?: RunOptions): Run<EventOf<Builtin[N]>>
 /** A probe of the user's own, with the type of its events: what `ebpf-run types NAME` prints, or AnyEvent. */
 export function run<Event extends { readonly event: string } = never>(
   name: Named<Event>,
-  options?: RunOptions,
+  options?: RunOptions | SummaryRunOptions,
 ): Run<Event>
-export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {
+export function run(name: string, options: RunOptions | SummaryRunOptions = {}): Run<AnyEvent> {
   let session: Session | null = null
   let isStopped = false
   const queue = new EventQueue<AnyEvent>({
     onBehind: () => session?.pause(),
     onDrained: () => session?.resume(),
   })
+  // One that is no signal is refused with the other options.
+  const signal = isAbortSignal(options?.signal) ? options.signal : null
   const starting = begin()
   const attached = starting.then((started) => started.session.attached)
   const summary = starting.then(async ({ plan, facts, session: running }) => {
@@ -110,17 +70,20 @@ export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {
     return summaryOf(plan, facts, result, {})
   })
   attached.catch(() => {})
-  summary.then(
-    () => queue.end(null),
-    (error: unknown) => queue.end(error),
-  )
 
   const stop = async (): Promise<RunSummary> => {
     isStopped = true
     session?.stop('stop')
     return summary
   }
-  options.signal?.addEventListener('abort', () => void stop().catch(() => {}), { once: true })
+  const abort = (): void => void stop().catch(() => {})
+  signal?.addEventListener('abort', abort, { once: true })
+  // A signal may outlive many runs.
+  const end = (error: unknown): void => {
+    signal?.removeEventListener('abort', abort)
+    queue.end(error)
+  }
+  summary.then(() => end(null), end)
 
   return {
     attached,
@@ -131,23 +94,10 @@ export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {
   }
 
   async function begin() {
-    const probe = await loadProbe(name, userProbesOf(process.env, options.allowUserProbes ?? false))
-    const filters = parseFilters(probe.spec, textsOf(options), options.outcome ?? null, hostNames)
-    const place = placeOf(options)
-    requirePlace(probe.spec, place)
-    const { facts, plan } = await planOnHost(
-      probe,
-      {
-        filters,
-        params: parseParams(probe.spec, paramTexts(options.params ?? {})),
-        switches: options.switches ?? [],
-        variant: options.variant ?? null,
-        backend: options.backend ?? null,
-        bufferBytes: options.bufferBytes ?? null,
-        place,
-      },
-      process.env,
-    )
+    const isAllowed = options?.allowUserProbes === true
+    const probe = await loadProbe(String(name), userProbesOf(process.env, isAllowed))
+    const request = readRunOptions(probe.spec, options)
+    const { facts, plan } = await planOnHost(probe, request.plan, process.env)
     session = startSession({
       plan,
       facts,
@@ -155,48 +105,9 @@ export function run(name: string, options: RunOptions = {}): Run<AnyEvent> {
       // The decoder made this event from the same definition that its type is made from.
       consumer: { event: (event) => queue.push(event) },
       watcher: {},
-      durationMs: options.durationMs ?? null,
-      count: options.count ?? null,
-      drainMs: options.drainMs ?? defaults.drainMs,
-      attachTimeoutMs: options.attachTimeoutMs ?? defaults.attachTimeoutMs,
+      ...request.session,
     })
-    if (isStopped || options.signal?.aborted) session.stop('stop')
+    if (isStopped || signal?.aborted) session.stop('stop')
     return { plan, facts, session }
   }
-}
-
-function placeOf({ interface: names, netns = [] }: RunOptions): Place | null {
-  return names === undefined ? null : parsePlace(names, netns.map(String), hostNames)
-}
-
-const filterNames = [
-  'pid',
-  'comm',
-  'uid',
-  'lport',
-  'rport',
-  'laddr',
-  'raddr',
-  'saddr',
-  'daddr',
-  'sport',
-  'dport',
-  'protocol',
-  'family',
-  'cgroup',
-  'container',
-  'netns',
-] as const
-
-function textsOf(options: RunOptions): Record<string, readonly string[]> {
-  return Object.fromEntries(
-    filterNames.flatMap((flag) => {
-      const values = options[flag]
-      return values === undefined ? [] : [[flag, values.map(String)] as const]
-    }),
-  )
-}
-
-function paramTexts(values: Readonly<Record<string, FilterValue>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]))
 }

@@ -4,6 +4,8 @@ import type { RunOption } from './options.ts'
 import { only } from './only.ts'
 import type { Parsed } from './target.ts'
 
+const pipedColumns = 80
+
 /** `ebpf-run doctor [-o table|json]`. */
 export async function doctorCommand(
   parsed: Parsed,
@@ -11,7 +13,8 @@ export async function doctorCommand(
   io: Io,
 ): Promise<number> {
   const output = only(parsed, 'output', options) === 'json' ? 'json' : 'table'
-  const report = await doctor({ output, env: io.env })
+  const columns = io.stdoutIsTerminal ? io.columns : pipedColumns
+  const report = await doctor({ output, env: io.env, columns })
   io.stdout(report.text)
   return report.exitCode
 }

@@ -9,6 +9,8 @@ import { dialectOf, type Dialect } from '../plan/dialect.ts'
 export interface DoctorOptions {
   readonly output: 'table' | 'json'
   readonly env: NodeJS.ProcessEnv
+  /** Lines of the table are no longer, unless it is very narrow. */
+  readonly columns: number
 }
 
 /**
@@ -18,11 +20,14 @@ export interface DoctorOptions {
 export async function doctor({
   output,
   env,
+  columns,
 }: DoctorOptions): Promise<{ text: string; exitCode: number }> {
   const survey = await surveyHost(env)
   const checks = diagnose(survey)
   const text =
-    output === 'json' ? `${JSON.stringify(reportOf(checks))}\n` : renderTable(checks, survey)
+    output === 'json'
+      ? `${JSON.stringify(reportOf(checks))}\n`
+      : renderTable(checks, survey, columns)
   return { text, exitCode: exitCodeOf(checks) }
 }
 
@@ -83,19 +88,21 @@ function checkBuffers(survey: Survey): Check {
   }
 }
 
-const width = 80
+/** Evidence stands beside names: below this there is no room for it. */
+const leastWidth = 40
 const idColumn = 8
 const foundColumn = 26
 
 /** For people: one line a check, and below what is not well what it means and what to type. */
-function renderTable(checks: readonly Check[], { facts }: Survey): string {
+export function renderTable(checks: readonly Check[], { facts }: Survey, columns: number): string {
+  const width = Math.max(leastWidth, columns)
   const count = (status: Check['status']) => checks.filter((each) => each.status === status).length
   const unseen = checks.filter((check) => check.status === 'unknown').map((check) => check.id)
   const gib = (facts.memoryBytes / 2 ** 30).toFixed(1)
   const lines = [
     `kernel ${facts.kernel.release} ${facts.kernel.machine}, ${plural(facts.cpus, 'CPU')}, ${gib} GiB`,
     '',
-    ...checks.flatMap(renderCheck),
+    ...checks.flatMap((check) => renderCheck(check, width)),
     '',
     `${count('ok')} ok, ${plural(count('warn'), 'warning')}, ${count('blocks')} blocking, ${unseen.length} not known`,
   ]
@@ -110,19 +117,19 @@ function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`
 }
 
-function renderCheck({ id, status, found, means, remedy }: Check): string[] {
+function renderCheck({ id, status, found, means, remedy }: Check, width: number): string[] {
   const head = `${status.padEnd(idColumn)}${id}`.padEnd(foundColumn)
-  const evidence = hang(head, found, foundColumn)
+  const evidence = hang(head, found, foundColumn, width)
   if (status === 'ok') return evidence
   return [
     ...evidence,
-    ...hang(' '.repeat(idColumn), means, idColumn),
-    ...(remedy === null ? [] : hang(`${' '.repeat(idColumn)}try: `, remedy, idColumn + 5)),
+    ...hang(' '.repeat(idColumn), means, idColumn, width),
+    ...(remedy === null ? [] : hang(`${' '.repeat(idColumn)}try: `, remedy, idColumn + 5, width)),
   ]
 }
 
 /** Text after a head, wrapped into the rest of the line. */
-function hang(head: string, text: string, indent: number): string[] {
+function hang(head: string, text: string, indent: number, width: number): string[] {
   return wrap(text, width - indent).map(
     (line, i) => `${i === 0 ? head : ' '.repeat(indent)}${line}`,
   )

@@ -23,7 +23,8 @@ export function only(parsed: Parsed, name: string, options: readonly RunOption[]
       message: `--${name}: one of ${choices.join(', ')} was expected`,
       expected: choices.join(', '),
       found: JSON.stringify(value),
-      ...(close === null ? {} : { remedy: `did you mean ${close}?` }),
+      remedy:
+        close === null ? `for example --${name} ${choices[0]}` : `did you mean --${name} ${close}?`,
     })
   }
   return value

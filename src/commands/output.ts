@@ -57,7 +57,7 @@ export function openStdout(env: NodeJS.ProcessEnv, events: OutputEvents): Output
         : fileTarget(1, 'standard output', events)
   return batched(target, {
     isTerminal,
-    columns: () => (isTerminal ? (process.stdout.columns ?? 80) : null),
+    columns: () => (isTerminal ? process.stdout.columns || 80 : null),
     color: hasColor(env, isTerminal),
   })
 }

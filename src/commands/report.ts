@@ -30,6 +30,12 @@ export interface Reporter {
 
 const refreshMs = 500
 
+/**
+ * Milliseconds since this process began. What people read counts from there, since they waited for the look at the host as well;
+ * `attached_after_ms` of the account counts from the start of the back-end.
+ */
+const sinceStart = (): number => performance.now()
+
 export function createReporter({
   io,
   plan,
@@ -37,14 +43,14 @@ export function createReporter({
   verbose,
   tableOnTerminal,
 }: ReporterOptions): Reporter {
-  const hasStatus = io.stderrIsTerminal && !quiet
-  const startedAt = Date.now()
+  // A dumb terminal would print the escapes and lines one behind the other.
+  const hasStatus = io.stderrIsTerminal && io.env['TERM'] !== 'dumb' && !quiet
   let attachedAt: number | null = null
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   let isShown = false
   let timer: NodeJS.Timeout | null = null
   let session: Session | null = null
-  let last = { at: startedAt, events: 0 }
+  let last = { at: sinceStart(), events: 0 }
 
   const say = (text: string): void => {
     clear()
@@ -57,14 +63,14 @@ export function createReporter({
   const show = (): void => {
     if (!hasStatus || session === null) return
     const events = sum(session.live(), 'delivered') ?? 0
-    const now = Date.now()
+    const now = sinceStart()
     const perSecond = ((events - last.events) * 1000) / Math.max(1, now - last.at)
     last = { at: now, events }
     const line = statusLine(
       {
         probe: plan.probe.name,
         phase,
-        elapsedMs: now - (attachedAt ?? startedAt),
+        elapsedMs: now - (attachedAt ?? 0),
         events,
         perSecond,
         lost: sum(session.live(), 'lost'),
@@ -78,11 +84,9 @@ export function createReporter({
   return {
     state(state) {
       if (state === 'attached') {
-        attachedAt = Date.now()
+        attachedAt = sinceStart()
         phase = 'running'
-        say(
-          `${attachedText(plan.probe.name, plan.variant.name, attachedAt - startedAt)}${blindText(plan)}`,
-        )
+        say(`${attachedText(plan.probe.name, plan.variant.name, attachedAt)}${blindText(plan)}`)
       }
       if (state === 'stopping') phase = 'stopping'
     },

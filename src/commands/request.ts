@@ -99,7 +99,8 @@ function placeOf({ texts }: Parsed): Place | null {
   return lists === undefined ? null : parsePlace(lists, texts['netns'] ?? [], hostNames)
 }
 
-function namesIn(list: string): readonly string[] {
+/** The names of a comma list, each once. */
+export function namesIn(list: string): readonly string[] {
   return [...new Set(list.split(',').map((name) => name.trim()))]
 }
 

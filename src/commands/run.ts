@@ -1,5 +1,6 @@
 import { requirePlace } from '../plan/place.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
+import { requireCommand } from './find-command.ts'
 import { follow } from './follow.ts'
 import type { Io } from './io.ts'
 import { planOnHost } from './plan-on-host.ts'
@@ -11,6 +12,7 @@ import type { Parsed } from './target.ts'
 export async function runProbe(probe: LoadedProbe, parsed: Parsed, io: Io): Promise<number> {
   const request = readRequest(probe, parsed)
   requirePlace(probe.spec, request.plan.place)
+  if (request.command !== null) requireCommand(request.command, io.env)
   const release = exitOnSignals()
   try {
     const [{ facts, plan }, { startSession }] = await Promise.all([

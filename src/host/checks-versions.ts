@@ -7,7 +7,7 @@ const oldestBpftrace = [0, 11] as const
 
 /** Whether bpftrace is one that our programs are written for. */
 export function checkBpftraceVersion({ facts, family }: Survey): Check {
-  const { version, path } = facts.bpftrace
+  const { version, path, found: answer } = facts.bpftrace
   const id = 'bpftrace-version'
   if (path === null) {
     return {
@@ -19,7 +19,7 @@ export function checkBpftraceVersion({ facts, family }: Survey): Check {
     }
   }
   if (version === null) {
-    const found = `${path} --version printed no version`
+    const found = answer.is === 'unknown' ? answer.evidence : `${path} --version printed no version`
     return {
       id,
       status: 'unknown',

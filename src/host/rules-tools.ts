@@ -19,6 +19,7 @@ export const toolRules: readonly Rule[] = [
             installRemedy('bpftrace', family),
           )
         : blocks('nothing can be traced without bpftrace', installRemedy('bpftrace', family)),
+    unseen: () => hidden('bpftrace did not answer', 'time bpftrace --version'),
   },
   {
     id: 'dev-fd',

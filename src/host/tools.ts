@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
 
-import { no, yes } from './fact.ts'
+import { no, unknown, yes } from './fact.ts'
 import type { HostFacts } from './facts.ts'
 import { parseVersion } from './version.ts'
 
@@ -18,17 +18,27 @@ export function findSetpriv(env: NodeJS.ProcessEnv): string | null {
   return path === null || basename(realpathSync(path)) === 'busybox' ? null : path
 }
 
-/** The bpftrace to use (the path given, else the one on PATH) and what `bpftrace --version` says. */
+/**
+ * The bpftrace to use (the path given, else the one on PATH) and what `bpftrace --version` says. Found is unknown for one that does
+ * not answer within `patienceMs`.
+ */
 export async function readBpftrace(
   given: string | undefined,
   env: NodeJS.ProcessEnv,
+  patienceMs: number = usualPatienceMs,
 ): Promise<HostFacts['bpftrace']> {
   const path = given ?? findTool('bpftrace', env)
   if (path === null)
     return { found: no(`no bpftrace on PATH (${env['PATH'] ?? 'unset'})`), path, version: null }
   if (!isExecutable(path))
     return { found: no(`${path} is not an executable file`), path: null, version: null }
-  const said = await runBriefly(path, ['--version'], env)
+  const said = await runBriefly(path, ['--version'], { env, patienceMs })
+  if (said === null)
+    return {
+      found: unknown(`${path} --version did not answer within ${patienceMs / 1000} s`),
+      path,
+      version: null,
+    }
   return {
     found: yes(`${path}: ${said.trim() || 'no version printed'}`),
     path,
@@ -37,17 +47,25 @@ export async function readBpftrace(
 }
 
 /** In a slow emulator with one busy CPU, 0.27.1 took more than 5 s to print its version. */
-const timeoutMs = 30_000
+const usualPatienceMs = 30_000
 
-/** stdout of a short program, empty when it could not run or took too long. */
+/** stdout of a short program, empty when it could not run; null when it took too long. */
 function runBriefly(
   path: string,
   args: readonly string[],
-  env: NodeJS.ProcessEnv,
-): Promise<string> {
-  const options = { env, timeout: timeoutMs, encoding: 'latin1' } as const
+  { env, patienceMs }: { readonly env: NodeJS.ProcessEnv; readonly patienceMs: number },
+): Promise<string | null> {
+  const options = {
+    env,
+    timeout: patienceMs,
+    killSignal: 'SIGKILL',
+    encoding: 'latin1',
+  } as const
   return new Promise((resolve) => {
-    execFile(path, args, options, (_, stdout) => resolve(stdout)).stdin?.end()
+    const child = execFile(path, args, options, (error, stdout) => {
+      resolve(error?.killed === true ? null : stdout)
+    })
+    child.stdin?.end()
   })
 }
 

@@ -182,7 +182,7 @@ export function parseDisk(flag: string, text: string, names: Names): Range {
 }
 
 export function parseFamily(flag: string, text: string): Range {
-  if (text !== '4' && text !== '6') throw bad(flag, text, '4 or 6')
+  if (text !== '4' && text !== '6') throw bad(flag, text, '4 or 6', `for example --${flag} 4`)
   return { min: Number(text), max: Number(text) }
 }
 

@@ -125,6 +125,7 @@ export function makePlan(probe: LoadedProbe, request: PlanRequest, facts: HostFa
       message: `${spec.name} has no variant '${request.variant}'`,
       expected: names,
       found: request.variant,
+      remedy: `ebpf-run plan ${spec.name}   shows what works here`,
     })
   }
   requirePrivileges(facts)

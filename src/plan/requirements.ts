@@ -7,7 +7,7 @@ export function dialectOfHost({ bpftrace }: Pick<HostFacts, 'bpftrace'>): Dialec
   return bpftrace.path === null || bpftrace.version === null ? null : dialectOf(bpftrace.version)
 }
 
-/** Why there is no dialect: NO_BPFTRACE or BPFTRACE_TOO_OLD. `instead`: why nothing else can do it. */
+/** Why there is no dialect: NO_BPFTRACE (also for one that does not answer) or BPFTRACE_TOO_OLD. `instead`: why nothing else can do it. */
 export function noBpftrace(facts: HostFacts, instead: readonly string[] = []): EbpfRunError {
   const { found, version, path } = facts.bpftrace
   const seen = (text: string): string => [text, ...instead].join('\n')
@@ -21,6 +21,14 @@ export function noBpftrace(facts: HostFacts, instead: readonly string[] = []): E
         'apt-get install bpftrace   (dnf, zypper, pacman, apk: the same name); ebpf-run doctor checks the rest',
     })
   }
+  if (found.is === 'unknown')
+    return new EbpfRunError({
+      code: 'NO_BPFTRACE',
+      message: 'bpftrace does not answer',
+      expected: `the version of bpftrace, ${oldestBpftrace} or newer`,
+      found: seen(found.evidence),
+      remedy: `time ${path} --version; put another bpftrace first on PATH`,
+    })
   return new EbpfRunError({
     code: 'BPFTRACE_TOO_OLD',
     message:

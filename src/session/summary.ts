@@ -14,6 +14,7 @@ export interface RunSummary {
   readonly bcc?: string
   readonly kernel: string
   readonly started: string
+  /** From the start of the back-end (`started`), without the look at the host before it; null when it was never attached. */
   readonly attached_after_ms: number | null
   readonly duration_ms: number
   readonly end: string

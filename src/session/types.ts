@@ -69,6 +69,7 @@ export interface SessionResult {
   readonly account: Account
   readonly end: EndReason
   readonly startedAt: Date
+  /** From the start of the back-end; null when it was never attached. */
   readonly attachedAfterMs: number | null
   readonly ranMs: number
   readonly clockErrorNs: number

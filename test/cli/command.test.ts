@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { attach, type Step } from '../fakes/make-fake.ts'
+import { attach, makeFake, type Step } from '../fakes/make-fake.ts'
 import { watchLeftovers } from '../fakes/leftovers.ts'
 import { cannotRun, linesOf, runCli, startCli } from './run-cli.ts'
 
@@ -46,6 +47,33 @@ describe.skipIf(cannotRun)(`-- COMMAND${cannotRun ?? ''}`, () => {
     const { code } = await runCli([...connect, '--', ...command], { steps: serve })
 
     expect(code).toBe(status)
+  })
+
+  it.each([
+    ['is not there', ['/no/such/program'], 127, "there is no command '/no/such/program'"],
+    ['is not on PATH', ['no-such-program'], 127, '-- sh -c'],
+    ['is a builtin of the shell alone', ['umask'], 127, 'on PATH'],
+    ['is a folder', ['/etc'], 126, "'/etc' cannot be executed"],
+    ['may not be executed', ['/etc/passwd'], 126, 'ls -l /etc/passwd'],
+  ])('refuses one that %s before anything is started', async (_, command, status, said) => {
+    const { code, stdout, stderr } = await runCli([...connect, '--', ...command], { steps: serve })
+
+    expect(stderr).toContain('[COMMAND_FAILED]')
+    expect(stderr).toContain(said)
+    expect(stderr).toContain('try: ')
+    expect(stderr).not.toContain('attached after')
+    expect(stdout).toBe('')
+    expect(code).toBe(status)
+  })
+
+  it('finds it below a relative path and in a relative folder of PATH', async () => {
+    const folder = relative(process.cwd(), place.folder)
+    writeFileSync(place.file('mine'), '#!/bin/sh\nexit 9\n', { mode: 0o755 })
+    const { folder: fake } = makeFake(serve)
+    const env = { PATH: `${folder}:${fake}:${process.env['PATH']}` }
+
+    expect((await runCli([...connect, '--', 'mine'], { env })).code).toBe(9)
+    expect((await runCli([...connect, '--', `${folder}/mine`], { env })).code).toBe(9)
   })
 
   it('never starts it when the run cannot be attached', async () => {

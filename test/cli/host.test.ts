@@ -74,6 +74,24 @@ describe.skipIf(cannotTrace !== null)("with the host's own bpftrace", () => {
     while (bpftraces().length > 0) await sleep(50)
   })
 
+  it.each([
+    ['with setpriv', []],
+    ['without setpriv', ['bpftrace', 'unshare', 'mount', 'grep', 'sh', 'rm', 'cat']],
+  ])(
+    'leaves nothing behind when it is killed so before it is attached, %s',
+    async (_, programs) => {
+      const env = programs.length === 0 ? {} : { PATH: pathWith(...programs) }
+      const running = startCli(['tcpconnect', ...quiet], { env })
+      while (bpftraces().length === 0) await sleep(5)
+      running.process.kill('SIGKILL')
+      const { signal, stderr } = await running.outcome
+
+      expect(signal).toBe('SIGKILL')
+      expect(stderr).not.toContain('attached after')
+      while (bpftraces().length > 0) await sleep(50)
+    },
+  )
+
   it('fails when its bpftrace is killed, with what arrived and an open account', async () => {
     const running = startCli(['tcpconnect', ...quiet])
     await running.until(/attached/)
@@ -99,10 +117,10 @@ describe.skipIf(cannotTrace !== null)("with the host's own bpftrace", () => {
   })
 })
 
-/** bpftrace processes of this test. */
+/** bpftrace processes of this test that trace. */
 function bpftraces(): readonly number[] {
   return processesWith(process.env['EBPF_RUN_TEST_MARKER'] ?? '').flatMap(({ pid, command }) =>
-    /^\S*bpftrace /.test(command) ? [pid] : [],
+    /^\S*bpftrace (?!--version)/.test(command) ? [pid] : [],
   )
 }
 

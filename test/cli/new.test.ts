@@ -26,6 +26,7 @@ async function runMain(argv: readonly string[], more: Readonly<Record<string, st
   const code = await main(argv, {
     env: { ...process.env, EBPF_RUN_PROBES: probes, ...more },
     columns: 80,
+    stdoutIsTerminal: false,
     stderrIsTerminal: false,
     stdout: (text) => void (said.stdout += text),
     stderr: (text) => void (said.stderr += text),

@@ -1,7 +1,9 @@
-import { readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
-import { attach, type Step } from '../fakes/make-fake.ts'
+import { attach, makeFake, type Step } from '../fakes/make-fake.ts'
 import { processesWith, watchLeftovers } from '../fakes/leftovers.ts'
 import { cannotRun, cli, linesOf, pathWith, runCli, startCli } from './run-cli.ts'
 
@@ -12,6 +14,15 @@ const place = watchLeftovers()
 const connect = ['tcpconnect', '--variant', 'tracepoint']
 const serve: readonly Step[] = [...attach, { do: 'serve' }]
 const five: readonly Step[] = [...attach, { do: 'events', count: 5 }, { do: 'serve' }]
+
+/** A PATH with a bpftrace that says its version after so many seconds. */
+function slowToStart(steps: readonly Step[], seconds: number): string {
+  const { path } = makeFake(steps)
+  const folder = mkdtempSync(join(tmpdir(), 'fake-'))
+  const script = `#!/bin/sh\n[ "$1" = --version ] && /bin/sleep ${seconds}\nexec '${path}' "$@"\n`
+  writeFileSync(join(folder, 'bpftrace'), script, { mode: 0o755 })
+  return `${folder}:${process.env['PATH']}`
+}
 
 describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
   it('puts events on stdout and everything else on stderr', async () => {
@@ -26,6 +37,16 @@ describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
     expect(stderr).toMatch(/^tcpconnect attached after [\d.]+ s \(tracepoint\), 0 events\n/)
     expect(stderr).toMatch(/5 events in .*kernel counted 5, delivered 5, lost 0.*exact\n$/)
     expect(code).toBe(0)
+  })
+
+  it('tells people how long they waited, and the account how long the back-end took', async () => {
+    const summary = place.file('summary.json')
+    const args = [...connect, '--summary-json', summary, '--duration', '50ms']
+    const { stderr } = await runCli(args, { env: { PATH: slowToStart(serve, 2) } })
+
+    const [, waited = ''] = /attached after ([\d.]+) s/.exec(stderr) ?? []
+    const { attached_after_ms: took } = JSON.parse(readFileSync(summary, 'utf8'))
+    expect(Number(waited)).toBeGreaterThan(took / 1000 + 1.9)
   })
 
   it.each([
@@ -298,6 +319,50 @@ describe.skipIf(cannotRun)(`a bpftrace that will not do${cannotRun ?? ''}`, () =
     expect(stderr).toContain('[NOT_ATTACHED]')
     expect(stderr).toContain('--attach-timeout')
     expect(code).toBe(1)
+  })
+
+  const everyByte = String.fromCharCode(...Array.from({ length: 256 }, (_, byte) => byte))
+  it.each([
+    ['goes on', { do: 'hang' }],
+    ['ends', { do: 'exit', code: 0 }],
+  ] as const)('exits 1 when it prints bytes of any kind and %s, unattached', async (_, last) => {
+    const { code, stdout, stderr } = await runCli(
+      [...connect, '-o', 'ndjson', '--attach-timeout', '1s'],
+      { steps: [{ do: 'read' }, { do: 'out', text: everyByte, times: 500, raw: true }, last] },
+    )
+
+    expect(stderr).toContain('[NOT_ATTACHED]')
+    expect(stderr).not.toContain('attached after')
+    expect(stdout).toBe('')
+    expect(code).toBe(1)
+  })
+
+  const rejected: readonly Step[] = [
+    { do: 'read' },
+    { do: 'out', text: 'Attaching 4 probes...\n' },
+    // As 0.17.0 says it.
+    {
+      do: 'err',
+      text: 'Error log: \n0: (79) r6 = *(u64 *)(r1 +0)\nR1 invalid mem access\n\nERROR: Error loading program: tracepoint:sock:inet_sock_set_state (try -v)\n',
+    },
+    { do: 'exit', code: 1 },
+  ]
+  it('exits 70 when the verifier refuses the program, with what it said', async () => {
+    const { code, stdout, stderr } = await runCli(connect, { steps: rejected })
+
+    expect(stderr).toContain('the kernel refused the program [REJECTED]')
+    expect(stderr).toContain('R1 invalid mem access')
+    expect(stderr).toContain('try: ebpf-run print')
+    expect(stdout).toMatch(/^TIME[^\n]*\n$/)
+    expect(code).toBe(70)
+  })
+
+  it('says that as JSON where JSON was asked for', async () => {
+    const { code, stdout, stderr } = await runCli([...connect, '-o', 'json'], { steps: rejected })
+
+    expect(JSON.parse(stdout)).toEqual([])
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'REJECTED', exit_code: 70 } })
+    expect(code).toBe(70)
   })
 
   it('exits 1 when it is killed in the middle, with the account of what arrived', async () => {

@@ -21,14 +21,21 @@ async function onTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const { stdout } = await runCli(
-    ['tcpconnect', '--variant', 'tracepoint', '--duration', '1500ms', ...args],
-    {
-      steps,
-      env: { TERM: 'xterm-256color', ...env },
-      shell: `printf -v line '%q ' "$@"; script -qec "stty cols ${columns}; $line" /dev/null </dev/null`,
-    },
-  )
+  const words = ['tcpconnect', '--variant', 'tracepoint', '--duration', '1500ms', ...args]
+  return typedOnTerminal(columns, words, env)
+}
+
+/** Runs ebpf-run with these words on a terminal of its own. */
+async function typedOnTerminal(
+  columns: number,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const { stdout } = await runCli(words, {
+    steps,
+    env: { TERM: 'xterm-256color', ...env },
+    shell: `printf -v line '%q ' "$@"; script -qec "stty cols ${columns}; $line" /dev/null </dev/null`,
+  })
   return stdout
 }
 
@@ -68,12 +75,32 @@ describe.skipIf(cannot)('on a terminal', () => {
     expect(await onTerminal(100, [], env)).not.toMatch(/\x1b\[[\d;]*m/)
   })
 
+  it('has neither a status line nor any escape with TERM=dumb', async () => {
+    const output = await onTerminal(100, [], { TERM: 'dumb' })
+
+    expect(output).not.toContain('\x1b')
+    expect(output).not.toMatch(/tcpconnect ·/)
+    expect(output).toContain('exact')
+  })
+
+  it('takes 80 columns where it says 0', async () => {
+    expect(await onTerminal(0, [])).toMatch(/tcpconnect · \d+ s · 3 events · [\d.]+\/s · 0 lost/)
+  })
+
   it('lets no byte of a traced process act on it', async () => {
     const output = await onTerminal(100, [])
 
     expect(output).not.toContain('\x07')
     expect(output).not.toContain('\x1b]')
     expect(output).toContain('a\\x1b]0;evil')
+  })
+
+  it('has the whole width for doctor, which takes 80 columns in a pipe', async () => {
+    const longest = (text: string) => Math.max(...text.split(/\r?\n/).map((line) => line.length))
+    const env = { PATH: '/nonexistent' }
+
+    expect(longest(await typedOnTerminal(200, ['doctor']))).toBeGreaterThan(80)
+    expect(longest((await runCli(['doctor'], { env })).stdout)).toBeLessThanOrEqual(80)
   })
 
   it('has no status line with -q', async () => {

@@ -12,6 +12,7 @@ async function runMain(argv: readonly string[]) {
   const code = await main(argv, {
     env: process.env,
     columns: 80,
+    stdoutIsTerminal: false,
     stderrIsTerminal: false,
     stdout: (text) => void (said.stdout += text),
     stderr: (text) => void (said.stderr += text),
@@ -35,6 +36,9 @@ describe('a command line that cannot be', () => {
     ['tcpconnect --__proto__ x', 'UNKNOWN_OPTION', '--help'],
     ['tcpconnect --__proto__.x=1', 'UNKNOWN_OPTION', '--help'],
     ['tcpconnect --no-rport', 'UNKNOWN_OPTION', '--help'],
+    ['tcpconnect --family 5', 'BAD_VALUE', 'for example --family 4'],
+    ['doctor -o xml', 'BAD_VALUE', 'for example --output table'],
+    ['tcpconnect -o jsn', 'BAD_VALUE', 'did you mean --output json?'],
     ['tcpconnect -P 443', 'UNKNOWN_OPTION', 'use --rport 443'],
     ['tcpconnect -qz', 'UNKNOWN_OPTION', '--help'],
     ['list tcpconnect', 'UNKNOWN_OPTION', 'ebpf-run list'],

@@ -29,7 +29,11 @@ async function play(step) {
       if (token === '') throw new Error('no token in the program')
       return
     case 'out':
-      return write(1, step.text.replaceAll('{T}', token).repeat(times))
+      return write(
+        1,
+        step.text.replaceAll('{T}', token).repeat(times),
+        step.raw ? 'latin1' : 'utf8',
+      )
     case 'err':
       for (let i = 0; i < times; i += 1) write(2, step.text)
       return

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 export type Step =
   /** Reads the program, as bpftrace does first. */
   | { readonly do: 'read' }
-  /** Writes to stdout; `{T}` is the token. */
-  | { readonly do: 'out'; readonly text: string; readonly times?: number }
+  /** Writes to stdout; `{T}` is the token. With `raw` the text's latin1 characters are bytes. */
+  | { readonly do: 'out'; readonly text: string; readonly times?: number; readonly raw?: true }
   | { readonly do: 'err'; readonly text: string; readonly times?: number }
   | { readonly do: 'beat' | 'counts' }
   /** Writes records; `lose` more are counted and not written. */

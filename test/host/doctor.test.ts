@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { diagnose, doctor, exitCodeOf } from '../../src/commands/doctor.ts'
+import { diagnose, doctor, exitCodeOf, renderTable } from '../../src/commands/doctor.ts'
 import { no, unknown, yes } from '../../src/host/fact.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import type { Survey } from '../../src/host/survey.ts'
@@ -74,6 +74,14 @@ describe('diagnose', () => {
         "buffers",
       ]
     `)
+  })
+
+  it('tells that bpftrace did not answer, and not that it has no version', () => {
+    const found = unknown('/bin/bpftrace --version did not answer within 30 s')
+    const survey = withFacts({ bpftrace: { found, path: '/bin/bpftrace', version: null } })
+
+    expect(find(survey, 'bpftrace')).toMatchObject({ status: 'unknown', found: found.evidence })
+    expect(find(survey, 'bpftrace-version')).toMatchObject({ found: found.evidence })
   })
 
   it.each([
@@ -150,16 +158,35 @@ describe('diagnose', () => {
   })
 })
 
+describe('the table', () => {
+  const survey = withFacts({ privileged: no('euid 1000') }, { isRoot: false })
+  const linesAt = (columns: number) =>
+    renderTable(diagnose(survey), survey, columns).trimEnd().split('\n')
+
+  it.each([60, 80, 200])('fits %i columns', (columns) => {
+    expect(linesAt(columns).filter((line) => line.length > columns)).toEqual([])
+  })
+
+  it('breaks fewer lines where there is room, and not into nothing where there is none', () => {
+    expect(linesAt(200).length).toBeLessThan(linesAt(60).length)
+    expect(linesAt(1)).toEqual(linesAt(40))
+  })
+})
+
 describe('doctor on this machine', () => {
   it('prints a table that fits 80 columns', async () => {
-    const { text } = await doctor({ output: 'table', env: process.env })
+    const { text } = await doctor({ output: 'table', env: process.env, columns: 80 })
 
     expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
     expect(text).toContain('privileges')
   })
 
   it('blocks with 69 and a remedy in JSON where bpftrace is missing', async () => {
-    const { text, exitCode } = await doctor({ output: 'json', env: { PATH: '/nonexistent' } })
+    const { text, exitCode } = await doctor({
+      output: 'json',
+      env: { PATH: '/nonexistent' },
+      columns: 80,
+    })
     const report: { checks: Record<string, unknown>[]; blocks: number } = JSON.parse(text)
 
     const bpftrace = report.checks.find((check) => check['id'] === 'bpftrace')

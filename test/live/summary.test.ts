@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadProbe } from '../../src/catalog/load.ts'
 import { gatherFacts } from '../../src/host/gather.ts'
+import { run as runProbe } from '../../src/index.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { parseFilters } from '../../src/plan/params.ts'
 import { questionsOf } from '../../src/plan/questions.ts'
@@ -116,6 +117,27 @@ describe('counting in the kernel', () => {
     expect(buckets.length).toBeLessThanOrEqual(2)
     expect(unplacedValues).toBe(47 - buckets.reduce((sum, { count }) => sum + count, 0))
     expect(unplacedValues).toBeGreaterThan(0)
+  })
+
+  test('gives the library groups, with the fields that were asked for', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const running = runProbe('tcpconnect', {
+      rport: port,
+      summary: { by: ['rport'], hist: 'duration_ns', linear: '0..10s/1s' },
+    })
+    await running.attached
+    for (let at = 0; at < 7; at += 1)
+      await new Promise<void>((resolve) =>
+        connect(port, '127.0.0.1').once('close', () => resolve()),
+      )
+    const { account } = await running.stop()
+    const groups: AnyEvent[] = []
+    for await (const group of running) groups.push(group)
+
+    expect(account).toBe('exact')
+    expect(groups).toMatchObject([
+      { event: 'connect', rport: port, count: 7, buckets: [{ ge: 0, lt: 1e9, count: 7 }] },
+    ])
   })
 
   test('says exactly how many did not fit into a full map', async (context) => {

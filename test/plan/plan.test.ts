@@ -264,6 +264,30 @@ describe('a host that cannot trace', () => {
     refused(bpftrace(null)).toThrow(expect.objectContaining({ exitCode: 69 }))
   })
 
+  it('is told when bpftrace does not answer', () => {
+    const found: Fact = {
+      is: 'unknown',
+      evidence: '/usr/bin/bpftrace --version did not answer within 30 s',
+    }
+    refused({ bpftrace: { found, path: '/usr/bin/bpftrace', version: null } }).toThrow(
+      expect.objectContaining({
+        code: 'NO_BPFTRACE',
+        message: 'bpftrace does not answer',
+        found: expect.stringContaining('did not answer within 30 s'),
+        remedy: expect.stringContaining('time /usr/bin/bpftrace --version'),
+      }),
+    )
+  })
+
+  it('is told what shows the variants when one is asked for that is none', () => {
+    expect(() => makePlan(threeWays, { ...anything, variant: 'nope' }, facts)).toThrow(
+      expect.objectContaining({
+        code: 'BAD_VALUE',
+        remedy: expect.stringContaining(`ebpf-run plan ${threeWays.spec.name}`),
+      }),
+    )
+  })
+
   it('is told that root is needed', () => {
     refused({ privileged: no('uid 1000') }).toThrow(
       expect.objectContaining({ code: 'NO_PERMISSION', exitCode: 77, found: 'uid 1000' }),

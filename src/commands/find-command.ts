@@ -1,0 +1,52 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { EbpfRunError } from '../errors.ts'
+
+/** What a shell exits with for a command that is not there, and for one that it may not execute. */
+const shellStatus = { missing: 127, forbidden: 126 } as const
+
+type Found = keyof typeof shellStatus | 'executable'
+
+/**
+ * Looks for the program of `-- COMMAND` as a shell does, before anything is started; what another user may execute, only the start
+ * shows. Throws COMMAND_FAILED, with the status that a shell has for it.
+ */
+export function requireCommand([name = '']: readonly string[], env: NodeJS.ProcessEnv): void {
+  const path = env['PATH']
+  const isPath = name.includes('/')
+  // Each shell has another PATH of its own where there is none.
+  if (!isPath && path === undefined) return
+  const places = isPath
+    ? [name]
+    : (path ?? '').split(delimiter).map((each) => join(each || '.', name))
+  const found = places.map(lookAt)
+  if (found.includes('executable')) return
+  const why = found.includes('forbidden') ? 'forbidden' : 'missing'
+  throw new EbpfRunError({
+    code: 'COMMAND_FAILED',
+    exitCode: shellStatus[why],
+    message: why === 'forbidden' ? `'${name}' cannot be executed` : `there is no command '${name}'`,
+    expected: isPath ? 'an executable file' : `an executable file on PATH (${path})`,
+    found: name,
+    remedy:
+      why === 'forbidden'
+        ? `ls -l ${places[found.indexOf('forbidden')]}`
+        : isPath
+          ? `ls ${name}; the words after -- are started as they are, without a shell`
+          : `command -v ${name}; what is of the shell itself: -- sh -c '${name} …'`,
+  })
+}
+
+function lookAt(path: string): Found {
+  try {
+    if (!statSync(path).isFile()) return 'forbidden'
+  } catch {
+    return 'missing'
+  }
+  try {
+    accessSync(path, constants.X_OK)
+    return 'executable'
+  } catch {
+    return 'forbidden'
+  }
+}
