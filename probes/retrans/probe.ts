@@ -59,7 +59,7 @@ export default defineProbe({
           kind: 'result',
           nullAs: 1,
           doc: 'what sending it returned; kernels before 6.17 report only what was sent',
-          width: 7,
+          width: 6,
         },
       },
       table: ['time', 'pid', 'lport', 'raddr', 'rport', 'state', 'kind', 'result'],

@@ -42,7 +42,10 @@ export function summaryProbe(
   const { histogram, repeats } = options
   const events = shapes.map(({ event, keys, measures }): [string, EventSpec] => {
     const groups = keys.map(({ name, spec }) => [name, spec] as const)
-    const figures = histogram === null ? measures.flatMap(figuresOf) : [bucketsOf(measures[0])]
+    const figures = [
+      ...measures.flatMap(figuresOf),
+      ...(histogram === null ? [] : [bucketsOf(measures[0])]),
+    ]
     return [
       event,
       {
@@ -107,7 +110,8 @@ export function summaryOfBuckets<T extends { readonly count: number }>(
   })
 }
 
-function figuresOf({ name, spec }: SummaryShape['measures'][number]) {
+function figuresOf({ name, spec, linear }: SummaryShape['measures'][number]) {
+  const bound = linear === undefined ? 'this power of two' : 'this bound; null: beyond the last'
   const fields = measureFields(name, spec)
   const unit = spec.unit === undefined ? {} : { unit: spec.unit }
   const kind = spec.kind === 'duration' ? 'duration' : 'u64'
@@ -127,7 +131,7 @@ function figuresOf({ name, spec }: SummaryShape['measures'][number]) {
       fields.quantile(quantile),
       {
         kind,
-        doc: `${share * 100} % of ${name} were below this power of two`,
+        doc: `${share * 100} % of ${name} were below ${bound}`,
         nullable: true,
         ...unit,
         ...narrow,

@@ -8,6 +8,8 @@ export interface Ending {
   readonly child: Child
   /** The program has said that it emits nothing more. */
   isGateClosed(): boolean
+  /** All that it counted for itself has been read; true where it counts nothing for itself. */
+  isDumped(): boolean
   /** The child is gone. */
   isOver(): boolean
   live(): Account
@@ -36,8 +38,9 @@ export async function drain(run: Ending, until: number): Promise<void> {
     const now = totals(run.live())
     const target = run.isGateClosed() ? now.emitted : before?.emitted
     if (target !== undefined && now.received >= target) return
-    if (before !== null && now.emitted === before.emitted && now.received === before.received)
-      return
+    const isStill = now.emitted === before?.emitted && now.received === before.received
+    // Large maps take their time to be sorted before a line of them comes.
+    if (isStill && run.isDumped()) return
     before = now
     await run.nextCount(Math.min(4 * heartbeatMs, Math.max(1, until - Date.now())))
   }

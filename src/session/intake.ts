@@ -41,6 +41,8 @@ export interface Intake {
   readonly closedAt: bigint | null
   /** Where there is no gate: what the kernel does after that is not of this run. */
   closeAt(ktime: bigint): void
+  /** Nothing is left in the kernel's maps: the dump behind the gate was read, or there are no maps. */
+  readonly isDumped: boolean
   /** Puts out what was counted since the last dump. */
   dump(ktime: bigint): void
   /** The same at the end, with what waited for something that was to come. */
@@ -127,6 +129,7 @@ export function createIntake({
     return mostEvents !== null && deliveredCount >= mostEvents
   }
 
+  let isDumped = plan.summary === null
   const summary = plan.summary === null ? null : followGroups(plan.summary, { token, clock })
   const dump = (ktime: bigint): void => putOut(summary?.dump(ktime) ?? [])
   const putOut = (rows: readonly GroupRow[]): void => {
@@ -153,7 +156,10 @@ export function createIntake({
     handlers: {
       event(event, type) {
         if (summary === null) take(event, type)
-        else if (summary.endsDump(event)) dump(BigInt(String(event['ktime_ns'])))
+        else if (summary.endsDump(event)) {
+          dump(BigInt(String(event['ktime_ns'])))
+          isDumped = closedAt !== null
+        }
       },
       lines(text, type, count) {
         tally.received(type, count)
@@ -198,6 +204,9 @@ export function createIntake({
     },
     closeAt(ktime) {
       closedAt = ktime
+    },
+    get isDumped() {
+      return isDumped
     },
     dump,
     dumpRest() {

@@ -124,8 +124,8 @@ export function startSession(options: SessionOptions): Session {
     await stopChild(ending, options.silenceMs ?? defaultSilenceMs)
     const { code } = await child.exited
     await stdoutEnded.promise
-    // Without a gate the last dump is what bpftrace prints at its end.
-    if (!plan.canGate && intake.closedAt !== null) intake.dump(intake.closedAt)
+    // Without a gate, or when its dump took longer than the drain, the last one is what the back-end prints at its end.
+    if (!intake.isDumped && intake.closedAt !== null) intake.dump(intake.closedAt)
     intake.dumpRest()
     isFinal = (code === 0 || hasEndedItself) && intake.marks > marks && !isForced
   }
@@ -193,6 +193,8 @@ export function startSession(options: SessionOptions): Session {
   const ending: Ending = {
     child,
     isGateClosed: () => plan.canGate && intake.closedAt !== null,
+    // Without a gate there is nothing to wait for: the dump comes when the child ends.
+    isDumped: () => !plan.canGate || intake.isDumped,
     isOver: () => exit !== null,
     live,
     nextCount: intake.nextCount,

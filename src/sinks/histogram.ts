@@ -1,5 +1,5 @@
 import { summaryOfBuckets } from '../schema/summary.ts'
-import type { AnyEvent, FieldSpec } from '../schema/define.ts'
+import type { AnyEvent, EventSpec } from '../schema/define.ts'
 import { cellText } from './cells.ts'
 import { safeText } from './safe-text.ts'
 import type { SinkFactory } from './sink.ts'
@@ -11,17 +11,17 @@ interface Bucket {
 }
 
 const usualWidth = 80
-const notGroups = new Set(['time', 'ktime_ns', 'interval_ns', 'count', 'buckets'])
+const notGroups = new Set(['time', 'count', 'buckets'])
 
 /** Histograms drawn as bars, one a group: exact bounds with their unit, the count, and a bar in proportion. */
 export const histogramSink: SinkFactory = (out, { probe, utc }) => {
   const draw = (event: AnyEvent): void => {
-    const fields = probe.events[event.event]?.fields ?? {}
+    const { fields = {}, table = [] } = probe.events[event.event] ?? {}
     const { unit = null, step = null } = fields['buckets'] ?? {}
     const buckets = filled((event['buckets'] ?? []) as readonly Bucket[], step)
     const width = Math.min(out.columns() ?? usualWidth, 120)
     out.write(
-      `${[heading(event, fields, unit, utc), ...bars(buckets, unit, width), ''].join('\n')}\n`,
+      `${[heading(event, { fields, table }, unit, utc), ...bars(buckets, unit, width), ''].join('\n')}\n`,
     )
   }
   return { takesLines: false, begin: () => {}, event: draw, lines: () => {}, end: () => {} }
@@ -29,13 +29,13 @@ export const histogramSink: SinkFactory = (out, { probe, utc }) => {
 
 function heading(
   event: AnyEvent,
-  fields: Readonly<Record<string, FieldSpec>>,
+  { fields, table }: Pick<EventSpec, 'fields' | 'table'>,
   unit: string | null,
   utc: boolean,
 ): string {
-  const groups = Object.entries(fields)
-    .filter(([name]) => !notGroups.has(name))
-    .map(([name, { kind }]) => `${name} ${cellText(event, { name, kind }, utc)}`)
+  const groups = table
+    .filter((name) => !notGroups.has(name))
+    .map((name) => `${name} ${cellText(event, { name, kind: fields[name]?.kind ?? 'u64' }, utc)}`)
   const buckets = (event['buckets'] ?? []) as readonly Bucket[]
   const quantiles = summaryOfBuckets(buckets).map(({ name, ge, lt }) =>
     lt === null ? `${name} \u2265 ${boundText(ge ?? 0, unit)}` : `${name} < ${boundText(lt, unit)}`,

@@ -53,7 +53,11 @@ export function createAggregates(token: string, groups: readonly GroupLayout[]):
     const { histograms } = of(code, key.slice(0, Math.max(0, end)))
     const found = histograms.get(at) ?? []
     histograms.set(at, found)
-    found.push({ ...linearBounds(range, Number(key.slice(end + 1))), count: Number(value) })
+    const bucket = { ...linearBounds(range, Number(key.slice(end + 1))), count: Number(value) }
+    // A dump that was broken off is followed by a whole one.
+    const place = found.findIndex(({ ge }) => ge === bucket.ge)
+    if (place === -1) found.push(bucket)
+    else found[place] = bucket
   }
   for (const { code, measures } of groups) {
     maps.set(mapNames.count(token, code), (key, value) => {

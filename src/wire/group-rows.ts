@@ -53,9 +53,10 @@ export function createGroupRows(
         .map((key) => [key, createClosedReader(key.spec, addresses)] as const),
     ),
   )
+  /** Announced texts that are shown escaped. */
+  const escaped = new Set<unknown>()
   const isEscaped = (key: GroupKey, value: unknown): boolean =>
-    key.as === 'text' &&
-    [...texts.values()].some((text) => text['text'] === value && text.escaped !== undefined)
+    key.as === 'text' && escaped.has(value)
   let before: Dump = new Map()
   let last: { readonly dump: Dump; readonly ktime: bigint; readonly since: bigint } | null = null
   /** Groups that wait, and since which dump, by code and key. */
@@ -96,9 +97,8 @@ export function createGroupRows(
             interval_ns: Number(ktime - since),
             ...values,
             count: aggregate.count,
-            ...(shape === 'summary'
-              ? sumsOf(group, aggregate)
-              : bucketsOf(group, aggregate, shape.histogram)),
+            ...sumsOf(group, aggregate),
+            ...(shape === 'summary' ? {} : bucketsOf(group, aggregate, shape.histogram)),
             ...escapedOf(group.keys.filter((key) => isEscaped(key, values[key.name]))),
           } as AnyEvent,
         }),
@@ -107,7 +107,10 @@ export function createGroupRows(
   }
 
   return {
-    text: (key, id, event) => void texts.set(textName(key, id), event),
+    text(key, id, event) {
+      texts.set(textName(key, id), event)
+      if (event.escaped !== undefined) escaped.add(event['text'])
+    },
     rows(dump, ktime, since) {
       const made = rowsOf(dump, ktime, since, (group, key) => !waits(group, key, ktime))
       before = withWaiting(dump, before, groups, waiting)

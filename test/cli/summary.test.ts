@@ -76,6 +76,47 @@ describe.skipIf(cannotRun)(`a summary on this host${cannotRun ?? ''}`, () => {
     ])
   })
 
+  it('tells quantiles, sum and average beside the buckets', async () => {
+    const { stdout } = await runCli([
+      ...[
+        'runqlat',
+        '-o',
+        'ndjson',
+        '--',
+        'sh',
+        '-c',
+        'for at in 1 2 3; do cat /etc/hostname; done',
+      ],
+    ])
+
+    const [row] = linesOf(stdout) as readonly Record<string, unknown>[]
+    const buckets = row?.['buckets'] as readonly { readonly lt: number; readonly count: number }[]
+    expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(row?.['count'])
+    expect(row?.['duration_p99_ns']).toBe(buckets.at(-1)?.lt)
+    expect(Number(row?.['duration_sum_ns'])).toBeGreaterThanOrEqual(
+      Number(row?.['count']) * Number(row?.['duration_avg_ns']),
+    )
+  })
+
+  it('counts more groups than can be read in a moment, all of them', async () => {
+    const names = 12_000
+    const opens = `const fs = require('fs')
+      for (let at = 0; at < ${names}; at += 1) try { fs.openSync('/nowhere/' + at) } catch {}`
+    const { code, stdout, stderr } = await runCli([
+      ...['opensnoop', '--summary', '--by', 'filename', '-o', 'ndjson'],
+      ...['--', process.execPath, '-e', opens],
+    ])
+    const [, counted, delivered] =
+      /kernel counted (\d+), delivered (\d+), lost 0,/.exec(stderr) ?? []
+    const own = (linesOf(stdout) as readonly { readonly filename: string }[]).filter(
+      ({ filename }) => filename.startsWith('/nowhere/'),
+    )
+
+    expect(own).toHaveLength(names)
+    expect(delivered).toBe(counted)
+    expect(code).toBe(0)
+  })
+
   it('refuses a range that is none', async () => {
     const { code, stderr } = await runCli(['runqlat', '--linear', '0..10/1', '--', 'true'])
 
