@@ -2,7 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Session, SessionResult, State } from '../session/types.ts'
 import { safeText } from '../sinks/safe-text.ts'
-import { accountText, attachedText, statusLine } from '../sinks/status.ts'
+import { accountText, attachedText, type Status, statusLine } from '../sinks/status.ts'
 import type { Account } from '../wire/account.ts'
 import type { Io } from './io.ts'
 
@@ -62,7 +62,7 @@ export function createReporter({
   }
   const show = (): void => {
     if (!hasStatus || session === null) return
-    const events = sum(session.live(), 'delivered') ?? 0
+    const { events, lost } = liveFigures(session.live(), plan.summary !== null)
     const now = sinceStart()
     const perSecond = ((events - last.events) * 1000) / Math.max(1, now - last.at)
     last = { at: now, events }
@@ -73,7 +73,7 @@ export function createReporter({
         elapsedMs: now - (attachedAt ?? 0),
         events,
         perSecond,
-        lost: sum(session.live(), 'lost'),
+        lost,
       },
       Math.max(20, io.columns - 1),
     )
@@ -150,7 +150,17 @@ function blindText(plan: Plan): string {
   return fields.length === 0 ? '' : `; ${fields.join(', ')} cannot be told this way`
 }
 
-function sum(account: Account, figure: 'delivered' | 'lost'): number | null {
+/**
+ * What the status line says of the account so far. What is counted in the kernel is not here before the end of its interval, and not
+ * lost for that: then it tells what the kernel counted, and of losses nothing.
+ */
+export function liveFigures(account: Account, isCounted: boolean): Pick<Status, 'events' | 'lost'> {
+  const delivered = sum(account, 'delivered') ?? 0
+  if (!isCounted) return { events: delivered, lost: sum(account, 'lost') }
+  return { events: Math.max(delivered, sum(account, 'emitted') ?? 0), lost: 'later' }
+}
+
+function sum(account: Account, figure: 'delivered' | 'emitted' | 'lost'): number | null {
   let total = 0
   for (const each of Object.values(account.events)) {
     const value = each[figure]
