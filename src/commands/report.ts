@@ -22,6 +22,8 @@ export interface Reporter {
   follow(session: Session): void
   /** Takes the status line away before an event is printed. */
   clear(): void
+  /** Puts it back below what was printed at once. */
+  restore(): void
   end(result: SessionResult, notes: readonly string[]): void
   /** The run is over, but who reads the events has not taken all of them. */
   waiting(): void
@@ -48,6 +50,7 @@ export function createReporter({
   let attachedAt: number | null = null
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   let isShown = false
+  let line = ''
   let timer: NodeJS.Timeout | null = null
   let session: Session | null = null
   let last = { at: sinceStart(), events: 0 }
@@ -66,7 +69,7 @@ export function createReporter({
     const now = sinceStart()
     const perSecond = ((events - last.events) * 1000) / Math.max(1, now - last.at)
     last = { at: now, events }
-    const line = statusLine(
+    line = statusLine(
       {
         probe: plan.probe.name,
         phase,
@@ -77,6 +80,9 @@ export function createReporter({
       },
       Math.max(20, io.columns - 1),
     )
+    put()
+  }
+  const put = (): void => {
     io.stderr(`\r\x1b[K${line}`)
     isShown = true
   }
@@ -103,6 +109,9 @@ export function createReporter({
     },
     clear() {
       if (tableOnTerminal) clear()
+    },
+    restore() {
+      if (timer !== null && tableOnTerminal) put()
     },
     end(result, notes) {
       if (result.attachedAfterMs === null) return clear()

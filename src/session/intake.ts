@@ -81,6 +81,7 @@ export function createIntake({
   const isScript = plan.probe.script !== undefined
   const counts = createPulse()
   let closedAt: bigint | null = null
+  let isStopping = false
   let deliveredCount = 0
   let lostHint = 0
   let untypedLines = 0
@@ -135,6 +136,8 @@ export function createIntake({
       tally.delivered(type, count)
     }
     for (const { event } of rows.slice(0, top ?? rows.length)) consumer.event(event)
+    // Nothing at the very end takes away nothing that was shown.
+    if (rows.length > 0 || !isStopping) consumer.batch?.()
   }
 
   const wantsLines =
@@ -191,6 +194,7 @@ export function createIntake({
       tellOwned()
     },
     setStopping() {
+      isStopping = true
       decoder.setMode('object')
     },
     get closedAt() {
