@@ -68,9 +68,9 @@ export function summaryProbe(
 }
 
 /** What the column of a field is in the table of a summary; one without a rank is a key. */
-interface Rank {
-  /** `extra`: it is the first to go where there is no room. */
-  readonly is: 'figure' | 'key' | 'extra'
+export interface Rank {
+  /** Where there is no room an `extra` is the first to go, and the `time` of the interval before a key. */
+  readonly is: 'figure' | 'key' | 'time' | 'extra'
   /** A heading that is enough where there is no room for the whole one. */
   readonly short?: string
 }
@@ -85,7 +85,9 @@ export function summaryRanks(probe: ProbeSpec, shapes: readonly SummaryShape[]):
   const measures = shapes.flatMap((shape) => shape.measures)
   const isAlone = new Set(measures.map(({ name }) => name)).size === 1
   return {
-    ...Object.fromEntries(frame.map(([name]) => [name, { is: 'extra' }])),
+    ...Object.fromEntries(
+      frame.map(([name]) => [name, { is: name === 'time' ? 'time' : 'extra' }]),
+    ),
     ...Object.fromEntries(
       [...keys].map((name) => [name, { is: usual.has(name) || !hasUsual ? 'key' : 'extra' }]),
     ),

@@ -4,7 +4,7 @@ import type { Ranks } from '../schema/summary.ts'
 import { cellText } from './cells.ts'
 import { cutKinds, fitGroups } from './group-layout.ts'
 import { isSameShape, type Layout, renderLine } from './layout.ts'
-import { truncate } from './safe-text.ts'
+import { displayWidth, truncate } from './safe-text.ts'
 import type { SinkFactory } from './sink.ts'
 import { headerLine, tableSink, terminalWidth } from './table.ts'
 
@@ -24,11 +24,16 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
     const columns = tableColumns(probe, fields, utc).filter(
       ({ name }) => fields !== null || name !== 'time' || height() === null,
     )
+    // Of all intervals so far, so that columns do not come and go with what happens in one.
+    let needed: readonly number[] = []
     const laidOut = (events: readonly AnyEvent[]) => {
       const cells = events.map((event) =>
         columns.map((column) => cellText(named?.(event) ?? event, column, utc)),
       )
-      const layout = fitGroups(columns, ranks, cells, terminalWidth(out))
+      needed = columns.map((_, at) =>
+        Math.max(needed[at] ?? 0, ...cells.map((row) => displayWidth(row[at] ?? ''))),
+      )
+      const layout = fitGroups(columns, ranks, needed, terminalWidth(out))
       return { layout, lines: cells.map((row) => lineOf(layout, row)) }
     }
     const lineOf = (layout: Layout, row: readonly string[]) =>

@@ -100,8 +100,8 @@ function headings(text: string): readonly string[] {
 describe('a summary on a terminal', () => {
   test('of 80 columns has who, the remote end and all figures', () => {
     expect(written(terminal(80, false, 24), [group])).toMatchInlineSnapshot(`
-      "  PID COMM     LADDR           RADDR           RPORT COUNT SENT_SUM RECEIVED_SUM
-       4711 curl     127.0.0.1       192.0.2.7         443    20  1048576      2097152
+      "    PID COMM            RADDR           RPORT     COUNT  SENT_SUM RECEIVED_SUM
+         4711 curl            192.0.2.7         443        20   1048576      2097152
       "
     `)
   })
@@ -116,8 +116,8 @@ describe('a summary on a terminal', () => {
 
   test('keeps the time where intervals stand one below the other', () => {
     expect(written(terminal(80), [group])).toMatchInlineSnapshot(`
-      "TIME(UTC)        PID COMM     RADDR           RPORT  COUNT SENT_SUM RECEIVED_SUM
-      03:30:01.123    4711 curl     192.0.2.7         443     20  1048576      2097152
+      "TIME(UTC)      PID COMM            RADDR           RPORT COUNT    SENT RECEIVED
+      03:30:01.123  4711 curl            192.0.2.7         443    20 1048576  2097152
       "
     `)
   })
@@ -126,8 +126,8 @@ describe('a summary on a terminal', () => {
     const shown = { probe: connects, by: ['raddr', 'rport'], redraws: false }
 
     expect(written(terminal(80), [connectGroup], shown)).toMatchInlineSnapshot(`
-      "RADDR           RPORT     COUNT    AVG_MS    P50_MS    P90_MS    P99_MS
-      192.168.100.200   443         5     0.055     0.066     0.131         -
+      "RADDR           RPORT COUNT AVG_MS P50_MS P90_MS P99_MS
+      192.168.100.200   443     5  0.055  0.066  0.131      -
       "
     `)
     expect(written(terminal(100), [connectGroup], shown)).toContain('DURATION_P50_MS')
