@@ -99,9 +99,9 @@ export async function follow(
         out.mark('event')
         slowDown()
       },
-      batch() {
+      batch(isEnding) {
         reporter.clear()
-        sink.batch?.()
+        sink.batch?.(isEnding)
         out.flush()
         reporter.restore()
       },

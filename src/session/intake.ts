@@ -137,7 +137,7 @@ export function createIntake({
     }
     for (const { event } of rows.slice(0, top ?? rows.length)) consumer.event(event)
     // Nothing at the very end takes away nothing that was shown.
-    if (rows.length > 0 || !isStopping) consumer.batch?.()
+    if (rows.length > 0 || !isStopping) consumer.batch?.(isStopping)
   }
 
   const wantsLines =

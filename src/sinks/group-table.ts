@@ -56,7 +56,8 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
 
     let shown: readonly AnyEvent[] = []
     let drawn = { lines: 0, width: 0 }
-    const redraw = (rows: number): void => {
+    const redraw = (rows: number, isEnding: boolean): void => {
+      if (isEnding && isScrap(came[0], shown[0])) return
       // What waited for its text comes behind the others of its interval.
       const isMore = came.length > 0 && came[0]?.['ktime_ns'] === shown[0]?.['ktime_ns']
       shown = isMore ? [...shown, ...came] : came
@@ -76,9 +77,9 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
       const text = lines.map((line) => `${line}\n`).join('')
       if (before !== '' || text !== '') out.write(`${before}${text}`)
     }
-    const batch = (): void => {
+    const batch = (isEnding: boolean): void => {
       const rows = height()
-      if (rows !== null) redraw(rows)
+      if (rows !== null) redraw(rows, isEnding)
       else if (came.length > 0) append()
       came = []
     }
@@ -89,9 +90,14 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
       lines: () => {},
       batch,
       end() {
-        if (came.length > 0 || last === null) batch()
+        if (came.length > 0 || last === null) batch(true)
         if (last === null) append()
       },
     }
   }
+}
+
+/** The run ended soon after an interval: what is left of it says less than the table that stands there. */
+function isScrap(now: AnyEvent | undefined, before: AnyEvent | undefined): boolean {
+  return Number(now?.['interval_ns']) * 2 < Number(before?.['interval_ns'])
 }

@@ -29,8 +29,8 @@ export interface Sink {
   event(event: AnyEvent): void
   /** NDJSON lines as latin1 characters that are UTF-8 bytes. */
   lines(text: string): void
-  /** All groups of an interval were there, or none. */
-  batch?(): void
+  /** All groups of an interval were there, or none; `isEnding`: the run ends, so the interval may be a short one. */
+  batch?(isEnding: boolean): void
   end(): void
 }
 

@@ -64,7 +64,11 @@ function sinkOf(out: Memory, { probe = tcptop, by, redraws = true, options = {} 
   return {
     interval(...rows: readonly AnyEvent[]) {
       rows.forEach((row) => sink.event(row))
-      sink.batch?.()
+      sink.batch?.(false)
+    },
+    lastInterval(...rows: readonly AnyEvent[]) {
+      rows.forEach((row) => sink.event(row))
+      sink.batch?.(true)
     },
     end: () => sink.end(),
   }
@@ -272,6 +276,20 @@ describe('a live table', () => {
     sink.end()
 
     expect(pids(screen(out.text(), 24))).toEqual([1000, 1001, 77])
+  })
+
+  test('stays at the end where the last interval was cut short, and gives way to a longer one', () => {
+    const shown = (interval_ns: number) => {
+      const out = terminal(80, false, 24)
+      const sink = sinkOf(out)
+      sink.interval(...at(1, 2))
+      sink.lastInterval(...at(2, 1).map((row) => ({ ...row, interval_ns })))
+      sink.end()
+      return pids(screen(out.text(), 24))
+    }
+
+    expect(shown(3_000_000)).toEqual([1000, 1001])
+    expect(shown(600_000_000)).toEqual([2000])
   })
 
   test('erases nothing after a change of width, when nobody knows how many lines it took', () => {
