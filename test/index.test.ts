@@ -241,6 +241,8 @@ describe('options that are refused before anything is started', () => {
       'UNKNOWN_OPTION',
       'summary: { intervalMs',
     ],
+    ['a sort elsewhere', 'tcpconnect', { sort: 'count' }, 'UNKNOWN_OPTION', 'summary: { sort'],
+    ['a sort by no text', 'tcpconnect', { summary: { sort: 1 } }, 'BAD_VALUE', "sort: 'count'"],
     ['buckets of nothing', 'tcpconnect', { summary: { linear: '0..1s/1ms' } }, 'CONFLICT', 'hist'],
     ['a count of groups', 'tcpconnect', { summary: true, count: 1 }, 'CONFLICT', 'count'],
     ['a probe that is no text', undefined as never, {}, 'UNKNOWN_PROBE', "'undefined'"],

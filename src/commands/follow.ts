@@ -11,7 +11,8 @@ import { type RunSummary, summaryOf } from '../session/summary.ts'
 import type { TcpObserver } from '../session/tcp-counters.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
-import { summaryProbe } from '../schema/summary.ts'
+import { summaryProbe, summaryRanks } from '../schema/summary.ts'
+import { groupTable } from '../sinks/group-table.ts'
 import { histogramSink } from '../sinks/histogram.ts'
 import { sinkOf } from '../sinks/index.ts'
 import type { SinkFactory } from '../sinks/sink.ts'
@@ -98,6 +99,12 @@ export async function follow(
         out.mark('event')
         slowDown()
       },
+      batch(isEnding) {
+        reporter.clear()
+        sink.batch?.(isEnding)
+        out.flush()
+        reporter.restore()
+      },
       ...(sink.takesLines && observe === null && request.fields === null
         ? {
             lines(text: string) {
@@ -144,6 +151,7 @@ export async function follow(
   lifecycle?.start()
   try {
     const result = await settle(running)
+    reporter.clear()
     sink.end()
     // What is still to be written may find no room.
     out.flush()
@@ -188,10 +196,15 @@ function shownProbe(spec: ProbeSpec, { summary }: Plan): ProbeSpec {
   return summaryProbe(spec, groups, { histogram, repeats: intervalMs !== null })
 }
 
-function sinkFor({ output, probe }: RunRequest, { summary }: Plan): SinkFactory {
-  return output === 'table' && summary !== null && summary.histogram !== null
-    ? histogramSink
-    : sinkOf(output, probe.spec)
+function sinkFor({ output, probe, command, parsed }: RunRequest, { summary }: Plan): SinkFactory {
+  if (output !== 'table' || summary === null) return sinkOf(output, probe.spec)
+  if (summary.histogram !== null) return histogramSink
+  // What a command or a back-end writes comes between our lines, so they would not be where we look for them.
+  const isAlone = command === null && !isSet(parsed, 'verbose')
+  return groupTable({
+    ranks: summaryRanks(probe.spec, summary.groups),
+    redraws: summary.intervalMs !== null && isAlone,
+  })
 }
 
 /** Starts the command, which waits until the run is attached. Throws BAD_VALUE, COMMAND_FAILED. */

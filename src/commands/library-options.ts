@@ -111,6 +111,7 @@ const summaryRules: Readonly<Record<keyof SummaryOptions, Rule>> = {
   intervalMs: time,
   hist: text("'duration_ns'"),
   linear: text("'0..10ms/500us'"),
+  sort: text("'count'"),
   top: count,
 }
 
@@ -129,6 +130,7 @@ const hints: Readonly<Record<string, string>> = {
   linear: "summary: { hist: 'duration_ns', linear: '0..10ms/500us' }",
   interval: 'summary: { intervalMs: 1_000 }',
   intervalMs: 'summary: { intervalMs: 1_000 }',
+  sort: "summary: { sort: 'count' }",
   top: 'summary: { top: 10 }',
 }
 
@@ -202,7 +204,7 @@ function summaryIn({
   count: wanted,
 }: Given): { readonly request: SummaryRequest; readonly top: number | null } | null {
   if (summary === undefined) return null
-  const { by, intervalMs, hist, linear, top } = check(
+  const { by, intervalMs, hist, linear, sort, top } = check(
     summary === true ? {} : (summary as object),
     summaryRules,
     { unknown: (name) => `summary has no option '${name}'` },
@@ -216,6 +218,7 @@ function summaryIn({
       by: [by ?? []].flat().flatMap(namesIn),
       histogram: hist ?? null,
       linear: linear ?? null,
+      sort: sort ?? null,
       intervalMs: intervalMs ?? null,
     },
     top: top ?? null,

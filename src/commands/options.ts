@@ -81,6 +81,13 @@ export const runOptions: readonly RunOption[] = [
     live: true,
   },
   {
+    name: 'sort',
+    metavar: 'FIELD',
+    doc: 'the largest groups by count, or by the sum of a quantity; default: bytes and the like, else count',
+    group: summaryGroup,
+    live: true,
+  },
+  {
     name: 'top',
     metavar: 'N',
     doc: 'the N largest groups alone; 20 in tables',

@@ -58,6 +58,7 @@ export function openStdout(env: NodeJS.ProcessEnv, events: OutputEvents): Output
   return batched(target, {
     isTerminal,
     columns: () => (isTerminal ? process.stdout.columns || 80 : null),
+    rows: () => (isTerminal && env['TERM'] !== 'dumb' ? process.stdout.rows || 24 : null),
     color: hasColor(env, isTerminal),
   })
 }
@@ -65,7 +66,12 @@ export function openStdout(env: NodeJS.ProcessEnv, events: OutputEvents): Output
 /** A file that is written anew. Throws OUTPUT_FAILED. */
 export function openFile(path: string, events: OutputEvents): Output {
   const target = fileTarget(openForWriting(path), path, events)
-  return batched(target, { isTerminal: false, columns: () => null, color: false })
+  return batched(target, {
+    isTerminal: false,
+    columns: () => null,
+    rows: () => null,
+    color: false,
+  })
 }
 
 /** Opens a file for writing; `mode` for one that did not exist. Throws OUTPUT_FAILED. */
@@ -201,7 +207,10 @@ function takeBack(fd: number, length: number): void {
 }
 
 /** Small writes of one turn go out together. */
-function batched(target: Target, facts: Pick<Out, 'isTerminal' | 'columns' | 'color'>): Output {
+function batched(
+  target: Target,
+  facts: Pick<Out, 'isTerminal' | 'columns' | 'rows' | 'color'>,
+): Output {
   let parts: Buffer[] = []
   let marks: Mark[] = []
   let size = 0

@@ -14,7 +14,7 @@ const patternOption: RunOption = {
 
 /** What belongs to programs of ours: there is none. */
 const withoutProgram: ReadonlySet<string> = new Set([
-  ...['summary', 'hist', 'linear', 'by', 'interval', 'top'],
+  ...['summary', 'hist', 'linear', 'by', 'interval', 'sort', 'top'],
   ...['variant', 'backend', 'as', 'all'],
 ])
 

@@ -2,7 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Session, SessionResult, State } from '../session/types.ts'
 import { safeText } from '../sinks/safe-text.ts'
-import { accountText, attachedText, statusLine } from '../sinks/status.ts'
+import { accountText, attachedText, type Status, statusLine } from '../sinks/status.ts'
 import type { Account } from '../wire/account.ts'
 import type { Io } from './io.ts'
 
@@ -22,6 +22,8 @@ export interface Reporter {
   follow(session: Session): void
   /** Takes the status line away before an event is printed. */
   clear(): void
+  /** Puts it back below what was printed at once. */
+  restore(): void
   end(result: SessionResult, notes: readonly string[]): void
   /** The run is over, but who reads the events has not taken all of them. */
   waiting(): void
@@ -48,6 +50,7 @@ export function createReporter({
   let attachedAt: number | null = null
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
   let isShown = false
+  let line = ''
   let timer: NodeJS.Timeout | null = null
   let session: Session | null = null
   let last = { at: sinceStart(), events: 0 }
@@ -62,21 +65,24 @@ export function createReporter({
   }
   const show = (): void => {
     if (!hasStatus || session === null) return
-    const events = sum(session.live(), 'delivered') ?? 0
+    const { events, lost } = liveFigures(session.live(), plan.summary !== null)
     const now = sinceStart()
     const perSecond = ((events - last.events) * 1000) / Math.max(1, now - last.at)
     last = { at: now, events }
-    const line = statusLine(
+    line = statusLine(
       {
         probe: plan.probe.name,
         phase,
         elapsedMs: now - (attachedAt ?? 0),
         events,
         perSecond,
-        lost: sum(session.live(), 'lost'),
+        lost,
       },
       Math.max(20, io.columns - 1),
     )
+    put()
+  }
+  const put = (): void => {
     io.stderr(`\r\x1b[K${line}`)
     isShown = true
   }
@@ -103,6 +109,9 @@ export function createReporter({
     },
     clear() {
       if (tableOnTerminal) clear()
+    },
+    restore() {
+      if (timer !== null && tableOnTerminal) put()
     },
     end(result, notes) {
       if (result.attachedAfterMs === null) return clear()
@@ -150,7 +159,17 @@ function blindText(plan: Plan): string {
   return fields.length === 0 ? '' : `; ${fields.join(', ')} cannot be told this way`
 }
 
-function sum(account: Account, figure: 'delivered' | 'lost'): number | null {
+/**
+ * What the status line says of the account so far. What is counted in the kernel is not here before the end of its interval, and not
+ * lost for that: then it tells what the kernel counted, and of losses nothing.
+ */
+export function liveFigures(account: Account, isCounted: boolean): Pick<Status, 'events' | 'lost'> {
+  const delivered = sum(account, 'delivered') ?? 0
+  if (!isCounted) return { events: delivered, lost: sum(account, 'lost') }
+  return { events: Math.max(delivered, sum(account, 'emitted') ?? 0), lost: 'later' }
+}
+
+function sum(account: Account, figure: 'delivered' | 'emitted' | 'lost'): number | null {
   let total = 0
   for (const each of Object.values(account.events)) {
     const value = each[figure]

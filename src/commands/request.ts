@@ -158,7 +158,7 @@ const summaryConflicts: readonly Conflict[] = [
     remedy: 'give one of them',
     holds: (parsed) => isSet(parsed, 'summary') && parsed.texts['hist'] !== undefined,
   },
-  ...['by', 'interval', 'top'].map((name) => ({
+  ...['by', 'interval', 'sort', 'top'].map((name) => ({
     message: `--${name} goes with --summary or --hist`,
     remedy: 'add --summary',
     holds: ({ texts }: Parsed, _: SinkName, isSummary: boolean) =>
@@ -204,6 +204,7 @@ function summaryOf(
     by: when('by', (_, value) => namesIn(value)) ?? own?.by ?? [],
     histogram: when('hist', (_, value) => value) ?? own?.histogram ?? null,
     linear: when('linear', (_, value) => value),
+    sort: when('sort', (_, value) => value),
     intervalMs: when('interval', parseTime) ?? own?.intervalMs ?? null,
   }
 }

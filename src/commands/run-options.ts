@@ -65,6 +65,8 @@ export interface SummaryOptions {
   readonly hist?: string
   /** Its buckets are equally wide: `MIN..MAX/STEP`, as in `0..10ms/500us`. */
   readonly linear?: string
+  /** The largest first by `count`, or by the sum of this quantity. */
+  readonly sort?: string
   /** The largest groups alone. */
   readonly top?: number
 }

@@ -18,7 +18,7 @@ const scriptOptions: readonly RunOption[] = [
 
 /** What counts in the kernel or chooses between variants: the script itself decides that. */
 const notOfScripts: ReadonlySet<string> = new Set([
-  ...['summary', 'hist', 'linear', 'by', 'interval', 'top'],
+  ...['summary', 'hist', 'linear', 'by', 'interval', 'sort', 'top'],
   ...['variant', 'backend', 'all'],
 ])
 

@@ -4,7 +4,7 @@ import type { BackendName, ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
 import { withNames } from '../schema/names.ts'
 import { fieldsLeftOut, withSwitches } from '../schema/switches.ts'
-import { groupLayouts } from '../wire/groups.ts'
+import { type GroupLayout, groupLayouts } from '../wire/groups.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { bccPlan } from './bcc-plan.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
@@ -64,6 +64,8 @@ export interface SummaryRequest {
   readonly histogram: string | null
   /** `MIN..MAX/STEP` of a histogram with buckets of equal width; absent or null: powers of two. */
   readonly linear?: string | null
+  /** The figure that groups are ordered by: `count`, or a quantity, whose sum counts; absent or null: the usual order. */
+  readonly sort?: string | null
   readonly intervalMs: number | null
 }
 
@@ -282,13 +284,23 @@ function bpftracePlan(
   }
 }
 
-/** The layouts of a grouping. Throws BAD_VALUE for a field that cannot be a key or has no histogram, and for a range that is none. */
-function planSummary(
-  { by, histogram, linear = null, intervalMs }: SummaryRequest,
+/**
+ * The layouts of a grouping. Throws BAD_VALUE for a field that cannot be a key, has no histogram or is no figure to sort by, and for
+ * a range that is none.
+ */
+function planSummary(request: SummaryRequest, layouts: readonly RecordLayout[]): SummaryPlan {
+  const { histogram, sort = null, intervalMs } = request
+  const groups = groupsOf(request, layouts)
+  if (sort !== null) requireFigure(sort, groups)
+  return { groups, histogram, sort, intervalMs }
+}
+
+function groupsOf(
+  { by, histogram, linear = null }: SummaryRequest,
   layouts: readonly RecordLayout[],
-): SummaryPlan {
+): readonly GroupLayout[] {
   const all = groupLayouts(layouts, by)
-  if (histogram === null) return { groups: all, histogram, intervalMs }
+  if (histogram === null) return all
   const groups = all
     .map((group) => ({
       ...group,
@@ -301,8 +313,8 @@ function planSummary(
         ),
     }))
     .filter((group) => group.measures.length > 0)
-  if (groups.length > 0) return { groups, histogram, intervalMs }
-  const known = [...new Set(all.flatMap(({ measures }) => measures.map(({ name }) => name)))]
+  if (groups.length > 0) return groups
+  const known = quantitiesOf(all)
   throw new EbpfRunError({
     code: 'BAD_VALUE',
     message: `--hist: '${histogram}' is no quantity of these events`,
@@ -310,6 +322,23 @@ function planSummary(
     found: histogram,
     remedy: '--summary counts; ebpf-run describe PROBE shows the fields',
   })
+}
+
+/** Throws BAD_VALUE. */
+function requireFigure(sort: string, groups: readonly GroupLayout[]): void {
+  const known = ['count', ...quantitiesOf(groups)]
+  if (known.includes(sort)) return
+  throw new EbpfRunError({
+    code: 'BAD_VALUE',
+    message: `--sort: '${sort}' is no figure of these groups`,
+    expected: known.join(', '),
+    found: sort,
+    remedy: `--sort ${known.at(-1)}`,
+  })
+}
+
+function quantitiesOf(groups: readonly GroupLayout[]): readonly string[] {
+  return [...new Set(groups.flatMap(({ measures }) => measures.map(({ name }) => name)))]
 }
 
 /** What is counted in the kernel cannot be taken out again. Throws CONFLICT. */

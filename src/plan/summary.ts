@@ -16,6 +16,8 @@ export interface SummaryPlan {
   readonly groups: readonly GroupLayout[]
   /** Draw the histogram of this field; null: counts, sums and quantiles. */
   readonly histogram: string | null
+  /** The figure that groups are ordered by; absent or null: the usual order. */
+  readonly sort?: string | null
   /** Milliseconds between dumps; null: one at the end. */
   readonly intervalMs: number | null
 }

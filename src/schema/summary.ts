@@ -70,6 +70,50 @@ export function summaryProbe(
   return { ...probe, events: Object.fromEntries(events) }
 }
 
+/** What the column of a field is in the table of a summary; one without a rank is a key. */
+export interface Rank {
+  /** Where there is no room an `extra` is the first to go, and the `time` of the interval before a key. */
+  readonly is: 'figure' | 'key' | 'time' | 'extra'
+  /** A heading that is enough where there is no room for the whole one. */
+  readonly short?: string
+}
+
+export type Ranks = Readonly<Record<string, Rank>>
+
+/** The ranks of the columns of a summary of these events. */
+export function summaryRanks(probe: ProbeSpec, shapes: readonly SummaryShape[]): Ranks {
+  const keys = new Set(shapes.flatMap((shape) => shape.keys.map(({ name }) => name)))
+  const usual = new Set(Object.values(probe.events).flatMap(({ table }) => table))
+  const hasUsual = [...keys].some((name) => usual.has(name))
+  const measures = shapes.flatMap((shape) => shape.measures)
+  const isAlone = new Set(measures.map(({ name }) => name)).size === 1
+  return {
+    ...Object.fromEntries(
+      frame.map(([name]) => [name, { is: name === 'time' ? 'time' : 'extra' }]),
+    ),
+    ...Object.fromEntries(
+      [...keys].map((name) => [name, { is: usual.has(name) || !hasUsual ? 'key' : 'extra' }]),
+    ),
+    count: { is: 'figure' },
+    ...Object.fromEntries(
+      measures.flatMap((measure) => {
+        const names = measureFields(measure.name, measure.spec)
+        const unit = measure.spec.kind === 'duration' && measure.name.endsWith('_ns') ? '_MS' : ''
+        const heading = measure.name.replace(/_ns$/, unit).toUpperCase()
+        const alone = (name: string, word: string) => [
+          name,
+          { is: 'figure', ...(isAlone ? { short: `${word.toUpperCase()}${unit}` } : {}) },
+        ]
+        return [
+          [names.sum, { is: 'figure', short: heading }],
+          alone(names.average, 'avg'),
+          ...quantiles.map(({ name }) => alone(names.quantile(name), name)),
+        ]
+      }),
+    ),
+  }
+}
+
 const frame: readonly (readonly [string, FieldSpec])[] = [
   ['time', { ...common.time, doc: 'wall-clock time of the end of the interval, UTC' }],
   ['ktime_ns', { ...common.ktime_ns, doc: "the kernel's clock at the end of the interval" }],

@@ -29,7 +29,7 @@ export function followGroups(
 ): GroupReader {
   const aggregates = createAggregates(run.token, plan.groups)
   const shape = plan.histogram === null ? 'summary' : { histogram: plan.histogram }
-  const rows = createGroupRows(plan.groups, run.clock, shape)
+  const rows = createGroupRows(plan.groups, run.clock, shape, plan.sort)
   let since: bigint | null = null
   return {
     records: recordsOfGroups(plan.groups),

@@ -83,6 +83,7 @@ export function createIntake({
   const isScript = plan.probe.script !== undefined
   const counts = createPulse()
   let closedAt: bigint | null = null
+  let isStopping = false
   let deliveredCount = 0
   let lostHint = 0
   let untypedLines = 0
@@ -138,6 +139,8 @@ export function createIntake({
       tally.delivered(type, count)
     }
     for (const { event } of rows.slice(0, top ?? rows.length)) consumer.event(event)
+    // Nothing at the very end takes away nothing that was shown.
+    if (rows.length > 0 || !isStopping) consumer.batch?.(isStopping)
   }
 
   const wantsLines =
@@ -197,6 +200,7 @@ export function createIntake({
       tellOwned()
     },
     setStopping() {
+      isStopping = true
       decoder.setMode('object')
     },
     get closedAt() {

@@ -24,6 +24,8 @@ export type EndReason =
 /** Who takes the events. Called in stream order. */
 export interface Consumer {
   event(event: AnyEvent): void
+  /** Of a summary: all groups of an interval were handed over, or there were none; `isEnding`: the run is about to end. */
+  batch?(isEnding: boolean): void
   /** Present: takes ready-made NDJSON (latin1 characters that are UTF-8 bytes) instead, where nobody has to look into the events. */
   lines?(text: string): void
 }

@@ -31,20 +31,29 @@ export function fitLayout(columns: readonly Column[], limit: number): Layout {
   while (shown.length > alwaysShown && total(shown.map(({ min }) => min)) > limit) {
     shown.splice(leastImportant(shown), 1)
   }
-  const widths = shown.map(({ width }) => width)
+  const dropped = columns.filter((column) => !shown.includes(column)).map(({ name }) => name)
+  return { columns: shown, widths: fillLine(shown, limit), dropped, limit }
+}
+
+/** Widths that fill a line: what can be narrower gives way, the widest first; the last text takes what is left. */
+export function fillLine(columns: readonly Column[], limit: number): readonly number[] {
+  const widths = columns.map(({ width }) => width)
   while (total(widths) > limit) {
-    const at = widestText(shown, widths)
+    const at = widestColumn(columns, widths)
     if (at < 0) break
     widths[at] = (widths[at] ?? 0) - 1
   }
-  const text = shown.findLastIndex(isText)
-  const { max = 0 } = shown[text] ?? {}
+  const text = columns.findLastIndex(isText)
+  const { max = 0 } = columns[text] ?? {}
   if (text >= 0) {
     const room = (widths[text] ?? 0) + Math.max(0, limit - total(widths))
     widths[text] = Math.min(max, room)
   }
-  const dropped = columns.filter((column) => !shown.includes(column)).map(({ name }) => name)
-  return { columns: shown, widths, dropped, limit }
+  return widths
+}
+
+export function isSameShape(a: Layout, b: Layout): boolean {
+  return a.widths.join() === b.widths.join() && a.dropped.join() === b.dropped.join()
 }
 
 /**
@@ -86,7 +95,7 @@ function padded(
   return parts.join(' ').trimEnd()
 }
 
-function total(widths: readonly number[]): number {
+export function total(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width, Math.max(0, widths.length - 1))
 }
 
@@ -98,8 +107,8 @@ function leastImportant(columns: readonly Column[]): number {
   return isText(columns[last]) && last > alwaysShown ? last - 1 : last
 }
 
-/** Index of the widest text that can be narrower, the last of equals; -1 for none. */
-function widestText(columns: readonly Column[], widths: readonly number[]): number {
+/** Index of the widest column that can be narrower, the last of equals; -1 for none. */
+function widestColumn(columns: readonly Column[], widths: readonly number[]): number {
   const widthOf = (index: number) => widths[index] ?? 0
   return columns.reduce(
     (best, { min }, index) =>
@@ -108,6 +117,6 @@ function widestText(columns: readonly Column[], widths: readonly number[]): numb
   )
 }
 
-function isText(column: Column | undefined): boolean {
+export function isText(column: Column | undefined): boolean {
   return column?.kind === 'text' || column?.kind === 'texts' || column?.kind === 'stack'
 }

@@ -6,6 +6,8 @@ export interface Out {
   readonly isTerminal: boolean
   /** Columns of the terminal, null for none. */
   columns(): number | null
+  /** Lines of a terminal on which what was written can be drawn anew, null for none. */
+  rows(): number | null
   readonly color: boolean
 }
 
@@ -27,6 +29,8 @@ export interface Sink {
   event(event: AnyEvent): void
   /** NDJSON lines as latin1 characters that are UTF-8 bytes. */
   lines(text: string): void
+  /** All groups of an interval were there, or none; `isEnding`: the run ends, so the interval may be a short one. */
+  batch?(isEnding: boolean): void
   end(): void
 }
 

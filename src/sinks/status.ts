@@ -8,8 +8,8 @@ export interface Status {
   readonly elapsedMs: number
   readonly events: number
   readonly perSecond: number
-  /** An estimate while the run lasts; null until the kernel's count was read. */
-  readonly lost: number | null
+  /** An estimate while the run lasts; null until the kernel's count was read; `later`: it shows at the end of the run alone. */
+  readonly lost: number | null | 'later'
 }
 
 const phaseWords: Record<Status['phase'], readonly string[]> = {
@@ -31,7 +31,7 @@ export function statusLine(status: Status, width: number): string {
     ['elapsed', [elapsedText(elapsedMs)]],
     ['events', phase === 'starting' ? [] : [counted(events, 'event')]],
     ['rate', phase === 'running' ? [rateText(perSecond)] : []],
-    ['lost', phase === 'starting' ? [] : [lostText(lost)]],
+    ['lost', phase === 'starting' || lost === 'later' ? [] : [lostText(lost)]],
   ])
   const line = () => [...parts.values()].flat().join(' · ')
   for (const part of dropOrder) {

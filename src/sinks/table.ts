@@ -1,7 +1,7 @@
 import { tableColumns } from '../schema/columns.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import { cellText } from './cells.ts'
-import { fitLayout, fixedLayout, renderLine, type Layout } from './layout.ts'
+import { fitLayout, fixedLayout, isSameShape, renderLine, type Layout } from './layout.ts'
 import { eventsOfLines } from './lines.ts'
 import type { Out, SinkFactory } from './sink.ts'
 
@@ -21,9 +21,7 @@ export const tableSink: SinkFactory = (out, { probe, fields, header, utc, shown 
   let layout = layoutNow()
 
   const writeHeader = () => {
-    if (!header) return
-    const line = renderLine(layout, layout.columns.map(headingOf))
-    out.write(`${out.isTerminal && out.color ? bold(line) : line}\n`)
+    if (header) out.write(`${headerLine(out, layout)}\n`)
   }
 
   const followResize = () => {
@@ -49,14 +47,15 @@ export const tableSink: SinkFactory = (out, { probe, fields, header, utc, shown 
   }
 }
 
-function headingOf({ heading }: { readonly heading: string }): string {
-  return heading
+/** The headings of a table's columns. */
+export function headerLine(out: Out, layout: Layout): string {
+  const line = renderLine(
+    layout,
+    layout.columns.map(({ heading }) => heading),
+  )
+  return out.isTerminal && out.color ? bold(line) : line
 }
 
-function terminalWidth(out: Out): number {
+export function terminalWidth(out: Out): number {
   return out.columns() || usualWidth
-}
-
-function isSameShape(a: Layout, b: Layout): boolean {
-  return a.widths.join() === b.widths.join() && a.dropped.join() === b.dropped.join()
 }

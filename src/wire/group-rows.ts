@@ -22,6 +22,10 @@ export interface GroupRow {
   readonly event: AnyEvent
 }
 
+interface SortedRow extends GroupRow {
+  readonly amount: bigint
+}
+
 /** Turns dumps into rows: what happened since the dump before. */
 export interface GroupRows {
   /** A text was announced under this number. */
@@ -42,6 +46,7 @@ export function createGroupRows(
   groups: readonly GroupLayout[],
   clock: Clock,
   shape: 'summary' | { readonly histogram: string },
+  sort: string | null = null,
 ): GroupRows {
   const wall = createWallClock(clock)
   const addresses = createAddresses()
@@ -85,10 +90,12 @@ export function createGroupRows(
     isWanted: (group: GroupLayout, key: string) => boolean,
   ): readonly GroupRow[] => {
     wall.sync()
-    return groups.flatMap((group) =>
-      merged(changes(dump, before, group, isWanted), group, valuesOf).map(
-        ({ values, aggregate }) => ({
+    const rows = groups.flatMap((group) => {
+      const amountOf = amountIn(group, sort)
+      return merged(changes(dump, before, group, isWanted), group, valuesOf)
+        .map(({ values, aggregate }) => ({
           type: group.event,
+          amount: amountOf(aggregate),
           count: aggregate.count,
           event: {
             event: group.event,
@@ -101,9 +108,11 @@ export function createGroupRows(
             ...(shape === 'summary' ? {} : bucketsOf(group, aggregate, shape.histogram)),
             ...escapedOf(group.keys.filter((key) => isEscaped(key, values[key.name]))),
           } as AnyEvent,
-        }),
-      ),
-    )
+        }))
+        .sort(largestFirst)
+    })
+    // What was asked for is one order of all event types; the usual amounts of two types are nothing to compare.
+    return sort === null ? rows : rows.sort(largestFirst)
   }
 
   return {
@@ -191,7 +200,7 @@ function changes(
   })
 }
 
-/** Largest first. Two numbers of one text are one group. */
+/** Two numbers of one text are one group. */
 function merged(
   changed: readonly (readonly [key: string, since: Aggregate])[],
   group: GroupLayout,
@@ -207,14 +216,26 @@ function merged(
       aggregate: other === undefined ? since : sumOf(other.aggregate, since),
     })
   }
-  const amount = amountOf(group)
-  return [...rows.values()].sort((a, b) => Number(amount(b.aggregate) - amount(a.aggregate)))
+  return [...rows.values()]
 }
 
-/** What groups are ordered by: the sum of what is no duration, such as bytes, else how many. */
-function amountOf({ measures }: GroupLayout): (aggregate: Aggregate) => bigint {
-  const amounts = [...measures.keys()].filter((at) => measures[at]?.spec.kind !== 'duration')
-  if (amounts.length === 0) return ({ count }) => BigInt(count)
+function largestFirst(a: SortedRow, b: SortedRow): number {
+  return Number(b.amount - a.amount)
+}
+
+/**
+ * What groups are ordered by: the sum of this quantity (0 in event types without it), or how many; where none is named, the sum of
+ * what is no duration, such as bytes, else how many.
+ */
+function amountIn(
+  { measures }: GroupLayout,
+  sort: string | null,
+): (aggregate: Aggregate) => bigint {
+  const amounts = [...measures.keys()].filter((at) =>
+    sort === null ? measures[at]?.spec.kind !== 'duration' : measures[at]?.name === sort,
+  )
+  if (sort === 'count' || (sort === null && amounts.length === 0))
+    return ({ count }) => BigInt(count)
   return ({ sums }) => amounts.reduce((sum, at) => sum + (sums.get(at) ?? 0n), 0n)
 }
 

@@ -113,6 +113,7 @@ describe('names of addresses', () => {
       write: (bytes: string | Buffer) => ((text += String(bytes)), true),
       isTerminal: true,
       columns: () => 200,
+      rows: () => null,
       color: false,
     }
     const options = { probe, fields: null, header: false, utc: true, shown: resolver.shown }

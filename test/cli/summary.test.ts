@@ -7,6 +7,7 @@ describe('options of summaries', () => {
   it.each([
     [['--by', 'rport'], '--by goes with --summary'],
     [['--interval', '1s'], '--interval goes with --summary'],
+    [['--sort', 'count'], '--sort goes with --summary'],
     [['--top', '3'], '--top goes with --summary'],
     [['--linear', '0..1ms/1us'], '--linear goes with a histogram'],
     [['--summary', '--linear', '0..1ms/1us'], '--linear goes with a histogram'],

@@ -391,3 +391,19 @@ describe('what a variant does without', () => {
     })
   })
 })
+
+describe('the order of groups', () => {
+  const summary = { by: ['pid'], histogram: null, intervalMs: null }
+
+  it('is that of a figure which the groups have', () => {
+    expect(planOn({}, { summary: { ...summary, sort: 'count' } }).summary).toMatchObject({
+      sort: 'count',
+    })
+  })
+
+  it('is refused by a field that is no figure, with those that are', () => {
+    expect(() => planOn({}, { summary: { ...summary, sort: 'pid' } })).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', expected: 'count', found: 'pid' }),
+    )
+  })
+})

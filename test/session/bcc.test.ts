@@ -146,12 +146,16 @@ function run(
   const templates = { bcc: `${heads}${probe.templates['bcc']}` }
   const plan = makePlan({ ...probe, templates }, { ...anything, summary }, facts)
   const events: AnyEvent[] = []
+  const batches: number[] = []
   const log: string[] = []
   const session = startSession({
     plan,
     facts,
     filesFolder,
-    consumer: { event: (event) => void events.push(event) },
+    consumer: {
+      event: (event) => void events.push(event),
+      batch: () => void batches.push(events.length),
+    },
     watcher: { log: (line, from) => void log.push(`${from}: ${line}`) },
     durationMs: null,
     count: null,
@@ -159,7 +163,7 @@ function run(
     attachTimeoutMs: 60_000,
     ...options,
   })
-  return { session, events, log, fake, plan }
+  return { session, events, batches, log, fake, plan }
 }
 
 describe.skipIf(!existsSync(realPython))('the driver of bcc', () => {
@@ -325,7 +329,7 @@ describe.skipIf(!existsSync(realPython))('the driver of bcc', () => {
 
   it('counts in the kernel, and says for each dump what came since the one before', async () => {
     const hostile = 'a\n1\t2"\\\x1f\xff\x01z'
-    const { session, events } = run(
+    const { session, events, batches } = run(
       [
         { do: 'groups', counted: 2, entries: [group({}, 2, { sum: 9n, at: { 4: 2 } })] },
         {
@@ -358,6 +362,8 @@ describe.skipIf(!existsSync(realPython))('the driver of bcc', () => {
         escaped: ['comm'],
       },
     ])
+    // How many groups were there when an interval was complete.
+    expect(batches).toEqual([1, 3])
     expect(account).toMatchObject({
       account: 'exact',
       events: { tick: { emitted: 9, received: 8, delivered: 8, lost: 1, faults: 0 } },

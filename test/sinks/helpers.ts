@@ -10,14 +10,15 @@ export interface Memory extends Out {
 }
 
 export function pipe(): Memory {
-  return memory(null, false)
+  return memory(null, false, null)
 }
 
-export function terminal(columns: number, color = false): Memory {
-  return memory(columns, color)
+/** One on which nothing can be drawn anew, unless it has a number of lines. */
+export function terminal(columns: number, color = false, rows: number | null = null): Memory {
+  return memory(columns, color, rows)
 }
 
-function memory(initial: number | null, color: boolean): Memory {
+function memory(initial: number | null, color: boolean, rows: number | null): Memory {
   const chunks: Buffer[] = []
   let width = initial
   return {
@@ -27,6 +28,7 @@ function memory(initial: number | null, color: boolean): Memory {
     },
     isTerminal: initial !== null,
     columns: () => width,
+    rows: () => rows,
     color,
     text: () => Buffer.concat(chunks).toString('utf8'),
     resize: (columns) => {

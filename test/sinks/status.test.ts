@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { liveFigures } from '../../src/commands/report.ts'
 import { accountText, attachedText, statusLine, type Status } from '../../src/sinks/status.ts'
 import type { Account, EventAccount } from '../../src/wire/account.ts'
 
@@ -44,6 +45,12 @@ describe('the status line', () => {
     expect(statusLine({ ...running, lost: null }, 80)).toContain('lost unknown')
   })
 
+  test('says nothing of losses where they show at the end alone', () => {
+    expect(statusLine({ ...running, lost: 'later' }, 80)).toBe(
+      'tcpconnect · 12 s · 345 events · 28/s',
+    )
+  })
+
   test('shows minutes and hours', () => {
     const at = (elapsedMs: number) => statusLine({ ...running, elapsedMs }, 80).split(' · ')[1]
 
@@ -69,6 +76,22 @@ describe('the status line', () => {
     [10, '345 event…'],
   ])('keeps what matters most in %i columns', (width, line) => {
     expect(statusLine(running, width)).toBe(line)
+  })
+})
+
+describe('the figures of a running session', () => {
+  const waiting = exact({ emitted: 332, received: 312, delivered: 312, lost: 20 })
+
+  test('are what arrived and what did not', () => {
+    expect(liveFigures(waiting, false)).toEqual({ events: 312, lost: 20 })
+  })
+
+  test('of a summary are what the kernel counted: what was not dumped yet is not lost', () => {
+    expect(liveFigures(waiting, true)).toEqual({ events: 332, lost: 'later' })
+    expect(liveFigures(exact({ emitted: null, lost: null }), true)).toEqual({
+      events: 312,
+      lost: 'later',
+    })
   })
 })
 

@@ -151,7 +151,12 @@ describe('a dump', () => {
     expect(rows.rest()).toEqual([])
   })
 
-  test('is ordered by bytes where there are bytes', () => {
+  test.each([
+    ['bytes where there are bytes', undefined, [443, 22]],
+    ['how many', 'count', [22, 443]],
+    ['one quantity', 'sent', [22, 443]],
+    ['the other', 'received', [443, 22]],
+  ])('is ordered by %s', (_, sort, ports) => {
     const bytes = { kind: 'u64', measure: true, doc: 'bytes' } as const
     const fields = { rport: socket.rport, sent: bytes, received: bytes }
     const groups = groupLayouts(layoutsOfProbe({ move: { doc: '', fields, table: [] } }), ['rport'])
@@ -159,12 +164,42 @@ describe('a dump', () => {
     const lines = [count('22', 9), count('443', 1), sum('22', 10), sum('443', 9)]
     for (const line of [...lines, `@a_${token}_0_1[443]: 2`]) aggregates.line(line)
 
-    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary').rows(
+    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary', sort).rows(
       aggregates.take(),
       1n,
       0n,
     )
-    expect(rows.map(({ event }) => event['rport'])).toEqual([443, 22])
+    expect(rows.map(({ event }) => event['rport'])).toEqual(ports)
+  })
+
+  test('is in one order over all event types where a figure was asked for', () => {
+    const fields = { rport: socket.rport }
+    const two = { open: { doc: '', fields, table: [] }, close: { doc: '', fields, table: [] } }
+    const groups = groupLayouts(layoutsOfProbe(two), ['rport'])
+    const shown = (sort: string | null) => {
+      const aggregates = createAggregates(token, groups)
+      for (const [type, key, value] of [
+        [0, 22, 1],
+        [0, 443, 5],
+        [1, 22, 3],
+      ])
+        aggregates.line(`@s_${token}_${type}[${key}]: ${value}`)
+      return createGroupRows(groups, { offsetNs: 0n }, 'summary', sort)
+        .rows(aggregates.take(), 1n, 0n)
+        .map(({ type, count: many }) => [type, many])
+    }
+
+    const [open, close] = [groups[0]?.event, groups[1]?.event]
+    expect(shown(null)).toEqual([
+      [open, 5],
+      [open, 1],
+      [close, 3],
+    ])
+    expect(shown('count')).toEqual([
+      [open, 5],
+      [close, 3],
+      [open, 1],
+    ])
   })
 
   test('without keys is one row', () => {
