@@ -93,9 +93,9 @@ function counting(mode) {
         seen.events += 1
         seen.bytes += event.pid
       },
-      lines(text, _type, count) {
+      lines(lines, _type, count) {
         seen.events += count
-        seen.bytes += sink.write(text, 'latin1')
+        seen.bytes += lines.copy(sink)
       },
       heartbeat() {},
       end() {},

@@ -107,8 +107,8 @@ export async function follow(
       },
       ...(sink.takesLines && observe === null && request.fields === null
         ? {
-            lines(text: string) {
-              sink.lines(text)
+            lines(lines: Buffer) {
+              sink.lines(lines)
               out.mark('lines')
               slowDown()
             },

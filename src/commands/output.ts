@@ -34,7 +34,7 @@ interface Mark {
 }
 
 interface Target {
-  /** Answers how many of the events did not fit. */
+  /** Answers how many of the events did not fit. The bytes are valid until it returns. */
   write(bytes: Buffer, marks: readonly Mark[]): number
   /** True from a write that the reader could not take until it has. */
   isBehind(): boolean
@@ -43,6 +43,8 @@ interface Target {
 }
 
 const flushBytes = 65_536
+/** What a turn writes, but for unusual ones: what one chunk of a back-end becomes. */
+const roomBytes = 16 * flushBytes
 
 /** Standard output: a terminal, a pipe whose reader may be slow or leave, or a file. */
 export function openStdout(env: NodeJS.ProcessEnv, events: OutputEvents): Output {
@@ -131,7 +133,7 @@ function streamTarget(stream: Writable, events: OutputEvents): Target {
   })
   return {
     write(bytes) {
-      if (!isGone) stream.write(bytes)
+      if (!isGone) stream.write(Buffer.from(bytes))
       return 0
     },
     isBehind: () => !isGone && stream.writableNeedDrain,
@@ -206,12 +208,12 @@ function takeBack(fd: number, length: number): void {
   }
 }
 
-/** Small writes of one turn go out together. */
+/** Small writes of one turn go out together, from one buffer that is used again and again. */
 function batched(
   target: Target,
   facts: Pick<Out, 'isTerminal' | 'columns' | 'rows' | 'color'>,
 ): Output {
-  let parts: Buffer[] = []
+  let room = Buffer.allocUnsafeSlow(roomBytes)
   let marks: Mark[] = []
   let size = 0
   let isScheduled = false
@@ -219,22 +221,29 @@ function batched(
   const flush = (): void => {
     isScheduled = false
     if (size === 0) return
-    const bytes =
-      parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size)
+    const bytes = room.subarray(0, size)
     const own = marks
-    parts = []
     marks = []
     size = 0
     unwritten += target.write(bytes, own)
+    if (room.length > roomBytes) room = Buffer.allocUnsafeSlow(roomBytes)
   }
   return {
     ...facts,
-    write(text, encoding = 'utf8') {
+    write(bytes) {
       // What comes after its mark: an event is not taken apart.
       if (size >= flushBytes) flush()
-      const bytes = typeof text === 'string' ? Buffer.from(text, encoding) : text
-      parts.push(bytes)
-      size += bytes.length
+      const most = typeof bytes === 'string' ? bytes.length * 3 : bytes.length
+      if (size + most > room.length) {
+        const larger = Buffer.allocUnsafeSlow((size + most) * 2)
+        room.copy(larger, 0, 0, size)
+        room = larger
+      }
+      if (typeof bytes === 'string') size += room.write(bytes, size, 'utf8')
+      else {
+        room.set(bytes, size)
+        size += bytes.length
+      }
       if (!isScheduled) {
         isScheduled = true
         setImmediate(flush)

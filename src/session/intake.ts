@@ -164,10 +164,10 @@ export function createIntake({
           isDumped = closedAt !== null
         }
       },
-      lines(text, type, count) {
+      lines(lines, type, count) {
         tally.received(type, count)
         tally.delivered(type, count)
-        consumer.lines?.(text)
+        consumer.lines?.(lines)
       },
       heartbeat(ktime) {
         summary?.begin(BigInt(ktime))

@@ -44,6 +44,12 @@ const capacity = 65_536
 const shortestMs = 1
 const longestMs = 20
 
+/** The rest, in ms, that half fills the pipe when as much comes as in the last one; at most half or double of that. */
+export function nextRest(restMs: number, size: number): number {
+  const share = Math.min(2, Math.max(0.5, capacity / 2 / size))
+  return Math.min(longestMs, Math.max(shortestMs, restMs * share))
+}
+
 /**
  * Reads with a rest after each chunk. bpftrace writes each event by itself, and waking for each one costs several times what
  * decoding it does. The rest is longer while little comes and shorter while much does; what comes after a quiet time is
@@ -61,8 +67,7 @@ export function readPaced(fd: number): PacedReader {
     if (!isPaused) socket.resume()
   }
   const take = (size: number): boolean => {
-    if (size > capacity / 2) restMs = Math.max(shortestMs, restMs / 2)
-    else if (size < capacity / 4) restMs = Math.min(longestMs, restMs * 2)
+    restMs = nextRest(restMs, size)
     told.emit('data', buffer.subarray(0, size))
     if (isHurried) return true
     timer ??= setTimeout(goOn, restMs)

@@ -26,8 +26,8 @@ export interface Consumer {
   event(event: AnyEvent): void
   /** Of a summary: all groups of an interval were handed over, or there were none; `isEnding`: the run is about to end. */
   batch?(isEnding: boolean): void
-  /** Present: takes ready-made NDJSON (latin1 characters that are UTF-8 bytes) instead, where nobody has to look into the events. */
-  lines?(text: string): void
+  /** Present: takes ready-made NDJSON instead, valid until it returns, where nobody has to look into the events. */
+  lines?(lines: Buffer): void
 }
 
 /** Whoever watches a session: everything is optional, nothing may throw. */

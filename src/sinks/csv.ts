@@ -33,7 +33,7 @@ export const csvSink: SinkFactory = (out, { probe, fields, header }) => {
       if (header) write(columns.map((column) => column.header))
     },
     event,
-    lines: (text) => eventsOfLines(text).forEach(event),
+    lines: (lines) => eventsOfLines(lines).forEach(event),
     end: () => {},
   }
 }

@@ -21,7 +21,7 @@ export const jsonSink: SinkFactory = (out, options) => {
       out.write('[')
     },
     event,
-    lines: (text) => eventsOfLines(text).forEach(event),
+    lines: (lines) => eventsOfLines(lines).forEach(event),
     end: () => {
       out.write('\n]\n')
     },

@@ -1,16 +1,12 @@
 import type { AnyEvent } from '../schema/define.ts'
 
-/** NDJSON lines (latin1 characters that are UTF-8 bytes) -> events, for a sink that would rather have had events. */
-export function eventsOfLines(text: string): readonly AnyEvent[] {
-  return utf8Of(text)
+/** NDJSON lines -> events, for a sink that would rather have had events. */
+export function eventsOfLines(lines: Buffer): readonly AnyEvent[] {
+  return lines
+    .toString('utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line): AnyEvent => JSON.parse(line))
-}
-
-/** Latin1 characters that are UTF-8 bytes -> the text they stand for. */
-export function utf8Of(text: string): string {
-  return Buffer.from(text, 'latin1').toString('utf8')
 }
 
 /** The event with the named fields only, in that order; its type and the marks of what is shown stay. */

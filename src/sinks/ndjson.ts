@@ -1,5 +1,5 @@
 import { selectFields } from '../schema/columns.ts'
-import { eventsOfLines, pickFields, utf8Of } from './lines.ts'
+import { eventsOfLines, pickFields } from './lines.ts'
 import { safeJson } from './safe-text.ts'
 import type { SinkFactory } from './sink.ts'
 
@@ -15,13 +15,13 @@ export const ndjsonSink: SinkFactory = (out, options) => {
     takesLines: fields === null,
     begin: () => {},
     event: (event) => write(`${JSON.stringify(pickFields(event, fields))}\n`),
-    lines: (text) => {
+    lines: (lines) => {
       if (fields !== null) {
-        for (const event of eventsOfLines(text)) {
+        for (const event of eventsOfLines(lines)) {
           write(`${JSON.stringify(pickFields(event, fields))}\n`)
         }
-      } else if (out.isTerminal) write(utf8Of(text))
-      else out.write(text, 'latin1')
+      } else if (out.isTerminal) write(lines.toString('utf8'))
+      else out.write(lines)
     },
     end: () => {},
   }

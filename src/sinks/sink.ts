@@ -1,8 +1,8 @@
 import type { AnyEvent, ProbeSpec } from '../schema/define.ts'
 
-/** Where bytes of a sink go. `write` returns false when the reader is behind; `drained` then tells when to go on. */
+/** Where bytes of a sink go. `write` takes its own copy, and returns false when the reader is behind. */
 export interface Out {
-  write(bytes: string | Buffer, encoding?: 'utf8' | 'latin1'): boolean
+  write(bytes: string | Buffer): boolean
   readonly isTerminal: boolean
   /** Columns of the terminal, null for none. */
   columns(): number | null
@@ -27,8 +27,8 @@ export interface Sink {
   readonly takesLines: boolean
   begin(): void
   event(event: AnyEvent): void
-  /** NDJSON lines as latin1 characters that are UTF-8 bytes. */
-  lines(text: string): void
+  /** NDJSON lines as UTF-8, valid until it returns. */
+  lines(lines: Buffer): void
   /** All groups of an interval were there, or none; `isEnding`: the run ends, so the interval may be a short one. */
   batch?(isEnding: boolean): void
   end(): void

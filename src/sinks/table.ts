@@ -42,7 +42,7 @@ export const tableSink: SinkFactory = (out, { probe, fields, header, utc, shown 
     takesLines: false,
     begin: writeHeader,
     event,
-    lines: (text) => eventsOfLines(text).forEach(event),
+    lines: (lines) => eventsOfLines(lines).forEach(event),
     end: () => {},
   }
 }

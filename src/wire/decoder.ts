@@ -27,19 +27,19 @@ export interface Clock {
   offsetNs: bigint
 }
 
-/** Called in stream order. Texts are latin1 strings: one character a byte. */
+/** Called in stream order. */
 export interface DecoderHandlers {
   /** A decoded event (mode `object`). */
   event(event: AnyEvent, type: string): void
-  /** One or more NDJSON lines with their LF, as latin1 characters that are UTF-8 bytes (mode `ndjson`). */
-  lines(text: string, type: string, count: number): void
+  /** One or more NDJSON lines with their LF, as UTF-8 (mode `ndjson`). The bytes are valid until it returns. */
+  lines(lines: Buffer, type: string, count: number): void
   /** A heartbeat: the kernel's clock, decimal. Proves that everything is attached. */
   heartbeat(ktime: string): void
   /** The end gate closed at this time by the kernel's clock: nothing was emitted later. */
   end(ktime: string): void
   /** A record that could not become an event; `type` is null when even its code was unreadable. */
   fault(type: string | null, reason: FaultReason): void
-  /** A line outside records, without its LF, cut at 64 KiB; blank lines are dropped. Never trusted. */
+  /** A line outside records as latin1, one character a byte, without its LF, cut at 64 KiB; blank ones are dropped. Never trusted. */
   other(line: string): void
 }
 

@@ -19,7 +19,8 @@ export interface LineBatch {
 
 const outputBytes = 512 * 1024
 
-type TakeLines = (text: string, type: string, count: number) => void
+/** `lines` is valid until it returns. */
+type TakeLines = (lines: Buffer, type: string, count: number) => void
 
 export function createLineBatch(take: TakeLines): LineBatch {
   const output = Buffer.allocUnsafeSlow(outputBytes)
@@ -29,11 +30,11 @@ export function createLineBatch(take: TakeLines): LineBatch {
 
   const flush = () => {
     if (count === 0) return
-    const text = output.toString('latin1', 0, end)
-    const lines = count
+    const lines = output.subarray(0, end)
+    const taken = count
     end = 0
     count = 0
-    take(text, current, lines)
+    take(lines, current, taken)
   }
   const open = (type: string, extra: number) => {
     if (type !== current || end + maxLength + extra > outputBytes) flush()
@@ -52,7 +53,7 @@ export function createLineBatch(take: TakeLines): LineBatch {
       const size = Buffer.byteLength(json) + 1
       const at = open(type, size)
       if (size > outputBytes) {
-        take(`${Buffer.from(json).toString('latin1')}\n`, type, 1)
+        take(Buffer.from(`${json}\n`), type, 1)
         return
       }
       output.write(json, at, 'utf8')

@@ -22,8 +22,8 @@ function memory(initial: number | null, color: boolean, rows: number | null): Me
   const chunks: Buffer[] = []
   let width = initial
   return {
-    write(bytes, encoding = 'utf8') {
-      chunks.push(typeof bytes === 'string' ? Buffer.from(bytes, encoding) : bytes)
+    write(bytes) {
+      chunks.push(typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.copyBytesFrom(bytes))
       return true
     },
     isTerminal: initial !== null,

@@ -21,7 +21,7 @@ describe('the ndjson sink', () => {
     const line = `${JSON.stringify({ ...connect, comm: 'fü古' })}\n`
     const sink = sinks.ndjson(out, defaults)
 
-    sink.lines(Buffer.from(line).toString('latin1'))
+    sink.lines(Buffer.from(line))
 
     expect(sink.takesLines).toBe(true)
     expect(out.text()).toBe(line)
@@ -52,7 +52,7 @@ describe('the ndjson sink', () => {
     const sink = sinks.ndjson(out, defaults)
 
     sink.event(event)
-    sink.lines(Buffer.from(`${JSON.stringify(event)}\n`).toString('latin1'))
+    sink.lines(Buffer.from(`${JSON.stringify(event)}\n`))
 
     expect(out.text()).not.toMatch(/[\x80-\x9f\u202e]/)
     expect(

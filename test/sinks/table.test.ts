@@ -268,7 +268,7 @@ test('a table takes NDJSON lines too', () => {
   const out = pipe()
   const sink = sinks.table(out, { probe: connects, fields: ['comm'], header: false, utc: true })
 
-  sink.lines(Buffer.from(`${JSON.stringify({ ...connect, comm: 'fü' })}\n`).toString('latin1'))
+  sink.lines(Buffer.from(`${JSON.stringify({ ...connect, comm: 'fü' })}\n`))
 
   expect(out.text()).toBe('fü\n')
 })

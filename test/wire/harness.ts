@@ -113,7 +113,7 @@ export function decode(
     mode: options.mode ?? 'object',
     handlers: {
       event: (event) => told.push({ event }),
-      lines: (text) => told.push(...linesOf(text).map((line) => ({ event: JSON.parse(line) }))),
+      lines: (lines) => told.push(...linesOf(lines).map((line) => ({ event: JSON.parse(line) }))),
       heartbeat: (ktime) => told.push({ heartbeat: ktime }),
       end: (ktime) => told.push({ end: ktime }),
       fault: (type, fault) => told.push({ fault, type }),
@@ -127,9 +127,9 @@ export function decode(
   return told
 }
 
-/** NDJSON text of the wire (latin1 characters that are UTF-8 bytes) to its lines. */
-export function linesOf(text: string): readonly string[] {
-  return Buffer.from(text, 'latin1').toString('utf8').split('\n').slice(0, -1)
+/** NDJSON to its lines. */
+export function linesOf(lines: Buffer): readonly string[] {
+  return lines.toString('utf8').split('\n').slice(0, -1)
 }
 
 /** The events among what was told. */

@@ -19,6 +19,7 @@ import {
   record,
   shortRecord,
   token,
+  linesOf,
 } from './harness.ts'
 
 const clock = { offsetNs: 1_790_000_000_123_456_789n }
@@ -113,7 +114,7 @@ function output(stream: string, mode: 'object' | 'ndjson'): string {
         bytes += `${Buffer.from(JSON.stringify(event)).toString('latin1')}\n`
       },
       lines(lines) {
-        bytes += lines
+        bytes += lines.toString('latin1')
       },
       heartbeat() {},
       end() {},
@@ -232,7 +233,7 @@ describe('batches', () => {
       mode: 'ndjson',
       handlers: {
         event: () => calls.push('event'),
-        lines: (lines, type, count) => calls.push([type, count, lines.split('\n').length - 1]),
+        lines: (lines, type, count) => calls.push([type, count, linesOf(lines).length]),
         heartbeat: () => calls.push('heartbeat'),
         end: () => calls.push('end'),
         fault: () => calls.push('fault'),

@@ -45,7 +45,7 @@ function told(chunks: readonly string[], mode: 'object' | 'ndjson' = 'object'): 
     mode,
     handlers: {
       event: (event) => all.push(event),
-      lines: (text) => all.push(...linesOf(text).map((line) => JSON.parse(line) as unknown)),
+      lines: (lines) => all.push(...linesOf(lines).map((line) => JSON.parse(line) as unknown)),
       heartbeat: () => all.push('heartbeat'),
       end: () => all.push('end'),
       fault: (type, reason) => all.push(`${String(type)}: ${reason}`),

@@ -33,7 +33,7 @@ function decode(
     mode,
     handlers: {
       event: (event) => events.push(event),
-      lines: (text) => events.push(...linesOf(text).map((line): AnyEvent => JSON.parse(line))),
+      lines: (lines) => events.push(...linesOf(lines).map((line): AnyEvent => JSON.parse(line))),
       heartbeat: () => {},
       end: () => {},
       fault: (_, reason) => faults.push(reason),
