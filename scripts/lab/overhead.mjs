@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bootGuest } from './boot.mjs'
 import { guests } from './guests.mjs'
 import { ensureImages } from './image.mjs'
-import { toolNames } from './inside/bcc.mjs'
+import { perEventNames } from './inside/bcc.mjs'
 import { collect, prepare, twoByTwo, withPacked } from './run.mjs'
 
 const docs = new URL('../../docs/', import.meta.url)
@@ -18,8 +18,8 @@ const cellOf = (probe) => ({ name: `${probe}-overhead`, probe, variant: null, bc
 export async function runOverhead(words) {
   const names = words.filter((word) => !word.startsWith('--'))
   const wantedGuests = guests.filter(({ name }) => names.includes(name))
-  const wanted = toolNames.filter((probe) => names.includes(probe))
-  const cells = (wanted.length > 0 ? wanted : toolNames).map(cellOf)
+  const wanted = perEventNames.filter((probe) => names.includes(probe))
+  const cells = (wanted.length > 0 ? wanted : perEventNames).map(cellOf)
   const images = await ensureImages(wantedGuests.length > 0 ? wantedGuests : guests, (line) =>
     console.error(line),
   )

@@ -12,9 +12,7 @@ async function startBoth(request, cell, runs) {
     const run = await startRun(request, { ...cell, ...own })
     runs[backend] = run
     if (!run.isAttached)
-      throw new Error(
-        `${backend}: ${run.errors().trim().split('\n').slice(0, 3).join(' | ')}`,
-      )
+      throw new Error(`${backend}: ${run.errors().trim().split('\n').slice(0, 3).join(' | ')}`)
   }
 }
 
@@ -152,7 +150,9 @@ export function compareGroups({ by, exceptions }, ours, theirs) {
   const differing = [...new Set([...one.keys(), ...other.keys()])].flatMap((name) =>
     one.get(name) === other.get(name)
       ? []
-      : [`${name}: ${one.get(name) ?? 'nothing'} by bpftrace, ${other.get(name) ?? 'nothing'} by bcc`],
+      : [
+          `${name}: ${one.get(name) ?? 'nothing'} by bpftrace, ${other.get(name) ?? 'nothing'} by bcc`,
+        ],
   )
   const counted = ({ events, ...rest }) => ({
     ...rest,
