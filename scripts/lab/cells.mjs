@@ -258,11 +258,13 @@ export const impossible = [
     name: 'oomkill-tracepoint',
     says: 'the tracepoint has the process id alone on 5.10',
   },
-  ...['debian13', 'sid'].map((guest) => ({
-    guest,
-    name: 'dns-uprobe',
-    says: 'bpftrace 0.22 and newer mix the values of uprobe programs that preempt each other',
-  })),
+  ...['debian13', 'sid'].flatMap((guest) =>
+    ['dns-uprobe', 'dns-both'].map((name) => ({
+      guest,
+      name,
+      says: 'bpftrace 0.22 and newer mix the values of uprobe programs that preempt each other',
+    })),
+  ),
   ...['debian11', 'debian12'].map((guest) => ({
     guest,
     name: 'tcptop-tracepoint',
@@ -278,16 +280,16 @@ export const impossible = [
     name: 'tcprtt-tracepoint',
     says: 'the tracepoint names its socket from 6.11 on',
   })),
-  ...['tcpcong-tracepoint', 'tcpcong-bcc'].map((name) => ({
+  ...['tcpcong-tracepoint', 'tcpcong-bcc', 'tcpcong-both'].map((name) => ({
     guest: 'debian11',
     name,
     says: 'the tracepoint came with 5.19',
   })),
-  {
+  ...['tcptop-bpftrace-summary', 'tcptop-both', 'tcptop-both-summary'].map((name) => ({
     guest: 'debian11',
-    name: 'tcptop-bpftrace-summary',
+    name,
     says: 'bpftrace 0.11 has no fentry, and 5.10 not the tracepoints',
-  },
+  })),
   ...['tcptracer-fexit', 'tcptracer-fexit-data'].map((name) => ({
     guest: 'debian11',
     name,

@@ -116,7 +116,10 @@ const answers = ['describe', 'list']
 /** What runs on an interface and is killed: nothing of it may be left. */
 const killed = [
   { probe: 'xdpcount', variant: 'xdp' },
+  { probe: 'xdpcount', variant: 'generic' },
+  { probe: 'tccount', variant: 'tcx' },
   { probe: 'tccount', variant: 'clsact' },
+  { probe: 'sockfilter', variant: 'socket' },
 ]
 
 /** As `cell` makes those of probes. */
