@@ -5,15 +5,18 @@ import { runWorkload, startRun } from './start.mjs'
 
 const backends = ['bpftrace', 'bcc']
 
-/** Starts one after the other, so that bcc's compiler is not traced; throws what the one said that could not attach. */
+/** Starts both and waits for both; throws what the one said that could not attach. */
 async function startBoth(request, cell, runs) {
-  for (const backend of backends.toReversed()) {
-    const own = { name: `${cell.name}-${backend}`, backend, variant: cell.variants[backend] }
-    const run = await startRun(request, { ...cell, ...own })
-    runs[backend] = run
-    if (!run.isAttached)
-      throw new Error(`${backend}: ${run.errors().trim().split('\n').slice(0, 3).join(' | ')}`)
-  }
+  await Promise.all(
+    backends.map(async (backend) => {
+      const own = { name: `${cell.name}-${backend}`, backend, variant: cell.variants[backend] }
+      runs[backend] = await startRun(request, { ...cell, ...own })
+    }),
+  )
+  const failed = backends.find((backend) => !runs[backend].isAttached)
+  if (failed === undefined) return
+  const said = runs[failed].errors().trim().split('\n').slice(0, 3).join(' | ')
+  throw new Error(`${failed}: ${said}`)
 }
 
 /** Runs the workload once; a row as that of other cells, where `expected` is what bpftrace said, and `delivered` what bcc said. */
