@@ -161,7 +161,7 @@ function bothCells(definition, place) {
   if (!can) return []
   const both = {
     ...cell(`${name}-both`, definition, null),
-    variants: { bpftrace: null, bcc: ownOfBcc(definition, 'bcc') },
+    both: true,
     key: keys[name],
     exceptions,
     untold: untold(definition),
@@ -280,7 +280,7 @@ export const impossible = [
     name: 'tcprtt-tracepoint',
     says: 'the tracepoint names its socket from 6.11 on',
   })),
-  ...['tcpcong-tracepoint', 'tcpcong-bcc', 'tcpcong-both'].map((name) => ({
+  ...['tcpcong-tracepoint', 'tcpcong-bcc'].map((name) => ({
     guest: 'debian11',
     name,
     says: 'the tracepoint came with 5.19',

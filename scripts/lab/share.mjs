@@ -23,7 +23,7 @@ export async function readHistory() {
   return { commit: commit.trim(), changed, claims: readResults() }
 }
 
-const cost = (cell) => (cell.variants ? 4 : cell.bcc || cell.variant === 'bcc' ? 3 : 1)
+const cost = (cell) => (cell.both ? 4 : cell.bcc || cell.variant === 'bcc' ? 3 : 1)
 
 /** The share of one guest, as many as the budget holds. `claims` has the results of earlier runs. */
 export function shareOf(cells, guest, { commit, changed, claims }) {

@@ -48,6 +48,14 @@ const tools = {
     sums: 'the thread that another one replaced',
     perEvent: true,
   },
+  funccount: {
+    command: sbin('funccount', '-r', '^tcp_(v4_)?connect$'),
+    key: (words) =>
+      words.length === 2 && /^\d+$/.test(words[1]) ? words[0].replace(/^b'(.*)'$/, '$1') : null,
+    times: (words) => Number(words[1]),
+    // It is asked for functions alone.
+    own: (event) => (event.function.includes(':') ? null : event.function),
+  },
   killsnoop: {
     command: sbin('killsnoop'),
     key: (words) =>

@@ -9,7 +9,7 @@ const backends = ['bpftrace', 'bcc']
 async function startBoth(request, cell, runs) {
   await Promise.all(
     backends.map(async (backend) => {
-      const own = { name: `${cell.name}-${backend}`, backend, variant: cell.variants[backend] }
+      const own = { name: `${cell.name}-${backend}`, backend }
       runs[backend] = await startRun(request, { ...cell, ...own })
     }),
   )

@@ -20,7 +20,7 @@ function judgeSummary(lines, rows, summary, { by, linear = null }) {
 
 async function runCell(request, cell) {
   const started = Date.now()
-  const special = cell.answers ? runAnswers : cell.variants ? runBoth : null
+  const special = cell.answers ? runAnswers : cell.both ? runBoth : null
   if (special !== null)
     return { ...(await special(request, cell)), seconds: (Date.now() - started) / 1000 }
   // What is to be older than the run, or is where it is attached, stands before it.
