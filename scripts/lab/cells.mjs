@@ -1,5 +1,6 @@
 // What the lab runs: every probe in every variant, each probe once more beside bcc's tool, and summaries with each back-end.
 import { readdirSync } from 'node:fs'
+import { exceptions, keys, untold } from './both-cells.mjs'
 import { toolNames } from './inside/bcc.mjs'
 import { traceCells } from './trace-cells.mjs'
 
@@ -151,10 +152,31 @@ function ownerCells(definition, place) {
     }))
 }
 
+/** Both back-ends at once on the same traffic (PROBE-both), and what they count in the kernel (PROBE-both-summary). */
+function bothCells(definition, place) {
+  const { name, variants } = definition
+  const can = ['bpftrace', 'bcc'].every((backend) =>
+    variants.some((each) => each.backend === backend && (place === 'boot' || isNative(each))),
+  )
+  if (!can) return []
+  const both = {
+    ...cell(`${name}-both`, definition, null),
+    both: true,
+    key: keys[name],
+    exceptions,
+    untold: untold(definition),
+  }
+  const by = groupings[name]
+  return by === undefined
+    ? [both]
+    : [both, { ...both, name: `${name}-both-summary`, events: false, by }]
+}
+
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
  * bcc runs, PROBE-VARIANT-SWITCH the one with a switch on), compares with bcc's own tool (PROBE-beside), counts in the kernel
- * (PROBE-bpftrace-summary, PROBE-bcc-summary, and -linear of both), and asks whose connections they are (PROBE-owners-VARIANT).
+ * (PROBE-bpftrace-summary, PROBE-bcc-summary, and -linear of both), compares the back-ends with each other (PROBE-both,
+ * PROBE-both-summary), and asks whose connections they are (PROBE-owners-VARIANT).
  * Both have probes made on the spot (trace-WHAT).
  */
 export function cellsOf(definitions, place, only) {
@@ -164,6 +186,7 @@ export function cellsOf(definitions, place, only) {
     ...linearCells(definition, place),
     ...variantCells(definition, place),
     ...ownerCells(definition, place),
+    ...bothCells(definition, place),
     ...(place === 'boot' && toolNames.includes(definition.name)
       ? [{ ...cell(`${definition.name}-beside`, definition, null), bcc: true }]
       : []),
@@ -235,11 +258,13 @@ export const impossible = [
     name: 'oomkill-tracepoint',
     says: 'the tracepoint has the process id alone on 5.10',
   },
-  ...['debian13', 'sid'].map((guest) => ({
-    guest,
-    name: 'dns-uprobe',
-    says: 'bpftrace 0.22 and newer mix the values of uprobe programs that preempt each other',
-  })),
+  ...['debian13', 'sid'].flatMap((guest) =>
+    ['dns-uprobe', 'dns-both'].map((name) => ({
+      guest,
+      name,
+      says: 'bpftrace 0.22 and newer mix the values of uprobe programs that preempt each other',
+    })),
+  ),
   ...['debian11', 'debian12'].map((guest) => ({
     guest,
     name: 'tcptop-tracepoint',
@@ -260,11 +285,11 @@ export const impossible = [
     name,
     says: 'the tracepoint came with 5.19',
   })),
-  {
+  ...['tcptop-bpftrace-summary', 'tcptop-both', 'tcptop-both-summary'].map((name) => ({
     guest: 'debian11',
-    name: 'tcptop-bpftrace-summary',
+    name,
     says: 'bpftrace 0.11 has no fentry, and 5.10 not the tracepoints',
-  },
+  })),
   ...['tcptracer-fexit', 'tcptracer-fexit-data'].map((name) => ({
     guest: 'debian11',
     name,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bootGuest } from './boot.mjs'
 import { guests } from './guests.mjs'
 import { ensureImages } from './image.mjs'
-import { toolNames } from './inside/bcc.mjs'
+import { perEventNames } from './inside/bcc.mjs'
 import { collect, prepare, twoByTwo, withPacked } from './run.mjs'
 
 const docs = new URL('../../docs/', import.meta.url)
@@ -18,8 +18,8 @@ const cellOf = (probe) => ({ name: `${probe}-overhead`, probe, variant: null, bc
 export async function runOverhead(words) {
   const names = words.filter((word) => !word.startsWith('--'))
   const wantedGuests = guests.filter(({ name }) => names.includes(name))
-  const wanted = toolNames.filter((probe) => names.includes(probe))
-  const cells = (wanted.length > 0 ? wanted : toolNames).map(cellOf)
+  const wanted = perEventNames.filter((probe) => names.includes(probe))
+  const cells = (wanted.length > 0 ? wanted : perEventNames).map(cellOf)
   const images = await ensureImages(wantedGuests.length > 0 ? wantedGuests : guests, (line) =>
     console.error(line),
   )
@@ -94,6 +94,13 @@ export function overheadMarkdown(results) {
     'the fdinfo of each program), summed over the programs of a process and divided by the events that we counted. What it costs the',
     'kernel to come to a program (a breakpoint of a kprobe) is not in them, nor are programs of timers. The guests run in software',
     'emulation, where nothing takes as long as on a real CPU: the ratio says something, the nanoseconds say little.',
+    '',
+    'Why the ratios differ. For each event a program of ours tests the gate and the filters, counts the event in a map of its own, by',
+    "which a loss would show, and fills a record with fields that bcc's tool does not have (user, cgroup, network namespace, whence the",
+    "owner is known). Where nobody's task is behind an event (retrans, tcplife, tcpstates), its owner is learned beforehand, at state",
+    'changes, accepts and sends, kept in maps, and looked up: these programs run also where no event follows, as the last column shows',
+    "(runs of ours / of bcc's for an event of ours). `tcpretrans` and `tcpstates` of bcc's name whoever runs on the CPU instead. Where both",
+    "look at the same call of a task, the number of hooks counts too: `fexit` is one program where bcc's tool has a kprobe and a kretprobe.",
     '',
     ...results.flatMap(({ guest, kernel, versions, rows }) => [
       `## ${guest}: Linux ${kernel}, bpftrace ${versions.bpftrace}, bcc ${versions['python3-bpfcc']}`,

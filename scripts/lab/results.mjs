@@ -12,7 +12,7 @@ const pageFile = new URL('kernels.md', docs)
 const keep = (row) => ({
   ...Object.fromEntries(
     ['name', 'probe', 'variant', 'expected', 'delivered', 'lost', 'wrong', 'faults', 'missed']
-      .concat('account', 'error', 'again')
+      .concat('account', 'error', 'again', 'pair')
       .filter((field) => row[field] !== undefined)
       .map((field) => [field, row[field]]),
   ),

@@ -9,6 +9,8 @@ const placeTexts = {
     'The bpftrace of each guest on the kernel of the machine that ran the lab: every dialect of every tracepoint variant.',
 }
 
+const named = ({ name, pair }) => (pair ? `${name} (${pair.join(', ')})` : name)
+
 function cellRow(guest, row) {
   const reason = impossibleReason(guest, row)
   if (reason !== null) return [row.name, `cannot work here: ${reason}`, '', '', '', '', '']
@@ -16,7 +18,7 @@ function cellRow(guest, row) {
     return [row.name, `failed: ${row.error.replaceAll('|', '/').slice(0, 120)}`, '', '', '', '', '']
   const { expected, delivered, lost, wrong, missed, account, bcc } = row
   return [
-    row.bcc ? `${row.probe} (${row.variant}) beside bcc` : row.name,
+    row.bcc ? `${row.probe} (${row.variant}) beside bcc` : named(row),
     [
       isGood(row) ? 'good' : 'NOT GOOD',
       account,
@@ -60,7 +62,7 @@ export function kernelsMarkdown(results) {
     '',
     '# Kernels',
     '',
-    '`wrong` counts what was expected and did not come, and what came and was not expected. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later). A row is the last result of its cell; `of an earlier form`: the probe, its templates or its workload have changed since.',
+    '`wrong` counts what was expected and did not come, and what came and was not expected. In a cell with `both` two back-ends see the same traffic: `expected` came from bpftrace, `delivered` from bcc, and `wrong` counts events and groups of one alone, and fields that differ. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later). A row is the last result of its cell; `of an earlier form`: the probe, its templates or its workload have changed since.',
     '',
     ...parts,
   ].join('\n')

@@ -88,13 +88,17 @@ const made = [
   { what: 'usdt', words: collected, isNative: true },
 ]
 
+const functions = ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid']
+
+/** With `bcc` beside bcc's own tool. */
 const counts = [
   {
     what: 'tracepoint',
     words: ['syscall:getpgid', 'tracepoint:sock:inet_sock_set_s*'],
     isNative: true,
   },
-  { what: 'kprobe', words: ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'], isNative: false },
+  { what: 'kprobe', words: functions, isNative: false },
+  { what: 'kprobe', words: functions, isNative: false, bcc: true },
 ]
 
 const scripts = [
@@ -116,7 +120,10 @@ const answers = ['describe', 'list']
 /** What runs on an interface and is killed: nothing of it may be left. */
 const killed = [
   { probe: 'xdpcount', variant: 'xdp' },
+  { probe: 'xdpcount', variant: 'generic' },
+  { probe: 'tccount', variant: 'tcx' },
   { probe: 'tccount', variant: 'clsact' },
+  { probe: 'sockfilter', variant: 'socket' },
 ]
 
 /** As `cell` makes those of probes. */
@@ -152,14 +159,28 @@ function runCells(place) {
     ...made.map((each) => ({ ...each, probe: 'new', by: null })),
   ]
     .filter(({ isNative }) => place === 'boot' || isNative)
-    .map(({ probe, by, what, words, backend = null, asked = ['--comm', 'OWN_NAME'] }) => ({
-      ...emptyCell([probe, what, ...(backend === null ? [] : [backend])].join('-'), probe),
-      by,
-      asked,
-      backend,
-      ...(probe === 'new'
-        ? { makes: words, command: [`made-${what}`] }
-        : { command: [probe, ...words] }),
-      workload: { script: 'trace.py', words: [`${probe}-${what}`] },
-    }))
+    .map(
+      ({
+        probe,
+        by,
+        what,
+        words,
+        backend = null,
+        bcc = false,
+        asked = ['--comm', 'OWN_NAME'],
+      }) => ({
+        ...emptyCell(
+          [probe, bcc ? 'beside' : what, ...(backend === null ? [] : [backend])].join('-'),
+          probe,
+        ),
+        bcc,
+        by,
+        asked,
+        backend,
+        ...(probe === 'new'
+          ? { makes: words, command: [`made-${what}`] }
+          : { command: [probe, ...words] }),
+        workload: { script: 'trace.py', words: [`${probe}-${what}`] },
+      }),
+    )
 }

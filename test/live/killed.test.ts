@@ -42,7 +42,7 @@ const ways = [
   { probe: 'sockfilter', variant: 'socket', beside: [] },
 ]
 const cases = ways.flatMap((way) =>
-  (['run', 'driver', 'group'] as const).map((victim) => ({ ...way, victim })),
+  (['run', 'driver', 'group', 'both'] as const).map((victim) => ({ ...way, victim })),
 )
 
 describe('SIGKILL', () => {

@@ -174,7 +174,7 @@ async function* listAnswers({ cli }, lists) {
 
 /** What is left on an interface, by who was killed. Throws what ebpf-run said where it could not attach. */
 async function* killedAnswers({ cli }, { probe, variant }) {
-  for (const victim of ['run', 'driver', 'group']) {
+  for (const victim of ['run', 'driver', 'group', 'both']) {
     const script = join(import.meta.dirname, 'killed.mjs')
     const words = [process.execPath, script, cli, probe, variant, victim]
     const { stdout, stderr } = await run(...words)

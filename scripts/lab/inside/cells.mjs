@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runAnswers } from './answers.mjs'
 import { compareWithBcc } from './bcc.mjs'
+import { runBoth } from './both.mjs'
 import { judge, spread, wrongBuckets, wrongSums } from './judge.mjs'
 import { runWorkload, startRun, startWorkload } from './start.mjs'
 
@@ -19,8 +20,9 @@ function judgeSummary(lines, rows, summary, { by, linear = null }) {
 
 async function runCell(request, cell) {
   const started = Date.now()
-  if (cell.answers)
-    return { ...(await runAnswers(request, cell)), seconds: (Date.now() - started) / 1000 }
+  const special = cell.answers ? runAnswers : cell.both ? runBoth : null
+  if (special !== null)
+    return { ...(await special(request, cell)), seconds: (Date.now() - started) / 1000 }
   // What is to be older than the run, or is where it is attached, stands before it.
   const before = cell.owners || cell.onInterfaces ? startWorkload(request.probes, cell) : null
   const row = { ...cell, expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }

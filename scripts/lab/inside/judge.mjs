@@ -77,6 +77,12 @@ function isInScope({ scope, since, until }, event) {
   )
 }
 
+/** The events, or groups, that are the workload's. */
+export function ownEvents(lines, events) {
+  const scope = scopeOf(lines)
+  return events.filter((event) => isInScope(scope, event))
+}
+
 /** The rows of a summary as the events that they stand for, and the expectations as far as their fields go. */
 export function spread(lines, rows, by) {
   const known = (each) =>
@@ -155,6 +161,18 @@ export function wrongBuckets(lines, rows, { field, min, max, step }) {
   ]
 }
 
+/** What a run's own account says, over all types of events. */
+export function figuresOf(summary) {
+  const accounts = Object.values(summary?.events ?? {})
+  const sum = (figure) => accounts.reduce((all, each) => all + (each[figure] ?? 0), 0)
+  return {
+    lost: sum('lost'),
+    faults: sum('faults') + (summary?.stray_faults ?? 0),
+    missed: accounts.some((each) => each.missed === null) ? null : sum('missed'),
+    account: summary?.account ?? 'none',
+  }
+}
+
 /** Counts and complaints of one cell. `wrong` is what was expected and did not come, and what came and was not expected. */
 export function judge(lines, all, summary) {
   const scope = scopeOf(lines)
@@ -188,15 +206,10 @@ export function judge(lines, all, summary) {
     unlike.length +
     unseen.length +
     Math.abs(total === null ? 0 : events.length - total)
-  const accounts = Object.values(summary?.events ?? {})
-  const sum = (figure) => accounts.reduce((all, each) => all + (each[figure] ?? 0), 0)
   return {
     expected,
     delivered: events.length,
-    lost: sum('lost'),
-    faults: sum('faults') + (summary?.stray_faults ?? 0),
-    missed: accounts.some((each) => each.missed === null) ? null : sum('missed'),
-    account: summary?.account ?? 'none',
+    ...figuresOf(summary),
     wrong,
     complaints: [
       ...missing.slice(0, 3).map((each) => `missing ${JSON.stringify(each)}`),

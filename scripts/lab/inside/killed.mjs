@@ -1,5 +1,5 @@
 // Kills what runs a probe on an interface, and looks at what is left there: nothing may be attached, and every packet must have
-// arrived. Plain Node, as the guests have it. Usage: node killed.mjs CLI PROBE VARIANT run|driver|group [beside]
+// arrived. Plain Node, as the guests have it. Usage: node killed.mjs CLI PROBE VARIANT run|driver|group|both [beside]
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -74,8 +74,13 @@ const watchers = ours.filter(({ parent }) => parent === driver.pid)
 links.push(...linksOf(driver.pid))
 const during = attached()
 
-const targets = { run: traced.child.pid, driver: driver.pid, group: -driver.pid }
-process.kill(targets[victim], 'SIGKILL')
+const targets = {
+  run: [traced.child.pid],
+  driver: [driver.pid],
+  group: [-driver.pid],
+  both: [traced.child.pid, driver.pid],
+}
+for (const pid of targets[victim]) process.kill(pid, 'SIGKILL')
 const killedAt = Date.now()
 const pids = [driver, ...watchers].map(({ pid }) => pid)
 const isAlive = () => processes().some(({ pid }) => pids.includes(pid))

@@ -9,7 +9,7 @@ import { runWorkload, startRun } from './start.mjs'
 /** How often a workload runs, each time on ports of its own. */
 const rounds = 5
 const portsOfRound = 200
-const firstPorts = { tcpconnect: 21_000, tcpstates: 22_000 }
+const firstPorts = { tcpaccept: 24_000, tcpconnect: 21_000, tcpstates: 22_000 }
 
 async function traffic({ probes }, cell) {
   const lines = []

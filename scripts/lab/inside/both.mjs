@@ -1,0 +1,179 @@
+// Both back-ends at once on the same traffic: what one said, the other must have said too, field by field.
+import { existsSync, readFileSync } from 'node:fs'
+import { figuresOf, ownEvents } from './judge.mjs'
+import { runWorkload, startRun } from './start.mjs'
+
+const backends = ['bpftrace', 'bcc']
+
+/** Starts both and waits for both; throws what the one said that could not attach. */
+async function startBoth(request, cell, runs) {
+  await Promise.all(
+    backends.map(async (backend) => {
+      const own = { name: `${cell.name}-${backend}`, backend }
+      runs[backend] = await startRun(request, { ...cell, ...own })
+    }),
+  )
+  const failed = backends.find((backend) => !runs[backend].isAttached)
+  if (failed === undefined) return
+  const said = runs[failed].errors().trim().split('\n').slice(0, 3).join(' | ')
+  throw new Error(`${failed}: ${said}`)
+}
+
+/** Runs the workload once; a row as that of other cells, where `expected` is what bpftrace said, and `delivered` what bcc said. */
+export async function runBoth(request, cell) {
+  const runs = {}
+  try {
+    await startBoth(request, cell, runs)
+    const lines = await runWorkload(request.probes, cell)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const [ours, theirs] = await Promise.all(backends.map((each) => ended(each, runs[each])))
+    const verdict = (cell.by ? compareGroups : compareEvents)(
+      cell,
+      { ...ours, events: ownEvents(lines, runs.bpftrace.events) },
+      { ...theirs, events: ownEvents(lines, runs.bcc.events) },
+    )
+    return { ...cell, ...verdict, events: undefined, pair: [ours.variant, theirs.variant] }
+  } catch (error) {
+    await Promise.all(Object.values(runs).map(giveUp))
+    return { ...cell, ...nothing, error: error.message }
+  }
+}
+
+const nothing = { expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
+
+async function ended(backend, run) {
+  run.child.kill('SIGINT')
+  const status = await run.ended
+  if (status !== 0) {
+    const said = run.errors().trim().split('\n').at(-1)
+    throw new Error(`ebpf-run with ${backend} ended with ${status}: ${said}`)
+  }
+  const summary = existsSync(run.files.summary)
+    ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
+    : null
+  return { variant: summary?.variant ?? null, ...figuresOf(summary) }
+}
+
+async function giveUp(run) {
+  run.child.kill('SIGINT')
+  await Promise.race([run.ended, new Promise((resolve) => setTimeout(resolve, 20_000))])
+  run.child.kill('SIGKILL')
+}
+
+/** The accounts of both as one: what either of them lost counts. */
+function joined(ours, theirs) {
+  const sum = (figure) => ours[figure] + theirs[figure]
+  return {
+    lost: sum('lost'),
+    faults: sum('faults'),
+    missed: ours.missed === null || theirs.missed === null ? null : sum('missed'),
+    account: ours.account === 'exact' ? theirs.account : ours.account,
+  }
+}
+
+function row(ours, theirs, wrong, complaints) {
+  const empty = ours.events.length === 0 ? ['no events of the workload'] : []
+  return {
+    expected: ours.events.length,
+    delivered: theirs.events.length,
+    ...joined(ours, theirs),
+    wrong: wrong + empty.length,
+    complaints: [...empty, ...complaints],
+  }
+}
+
+const textOf = (value) => JSON.stringify(value) ?? 'nothing'
+
+/** Lists by a key that is made of some fields. */
+function grouped(events, fields) {
+  const groups = new Map()
+  for (const event of events) {
+    const key = JSON.stringify(fields.map((field) => event[field]))
+    groups.set(key, [...(groups.get(key) ?? []), event])
+  }
+  return groups
+}
+
+/** Events of both, paired by their key and then by their order in time; one that has no other counts as wrong, and so does a field that differs. */
+export function compareEvents({ key, exceptions, untold }, ours, theirs) {
+  const inOrder = (events) =>
+    events.toSorted((a, b) => (BigInt(a.ktime_ns) < BigInt(b.ktime_ns) ? -1 : 1))
+  const [one, other] = [ours, theirs].map(({ events }) => grouped(inOrder(events), key))
+  const silent = new Set([...(untold[ours.variant] ?? []), ...(untold[theirs.variant] ?? [])])
+  const isSame = comparison(exceptions, silent)
+  const lonely = []
+  const unlike = new Map()
+  for (const name of new Set([...one.keys(), ...other.keys()])) {
+    const [mine, its] = [one.get(name) ?? [], other.get(name) ?? []]
+    const pairs = Math.min(mine.length, its.length)
+    for (const event of mine.slice(pairs)) lonely.push(`bpftrace alone: ${JSON.stringify(event)}`)
+    for (const event of its.slice(pairs)) lonely.push(`bcc alone: ${JSON.stringify(event)}`)
+    for (let at = 0; at < pairs; at += 1)
+      for (const field of new Set([...Object.keys(mine[at]), ...Object.keys(its[at])]))
+        if (!isSame(field, mine[at][field], its[at][field]))
+          unlike.set(field, [
+            ...(unlike.get(field) ?? []),
+            `${name}: ${textOf(mine[at][field])} by bpftrace, ${textOf(its[at][field])} by bcc`,
+          ])
+  }
+  const differing = [...unlike].map(
+    ([field, all]) => `${field} differs ${all.length} times, in ${all[0]}`,
+  )
+  const wrong = [...unlike.values()].reduce((sum, all) => sum + all.length, lonely.length)
+  return row(ours, theirs, wrong, [...lonely.slice(0, 4), ...differing])
+}
+
+const nanoseconds = (value) =>
+  typeof value === 'string' && value.includes('T')
+    ? BigInt(Date.parse(`${value.slice(0, 19)}Z`)) * 1_000_000n + BigInt(value.slice(20, 29))
+    : BigInt(value)
+
+const distance = (a, b) => (a > b ? a - b : b - a)
+
+/** Whether the values of a field agree. Names are bound as pairs come, one to one. */
+function comparison({ clocks, names }, silent) {
+  const bound = new Map()
+  const bind = (from, to) => {
+    if (bound.has(from)) return bound.get(from) === to
+    bound.set(from, to)
+    return true
+  }
+  return (field, one, other) => {
+    if (silent.has(field) && (one === null || other === null)) return true
+    if (names.includes(field)) return bind(`bpftrace ${one}`, other) && bind(`bcc ${other}`, one)
+    if (clocks.fields.includes(field) && one != null && other != null)
+      return distance(nanoseconds(one), nanoseconds(other)) <= BigInt(clocks.ms) * 1_000_000n
+    return JSON.stringify(one) === JSON.stringify(other)
+  }
+}
+
+/** Groups of both: as many events in each, and the same sums of what no clock decides. */
+export function compareGroups({ by, exceptions }, ours, theirs) {
+  const [one, other] = [ours, theirs].map(({ events }) => totals(grouped(events, by), exceptions))
+  const differing = [...new Set([...one.keys(), ...other.keys()])].flatMap((name) =>
+    one.get(name) === other.get(name)
+      ? []
+      : [
+          `${name}: ${one.get(name) ?? 'nothing'} by bpftrace, ${other.get(name) ?? 'nothing'} by bcc`,
+        ],
+  )
+  const counted = ({ events, ...rest }) => ({
+    ...rest,
+    events: events.flatMap((group) => Array(group.count).fill(group)),
+  })
+  return row(counted(ours), counted(theirs), differing.length, differing.slice(0, 4))
+}
+
+/** What came to a group over all dumps: how many, and sums by their names. */
+function totals(groups, { clocks }) {
+  const timed = clocks.fields.map((field) => `${field}_sum`)
+  return new Map(
+    [...groups].map(([name, rows]) => {
+      const fields = Object.keys(rows[0]).filter(
+        (field) => field === 'count' || (field.endsWith('_sum') && !timed.includes(field)),
+      )
+      const sum = (field) => rows.reduce((all, each) => all + BigInt(each[field] ?? 0), 0n)
+      return [name, fields.map((field) => `${field} ${sum(field)}`).join(', ')]
+    }),
+  )
+}
