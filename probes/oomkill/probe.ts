@@ -19,6 +19,7 @@ export default defineProbe({
   summary: 'kills for lack of memory: the victim, its memory, and who asked for more',
   example: 'ebpf-run oomkill -o ndjson',
   owner: 'task',
+  inTask: true,
   events: {
     oomkill: {
       doc: 'one process that the kernel chose to kill; the task fields are those of the task that asked for memory',

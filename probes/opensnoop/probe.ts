@@ -13,6 +13,7 @@ export default defineProbe({
   summary: 'file opens: path, flags, descriptor or errno, and how long it took',
   example: 'ebpf-run opensnoop --failed',
   owner: 'task',
+  inTask: true,
   failed: [{ field: 'result', min: -4095, max: -1 }],
   events: {
     open: {
