@@ -112,8 +112,7 @@ export function parseEnum(flag: string, text: string, spec: FieldSpec | undefine
 }
 
 /**
- * Flags by their names, joined by `|`: all of them must be set. `NONE`: nothing is set. The lowest two of open(2) are a number and no
- * flags: O_RDONLY is 0 of them.
+ * Flags by their names, joined by `|`: all of them must be set. `NONE`: nothing is set.
  */
 export function parseFlags(flag: string, text: string, spec: FieldSpec | undefined): Bits {
   const flags = spec?.flags ?? []

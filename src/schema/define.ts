@@ -26,6 +26,8 @@ export interface FieldSpec {
   readonly flags?: readonly string[]
   /** It came when there were recordings without it, which can still be replayed: it is null there. */
   readonly later?: true
+  /** Its kind in recordings from before; it travels in the same form. */
+  readonly was?: Kind
   /** The field a derived kind is computed from. */
   readonly of?: string
   /** The conversion that prints it, where the kind's own would print more: a script's `%d` is cut to 32 bits. */
