@@ -9,6 +9,7 @@ struct begun {
   u64 issued;
   u64 bytes;
   u64 pid;
+  u64 cgroup;
   char comm[16];
 };
 BPF_HASH(requests, struct request, struct begun, {{keys}});
@@ -34,6 +35,7 @@ static __always_inline void begin(struct begun *begun, u64 now)
 {
   begun->began = now;
   begun->pid = bpf_get_current_pid_tgid() >> 32;
+  begun->cgroup = bpf_get_current_cgroup_id();
   bpf_get_current_comm(begun->comm, sizeof(begun->comm));
 }
 
@@ -94,6 +96,7 @@ static __always_inline int queued(struct request *request)
     ktime_ns = now
     pid = begun->pid
     comm = kernel begun->comm
+    cgroup = begun->cgroup
     dev = request.dev
     op = request.op
     bytes = begun->bytes

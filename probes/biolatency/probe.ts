@@ -44,6 +44,12 @@ export default defineProbe({
         ktime_ns: common.ktime_ns,
         pid: { ...common.pid, doc: 'process that started the request; 0 is the kernel itself' },
         comm: { ...common.comm, doc: 'command name of the thread that started the request' },
+        cgroup: {
+          ...common.cgroup,
+          later: true,
+          doc: 'cgroup v2 id of the thread that started the request',
+        },
+        container: common.container,
         dev: { kind: 'device', doc: 'the block device' },
         op: {
           kind: 'enum',

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, child, expect, rename, scope, shown, tracepoint_fields
+from workload import HOSTILE, child, expect, own_cgroup, rename, scope, shown, tracepoint_fields
 
 LOOP_SET_FD, LOOP_CLR_FD, LOOP_CTL_ADD, LOOP_CTL_REMOVE, BLKDISCARD = 0x4C00, 0x4C01, 0x4C80, 0x4C81, 0x1277
 SIZE, ROOM = 8 << 20, 4 << 20
@@ -47,7 +47,7 @@ def remove(index):
 
 
 def done(op, sector, size, result=(0, "OK"), is_told=True, **others):
-    task = {"pid": os.getpid(), "comm": comm} if is_told else {}
+    task = {"pid": os.getpid(), "comm": comm, "cgroup": cgroup} if is_told else {}
     expect(
         dev=dev,
         op=op,
@@ -107,6 +107,7 @@ def hostile():
 tells_starts = bool(tracepoint_fields("block:block_io_start"))
 subprocess.run(["modprobe", "-q", "loop"], check=False)
 comm = open("/proc/self/comm").read().strip()
+cgroup = own_cgroup()
 folder = tempfile.mkdtemp(prefix="ebpf-run-disk-")
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % ROOM, "tmpfs", folder], check=True)
 file = os.open(folder + "/disk", os.O_RDWR | os.O_CREAT)

@@ -6,6 +6,7 @@ export default defineProbe({
   summary: 'process executions: filename, arguments, parent and result',
   example: 'ebpf-run execsnoop --failed',
   owner: 'task',
+  inTask: true,
   failed: [{ field: 'ret', min: -4095, max: -1 }],
   events: {
     exec: {

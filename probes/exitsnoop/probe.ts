@@ -18,6 +18,7 @@ export default defineProbe({
   summary: 'process ends: exit code or signal, parent, and how long the process lived',
   example: 'ebpf-run exitsnoop --failed',
   owner: 'task',
+  inTask: true,
   failed: [
     { field: 'exit_code', min: 1, max: 255 },
     { field: 'signal', min: 1, max: 127 },

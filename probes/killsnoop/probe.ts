@@ -17,6 +17,7 @@ export default defineProbe({
   summary: 'signals sent by system calls: who sends what to whom, and the result',
   example: 'ebpf-run killsnoop --signal KILL,TERM',
   owner: 'task',
+  inTask: true,
   failed: [{ field: 'result', min: -4095, max: -1 }],
   events: {
     kill: {

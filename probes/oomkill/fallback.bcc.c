@@ -1,6 +1,7 @@
 #include <linux/cgroup-defs.h>
 #include <linux/cred.h>
 #include <linux/kernfs.h>
+#include <linux/memcontrol.h>
 #include <linux/oom.h>
 #include <linux/sched/signal.h>
 
@@ -12,12 +13,21 @@
   struct css_set *set = {{read victim->cgroups}};
   struct cgroup *group = {{read set->dfl_cgrp}};
   struct kernfs_node *node = {{read group->kn}};
+  // Of the machine's own lack of memory there is none.
+  u64 reached = 0;
+  struct mem_cgroup *memory = {{read control->memcg}};
+  if (memory != 0) {
+    struct cgroup *limits = {{read memory->css.cgroup}};
+    struct kernfs_node *limit = {{read limits->kn}};
+    reached = {{read limit->id}};
+  }
   {{emit oomkill
     task
     tpid = {read victim->tgid}
     tuid = {read cred->uid.val}
     tcomm = kernel &victim->comm
     tcgroup = {read node->id}
+    limit_cgroup = reached
     total_pages = {read control->totalpages}
     oom_score_adj = {read signals->oom_score_adj}
   }}

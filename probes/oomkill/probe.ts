@@ -19,6 +19,7 @@ export default defineProbe({
   summary: 'kills for lack of memory: the victim, its memory, and who asked for more',
   example: 'ebpf-run oomkill -o ndjson',
   owner: 'task',
+  inTask: true,
   events: {
     oomkill: {
       doc: 'one process that the kernel chose to kill; the task fields are those of the task that asked for memory',
@@ -41,6 +42,12 @@ export default defineProbe({
         },
         tcgroup: { kind: 'u64', doc: "the victim's cgroup v2 id", nullAs: '0' },
         tcontainer: { ...container, of: 'tcgroup', doc: "the victim's container" },
+        limit_cgroup: {
+          kind: 'u64',
+          nullAs: '0',
+          later: true,
+          doc: 'id of the cgroup that reached its limit; null when the machine ran out of memory',
+        },
         total_pages: {
           kind: 'u64',
           doc: 'pages that could be used: of the machine, or of the cgroup that reached its limit',
@@ -74,6 +81,7 @@ export default defineProbe({
       options: { full: true, comm: { bpftrace: '>=0.12.0 <0.22.0 || >=0.24.0' } },
       cannotTell: {
         tcgroup: 'the tracepoint does not have it',
+        limit_cgroup: 'the tracepoint does not have it',
         total_pages: 'the tracepoint does not have it',
       },
       misses: 'kills while another tracing program runs on that CPU',
@@ -87,6 +95,8 @@ export default defineProbe({
         { function: 'oom_kill_process', by: 'kprobe' },
         { btf: 'oom_control.chosen' },
         { btf: 'oom_control.totalpages' },
+        { btf: 'oom_control.memcg' },
+        { btf: 'mem_cgroup.css.cgroup' },
         { btf: 'task_struct.comm' },
         { btf: 'task_struct.cred' },
         { btf: 'cred.uid.val' },
@@ -108,6 +118,7 @@ export default defineProbe({
         tuid: ofPid,
         tcomm: ofPid,
         tcgroup: ofPid,
+        limit_cgroup: ofPid,
         total_pages: ofPid,
         total_vm_bytes: ofPid,
         anon_rss_bytes: ofPid,

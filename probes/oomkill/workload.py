@@ -60,6 +60,7 @@ class Group:
     def make(self, limit, swap):
         self.path = "%s/ebpf-run-%d" % (self.root, os.getpid())
         os.mkdir(self.path)
+        self.id = str(os.stat(self.path).st_ino)
         write("%s/%s" % (self.path, limit), LIMIT)
         if int(read("%s/%s" % (self.path, limit))) != LIMIT:
             raise SystemExit("the limit of the cgroup did not hold")
@@ -117,6 +118,7 @@ def killed(victim, status, tcomm, adjust=0, **trigger):
         tpid=victim,
         tuid={"any": [os.getuid(), None]},
         tcomm={"any": [tcomm, None]},
+        limit_cgroup={"any": [group.id, None]},
         total_pages={"any": [str(LIMIT // os.sysconf("SC_PAGE_SIZE")), None]},
         oom_score_adj={"any": [adjust, None]},
         **trigger,

@@ -1,5 +1,6 @@
 import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
+import { openFlags } from '../../src/schema/open-flags.ts'
 
 /** System calls that not every kernel or machine has. */
 const options = {
@@ -13,6 +14,7 @@ export default defineProbe({
   summary: 'file opens: path, flags, descriptor or errno, and how long it took',
   example: 'ebpf-run opensnoop --failed',
   owner: 'task',
+  inTask: true,
   failed: [{ field: 'result', min: -4095, max: -1 }],
   events: {
     open: {
@@ -37,7 +39,13 @@ export default defineProbe({
           doc: 'what the file was opened for: the two lowest bits of `flags`',
           width: 10,
         },
-        flags: { kind: 'u32', doc: 'flags of the call: O_CREAT, O_TRUNC and so on; see open(2)' },
+        flags: {
+          kind: 'enum',
+          was: 'u32',
+          flags: openFlags,
+          doc: 'flags of the call, see open(2); O_RDONLY is none of them',
+          width: 20,
+        },
         mode: {
           kind: 'u32',
           doc: 'permissions for a file that the call may create, before the umask; null without O_CREAT and O_TMPFILE',

@@ -20,6 +20,18 @@ ok = {"code": 0, "name": "OK"}
 flags_of_creat = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 
 
+bits = {1 << bit: name for bit, name in enumerate(
+    "O_WRONLY O_RDWR - - - - O_CREAT O_EXCL O_NOCTTY O_TRUNC O_APPEND O_NONBLOCK O_DSYNC O_ASYNC O_DIRECT O_LARGEFILE O_DIRECTORY "
+    "O_NOFOLLOW O_NOATIME O_CLOEXEC O_SYNC O_PATH O_TMPFILE".split())}
+
+
+def named(flags):
+    """Flags by their names on x86; what has none stands at the end."""
+    known = [bit for bit, name in bits.items() if flags & bit and name != "-"]
+    rest = flags - sum(known)
+    return "|".join([bits[bit] for bit in known] + (["UNKNOWN_%d" % rest] if rest else [])) or "NONE"
+
+
 def failed(errno, name):
     return {"code": -errno, "name": name}
 
@@ -33,7 +45,7 @@ def expect_open(path, flags, mode=None, dirfd=None, result=ok, fd=None, **others
         filename=None if path is None else shown(path, 128),
         dirfd=dirfd,
         access=access[flags & 3],
-        flags=flags,
+        flags=named(flags),
         mode=mode,
         fd=fd,
         result=result,

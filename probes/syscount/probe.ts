@@ -16,6 +16,7 @@ export default defineProbe({
   summary: 'system calls: how many of each, how long they took, and how many failed',
   example: 'ebpf-run syscount --duration 10',
   owner: 'task',
+  inTask: true,
   failed: [{ field: 'result', min: -4095, max: -1 }],
   aggregate: { by: ['syscall'] },
   events: {

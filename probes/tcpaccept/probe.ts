@@ -12,6 +12,7 @@ export default defineProbe({
   summary: 'passive TCP connections: who accepts from where, and how full the queue is',
   example: 'ebpf-run tcpaccept --lport 443',
   owner: 'task',
+  inTask: true,
   events: {
     accept: {
       doc: 'one connection that accept() took from the queue of a listening TCP socket',

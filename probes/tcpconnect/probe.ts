@@ -6,6 +6,7 @@ export default defineProbe({
   summary: 'active TCP connections: who connects to where, and what came of it',
   example: 'ebpf-run tcpconnect --rport 443,8000-8100',
   owner: 'task',
+  inTask: true,
   failed: [
     { field: 'result', min: -4095, max: -1 },
     { field: 'outcome', min: 2, max: 6 },
@@ -70,6 +71,7 @@ export default defineProbe({
       ],
       options: { btf: { btf: 'tcp_sock.segs_out' }, raw: true },
       cannotTell: {},
+      notInTask: 'the event comes with the outcome, which no task waits for',
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends',
       cost: 'a raw tracepoint program a TCP state change',
@@ -112,6 +114,7 @@ export default defineProbe({
       ],
       options: { btf: { btf: 'tcp_sock.segs_out' }, raw: false },
       cannotTell: {},
+      notInTask: 'the event comes with the outcome, which no task waits for',
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends, and state changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',

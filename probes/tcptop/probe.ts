@@ -8,6 +8,7 @@ export default defineProbe({
   summary: 'TCP throughput: bytes sent and received by process and connection',
   example: 'ebpf-run tcptop --interval 1s',
   owner: 'task',
+  inTask: true,
   aggregate: {
     by: ['pid', 'comm', 'laddr', 'lport', 'raddr', 'rport'],
     intervalMs: 1_000,

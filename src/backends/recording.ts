@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
-import type { ProbeSpec } from '../schema/define.ts'
+import type { FieldSpec, ProbeSpec } from '../schema/define.ts'
+import type { Kind } from '../schema/kinds.ts'
 import type { RecordLayout } from '../wire/layout.ts'
 import type { Owner } from '../wire/owner.ts'
 
@@ -51,14 +52,18 @@ export function encodeFrame(frame: Frame, payload?: Buffer): Buffer {
 }
 
 /** A short digest of what the records of a probe in one variant hold. */
-export function layoutDigest(probe: ProbeSpec, layouts: readonly RecordLayout[]): string {
+export function layoutDigest(
+  probe: ProbeSpec,
+  layouts: readonly RecordLayout[],
+  kindOf: (spec: FieldSpec) => Kind = ({ kind }) => kind,
+): string {
   const shape = [
     probe.name,
     layouts.map(({ code, event, part, closed, texts }) => [
       code,
       event,
       part ?? null,
-      [closed, texts].map((fields) => fields.map(({ name, spec }) => [name, spec.kind])),
+      [closed, texts].map((fields) => fields.map(({ name, spec }) => [name, kindOf(spec)])),
     ]),
   ]
   return createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 16)

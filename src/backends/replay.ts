@@ -7,7 +7,7 @@ import type { Account } from '../wire/account.ts'
 import type { Containers } from '../wire/containers.ts'
 import { createCounters } from '../wire/counters.ts'
 import { createDecoder } from '../wire/decoder.ts'
-import { layoutsOfProbe } from '../wire/layout.ts'
+import { layoutsOfProbe, type RecordLayout } from '../wire/layout.ts'
 import { type Owner, withOwner } from '../wire/owner.ts'
 import { createAccount } from '../wire/tally.ts'
 import { badRecording, decodeFrames, layoutDigest, type RecordingHead } from './recording.ts'
@@ -43,7 +43,9 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
       : [[], laterFields(probe)]
           .map((later) => new Set([...fieldsLeftOut(probe, variant, switches), ...later]))
           .map((leftOut) => layoutsOfProbe(probe.events, leftOut))
-          .find((each) => layoutDigest(probe, each) === head.layout)
+          .find((each) =>
+            [layoutDigest(probe, each), digestBefore(probe, each)].includes(head.layout),
+          )
   if (layouts === undefined) {
     throw new EbpfRunError({
       code: 'BAD_RECORDING',
@@ -99,6 +101,11 @@ export function openReplay(file: Buffer, spec: ProbeSpec): Replay {
       }
     },
   }
+}
+
+/** The digest in recordings from when some fields were of another kind. */
+function digestBefore(probe: ProbeSpec, layouts: readonly RecordLayout[]): string {
+  return layoutDigest(probe, layouts, ({ kind, was }) => was ?? kind)
 }
 
 /** Fields that an older recording does not have. */

@@ -190,7 +190,13 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
           { name: 'ok', boolean: true, doc: 'only what did not fail' },
         ]
   const filters = [
-    ...flagsOf(probe).map(({ flag, metavar, doc }) => ({ name: flag, metavar, doc })),
+    ...flagsOf(probe).map(({ flag, metavar, doc, ofTask }) => ({
+      name: flag,
+      metavar,
+      doc,
+      // No event carries it, so a replay cannot know.
+      ...(ofTask ? { live: true as const } : {}),
+    })),
     ...outcome,
   ].map((option) => ({ ...option, group: filterGroup }))
   const params = Object.entries(probe.params ?? {}).map(([name, param]) => ({

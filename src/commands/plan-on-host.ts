@@ -14,14 +14,14 @@ export async function planOnHost(
   request: PlanRequest,
   env: NodeJS.ProcessEnv,
 ): Promise<{ readonly plan: Plan; readonly facts: HostFacts }> {
-  const first = probe.facts ?? (await factsOf(probe, env))
+  const first = probe.facts ?? (await factsOf(probe, request, env))
   const facts = asksForBcc(probe, request, first) ? await withBcc(first, env) : first
   return { facts, plan: makePlan(probe, request, facts) }
 }
 
-async function factsOf(probe: LoadedProbe, env: NodeJS.ProcessEnv): Promise<HostFacts> {
+async function factsOf(probe: LoadedProbe, { filters }: PlanRequest, env: NodeJS.ProcessEnv): Promise<HostFacts> {
   const { gatherFacts } = await import('../host/gather.ts')
-  return gatherFacts(questionsOf(probe), { env })
+  return gatherFacts(questionsOf(probe, filters), { env })
 }
 
 /** The facts with what bcc and the kernel's headers are here. */

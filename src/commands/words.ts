@@ -101,26 +101,51 @@ function noValueTaken(typed: string, found: string): EbpfRunError {
   })
 }
 
-/** What users of bcc's tools may type, and what to type here: their short options mean different things in each tool. */
-const bccHints: Readonly<Record<string, string>> = {
-  P: '--rport 443',
-  p: '--pid 1234',
-  u: '--uid 1000',
-  U: 'the uid field: -o ndjson, or --fields time,uid,comm',
-  t: 'the time field, which is always there',
-  T: 'the time field, which is always there',
-  x: '--failed',
-  c: '--count N, or -o ndjson | jq',
-  L: '--lport 22',
-  D: '--rport 443',
-  4: '--family 4',
-  6: '--family 6',
-  F: '--cgroup or --netns',
+/**
+ * What users of bcc's tools may type, and what to type here: the first of these that the probe has, since their options mean
+ * different things in each tool.
+ */
+const bccHints: Readonly<Record<string, readonly string[]>> = {
+  P: ['--rport 443', '--summary --by pid,comm'],
+  p: ['--pid 1234'],
+  u: ['--uid 1000'],
+  U: ['the uid field: -o ndjson, or --fields time,uid,comm'],
+  t: ['the time field, which is always there'],
+  T: ['the time field, which is always there'],
+  x: ['--failed'],
+  c: ['--count N, or -o ndjson | jq'],
+  L: ['--lport 22', '--threads 1', '--summary, which has how long it took', '--tid 1234'],
+  D: ['--rport 443', '--by dev'],
+  Q: ['--queued 1'],
+  4: ['--family 4'],
+  6: ['--family 6'],
+  e: ['--errno ENOENT', '--summary, which has sums and averages'],
+  f: ['--flags O_CREAT'],
+  F: ['--by op', '--cgroup or --netns'],
+  N: ['--netns INODE'],
+  s: ['--signal TERM'],
+  cgroupmap: ['--cgroup PATH'],
+  mntnsmap: ['--mntns /proc/PID/ns/mnt'],
+  pidnss: ['--pidns /proc/PID/ns/pid'],
+  'netns-id': ['--netns INODE'],
+  'pid-netns': ['--netns /proc/PID/ns/net'],
+  'per-thread': ['--threads 1'],
+  milliseconds: ['--linear 0..100ms/1ms, or the times as they are: each has its unit'],
+}
+
+/** The first hint for an option that this command has; one that names no option first fits any. */
+function hintFor(name: string, options: readonly RunOption[]): string | null {
+  const hints = Object.hasOwn(bccHints, name) ? (bccHints[name] ?? []) : []
+  const fits = (hint: string): boolean => {
+    const named = [...hint.matchAll(/--([a-z-]+)/g)].map(([, option]) => option)
+    return named.length === 0 || options.some((option) => option.name === named[0])
+  }
+  return hints.find(fits) ?? null
 }
 
 function unknownOption(typed: string, options: readonly RunOption[]): EbpfRunError {
   const name = typed.replace(/^--?/, '')
-  const hint = Object.hasOwn(bccHints, name) ? bccHints[name] : undefined
+  const hint = hintFor(name, options)
   const close = nearest(
     name,
     options.flatMap((option) => (option.hidden ? [] : [option.name])),
@@ -129,7 +154,7 @@ function unknownOption(typed: string, options: readonly RunOption[]): EbpfRunErr
     code: 'UNKNOWN_OPTION',
     message: `there is no option ${typed}`,
     remedy:
-      hint !== undefined && options.some((option) => option.name === 'duration')
+      hint !== null && options.some((option) => option.name === 'duration')
         ? `use ${hint}`
         : close !== null
           ? `did you mean --${close}?`

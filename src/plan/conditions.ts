@@ -1,12 +1,14 @@
 import { descendsCondition } from './command.ts'
 import {
   type AnyFilter,
+  type Bits,
   type Block,
   type Choice,
   type Filter,
   maskByte,
   type OutcomeFilter,
   type Range,
+  type TaskFilter,
   within,
 } from './filters.ts'
 
@@ -76,7 +78,7 @@ export function kernelCondition(
 }
 
 function valueCondition(
-  filter: Filter,
+  filter: Filter | TaskFilter,
   expression: Exclude<Expression, { as: 'opaque' }>,
   spelling: Spelling,
 ): string | null {
@@ -92,11 +94,13 @@ function valueCondition(
         (block) => blockCondition(words, block, spelling) + hasValue,
       )
     // --family on an address: is it v4-mapped?
-    return filter.by === 'number'
+    return filter.by === 'number' || filter.by === 'task'
       ? anyAndNone(filter.choices, (range) => familyCondition(words, range, spelling) + hasValue)
       : null
   }
-  return filter.by === 'number'
+  if (filter.by === 'bits')
+    return anyAndNone(filter.choices, (bits) => bitsCondition(expression, bits, spelling))
+  return filter.by === 'number' || filter.by === 'task'
     ? anyAndNone(filter.choices, (range) => rangeCondition(expression, range, spelling))
     : anyAndNone(filter.choices, (bytes) => spelling.equalsText(expression.text, bytes))
 }
@@ -116,10 +120,11 @@ function anyAndNone<T>(choices: readonly Choice<T>[], condition: (value: T) => s
 
 /** What stands for no value matches no range, as in `eventPasses`. */
 function rangeCondition(
-  { text, nullAs }: Extract<Expression, { as: 'value' }>,
+  { text: value, nullAs }: Extract<Expression, { as: 'value' }>,
   range: Range,
   { number }: Spelling,
 ): string {
+  const text = operand(value)
   const inRange =
     range.min === range.max
       ? `${text} == ${number(range.min)}`
@@ -127,6 +132,20 @@ function rangeCondition(
   return typeof nullAs === 'number' && within(nullAs, range)
     ? `${inRange} && ${text} != ${number(nullAs)}`
     : inRange
+}
+
+function bitsCondition(
+  { text, nullAs }: Extract<Expression, { as: 'value' }>,
+  { mask, value }: Bits,
+  { number }: Spelling,
+): string {
+  const has = `(${operand(text)} & ${number(mask)}) == ${number(value)}`
+  return typeof nullAs === 'number' ? `${has} && ${operand(text)} != ${number(nullAs)}` : has
+}
+
+/** `==` binds closer than `&`. */
+function operand(text: string): string {
+  return / [&|^] /.test(text) && !/^\([^()]*\)$/.test(text) ? `(${text})` : text
 }
 
 /** Words are read as the machine reads them: the value is compared in the same (little-endian) order. */

@@ -2,11 +2,13 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
+import type { FieldSpec } from '../schema/define.ts'
+import { errnoNames } from '../schema/errno.ts'
 import { deviceNumber } from '../schema/kinds.ts'
 import { ipProtocols } from '../schema/packets.ts'
 import { signals } from '../schema/signals.ts'
 import { syscallNames } from '../schema/syscall-names.ts'
-import type { Block, Range } from './filters.ts'
+import type { Bits, Block, Range } from './filters.ts'
 
 function bad(flag: string, text: string, expected: string, remedy?: string): EbpfRunError {
   return new EbpfRunError({
@@ -75,6 +77,60 @@ export function parseSignal(flag: string, text: string): Range {
       `for example --${flag} TERM or --${flag} 15`,
     )
   return { min: number, max: number }
+}
+
+const errnoNumbers = new Map(
+  Object.entries(errnoNames).map(([number, name]) => [name, Number(number)]),
+)
+
+/** An errno by name or number, or a range of numbers, to the results that stand for it. */
+export function parseErrno(flag: string, text: string): Range {
+  if (/^\d/.test(text)) {
+    const { min, max } = parseRange(flag, text, 4_095, 'an errno')
+    return { min: -Number(max), max: -Math.max(1, Number(min)) }
+  }
+  const number = errnoNumbers.get(text.toUpperCase())
+  if (number === undefined)
+    throw bad(
+      flag,
+      text,
+      'an errno, by name or number',
+      `for example --${flag} ENOENT or --${flag} 2`,
+    )
+  return { min: -number, max: -number }
+}
+
+/** A value of an enum by its name, in any case. */
+export function parseEnum(flag: string, text: string, spec: FieldSpec | undefined): Range {
+  const names = Object.entries(spec?.names ?? {})
+  const found = names.find(([, name]) => name.toLowerCase() === text.toLowerCase())
+  if (found === undefined) {
+    const known = names.map(([, name]) => name)
+    throw bad(flag, text, `one of ${known.join(', ')}`, `for example --${flag} ${known[0]}`)
+  }
+  return { min: Number(found[0]), max: Number(found[0]) }
+}
+
+/**
+ * Flags by their names, joined by `|`: all of them must be set. `NONE`: nothing is set.
+ */
+export function parseFlags(flag: string, text: string, spec: FieldSpec | undefined): Bits {
+  const flags = spec?.flags ?? []
+  const named = flags.filter((name) => name !== '')
+  if (text.toUpperCase() === 'NONE') return { mask: 4_294_967_295, value: 0 }
+  const bits = text.split('|').map((name) => {
+    const at = flags.findIndex((each) => each !== '' && each === name.trim().toUpperCase())
+    if (at < 0)
+      throw bad(
+        flag,
+        text,
+        `flags of ${named.join(', ')}`,
+        `for example --${flag} '${named.slice(0, 2).join('|')}'`,
+      )
+    return 2 ** at
+  })
+  const mask = [...new Set(bits)].reduce((all, bit) => all + bit, 0)
+  return { mask, value: mask }
 }
 
 const syscallNumbers = new Map(
@@ -153,6 +209,22 @@ export function parseNetns(flag: string, text: string, names: Names): Range {
     find: (name) => names.netns(name),
   })
 }
+
+/** A namespace of tasks, by its inode or the path of a file of it. */
+export function parseNamespace(
+  flag: string,
+  text: string,
+  names: Names,
+  { file, what }: { file: string; what: string },
+): Range {
+  return parseNamed(flag, text, `a ${what} namespace, by inode or path`, nsRemedy(flag, file), {
+    below: 2n ** 32n,
+    find: (name) => (name.startsWith('/') ? names.netns(name) : null),
+  })
+}
+
+const nsRemedy = (flag: string, file: string): string =>
+  `for example --${flag} /proc/1/ns/${file}; lsns -t ${file} lists them`
 
 function parseNamed(
   flag: string,

@@ -18,6 +18,12 @@ export interface Block {
   readonly bits: number
 }
 
+/** Bits of a number: those of `mask` must be those of `value`. */
+export interface Bits {
+  readonly mask: number
+  readonly value: number
+}
+
 /** What a user asked for, parsed. A filter holds when no negated choice matches and, if there are others, one of those does. */
 export type Filter =
   | {
@@ -44,6 +50,12 @@ export type Filter =
       readonly by: 'pattern'
       readonly choices: readonly Choice<RegExp>[]
     }
+  | {
+      readonly field: string
+      readonly flag: string
+      readonly by: 'bits'
+      readonly choices: readonly Choice<Bits>[]
+    }
 
 /** `--failed` or `--ok`: any (or none) of these numeric fields lies in its range. */
 export interface OutcomeFilter {
@@ -59,11 +71,23 @@ export interface CommandFilter {
   readonly field: 'pid'
 }
 
-export type AnyFilter = Filter | OutcomeFilter | CommandFilter
+/** `--ppid`, `--mntns`: a number of the task that the event happens in. No event carries it, so only the kernel can tell. */
+export interface TaskFilter {
+  readonly flag: string
+  readonly by: 'task'
+  readonly field: TaskNumber
+  readonly choices: readonly Choice<Range>[]
+}
+
+/** What is asked of a task: its parent's process id, and the inodes of its namespaces. */
+export type TaskNumber = 'ppid' | 'mntns' | 'pidns' | 'netns'
+
+export type AnyFilter = Filter | OutcomeFilter | CommandFilter | TaskFilter
 
 /** Whether an event passes a filter that runs after the kernel. A field that is null passes only when nothing but negations was asked. */
 export function eventPasses(filter: AnyFilter, event: AnyEvent, numberOf: NumberOf): boolean {
   if (filter.by === 'command') return event[filter.field] !== null
+  if (filter.by === 'task') return true
   if (filter.by === 'outcome') {
     const failed = filter.fields.some(({ field, range }) => within(numberOf(event, field), range))
     return filter.flag === 'failed' ? failed : !failed
@@ -99,6 +123,8 @@ function matchesChoice(
       const address = event[filter.field]
       return typeof address === 'string' && inBlock(addressBytes(address), value as Block)
     }
+    case 'bits':
+      return hasBits(numberOf(event, filter.field), value as Bits)
     case 'pattern': {
       const text = event[filter.field]
       return typeof text === 'string' && (value as RegExp).test(text)
@@ -110,6 +136,10 @@ function matchesChoice(
 
 export function within(value: number | bigint | null, range: Range): boolean {
   return value !== null && value >= range.min && value <= range.max
+}
+
+function hasBits(value: number | bigint | null, { mask, value: wanted }: Bits): boolean {
+  return value !== null && (BigInt(value) & BigInt(mask)) === BigInt(wanted)
 }
 
 function sameBytes(event: AnyEvent, field: string, bytes: readonly number[]): boolean {

@@ -1,6 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
-import type { ProbeSpec } from '../schema/define.ts'
+import type { FieldSpec, ProbeSpec } from '../schema/define.ts'
 import type { Kind } from '../schema/kinds.ts'
 import {
   parseBlock,
@@ -8,7 +8,11 @@ import {
   parseComm,
   parseContainer,
   parseDisk,
+  parseEnum,
+  parseErrno,
   parseFamily,
+  parseFlags,
+  parseNamespace,
   parseNetns,
   parseProtocol,
   parseRange,
@@ -17,7 +21,7 @@ import {
   parseSyscall,
   parseUser,
 } from './filter-values.ts'
-import type { AnyFilter, Choice, Filter } from './filters.ts'
+import type { AnyFilter, Choice, Filter, TaskFilter, TaskNumber } from './filters.ts'
 
 interface FlagSpec {
   readonly flag: string
@@ -30,11 +34,25 @@ interface FlagSpec {
   readonly whole?: true
   /** Only where the field is of this kind. */
   readonly kind?: Kind
+  /** Only where the field has names by itself, `names` or `flags`. */
+  readonly named?: 'names' | 'flags' | 'none'
+  /** Only where --failed looks at the field. */
+  readonly failing?: true
+  /** Where events do not have the field: a number of the task that they happen in. */
+  readonly task?: TaskNumber
   parse(
     flag: string,
     text: string,
     names: Names,
+    field: FieldSpec | undefined,
   ): Omit<Filter, 'field' | 'flag' | 'choices'> & { value: unknown }
+}
+
+/** A filter of one probe: by a field of its events or, with `ofTask`, by the task alone. */
+export interface ProbeFlag extends FlagSpec {
+  /** Of the field; absent where no event has it. */
+  readonly spec?: FieldSpec
+  readonly ofTask: boolean
 }
 
 const number = (max: number, what: string) => (flag: string, text: string) => ({
@@ -49,6 +67,21 @@ export const filterFlags: readonly FlagSpec[] = [
     field: 'pid',
     metavar: 'PID',
     doc: 'process ids, ranges',
+    parse: number(4_194_304, 'a process id'),
+  },
+  {
+    flag: 'tid',
+    field: 'tid',
+    metavar: 'TID',
+    doc: 'thread ids, ranges',
+    parse: number(4_194_304, 'a thread id'),
+  },
+  {
+    flag: 'ppid',
+    field: 'ppid',
+    task: 'ppid',
+    metavar: 'PID',
+    doc: 'process ids of the parent, ranges',
     parse: number(4_194_304, 'a process id'),
   },
   {
@@ -168,6 +201,32 @@ export const filterFlags: readonly FlagSpec[] = [
     doc: 'system calls, by name or number, ranges of numbers',
     parse: (flag, text) => ({ by: 'number', value: parseSyscall(flag, text) }),
   },
+  enumFlag('kind', 'kinds of event, by name'),
+  enumFlag('op', 'what was asked for, by name'),
+  enumFlag('access', 'what it was opened for, by name'),
+  enumFlag('state', 'states of the socket, by name'),
+  enumFlag('old_state', 'states before the change, by name'),
+  enumFlag('new_state', 'states after the change, by name'),
+  flagsFlag('flags'),
+  flagsFlag('tcp_flags'),
+  errnoFlag('result', 'result'),
+  errnoFlag('ret', 'i32'),
+  {
+    flag: 'exit-code',
+    field: 'exit_code',
+    metavar: 'N',
+    doc: 'what was passed to exit(), ranges',
+    parse: number(255, 'an exit code'),
+  },
+  {
+    flag: 'filename',
+    field: 'filename',
+    kind: 'text',
+    metavar: 'REGEX',
+    doc: 'only paths in which this regular expression is found; several: any of them',
+    whole: true,
+    parse: (flag, text) => ({ by: 'pattern', value: parseRegExp(flag, text) }),
+  },
   {
     flag: 'tpid',
     field: 'tpid',
@@ -197,25 +256,93 @@ export const filterFlags: readonly FlagSpec[] = [
     doc: 'containers, by the beginning of their ids or names',
     parse: (flag, text) => ({ by: 'pattern', value: parseContainer(flag, text) }),
   },
+  namespaceFlag('mntns', 'mnt', 'mount'),
+  namespaceFlag('pidns', 'pid', 'pid'),
   {
     flag: 'netns',
     field: 'netns',
+    task: 'netns',
     metavar: 'NS',
     doc: 'network namespaces: inode, path or `ip netns` name',
     parse: (flag, text, names) => ({ by: 'number', value: parseNetns(flag, text, names) }),
   },
 ]
 
+/** A field that holds -errno of what failed. */
+function errnoFlag(field: string, kind: Kind): FlagSpec {
+  return {
+    flag: 'errno',
+    field,
+    kind,
+    named: 'none',
+    failing: true,
+    metavar: 'ERRNO',
+    doc: 'what it failed with, by name or number, ranges of numbers',
+    parse: (flag, text) => ({ by: 'number', value: parseErrno(flag, text) }),
+  }
+}
+
+/** An enum with names of its own: each value by its name. */
+function enumFlag(field: string, doc: string): FlagSpec {
+  return {
+    flag: field.replaceAll('_', '-'),
+    field,
+    kind: 'enum',
+    named: 'names',
+    metavar: 'NAME',
+    doc,
+    parse: (flag, text, _, spec) => ({ by: 'number', value: parseEnum(flag, text, spec) }),
+  }
+}
+
+/** A set of bits: those that are named must be set together. */
+function flagsFlag(field: string): FlagSpec {
+  return {
+    flag: field.replaceAll('_', '-'),
+    field,
+    kind: 'enum',
+    named: 'flags',
+    metavar: 'FLAGS',
+    doc: 'flags by name, those joined by | all of them; NONE for none',
+    parse: (flag, text, _, spec) => ({ by: 'bits', value: parseFlags(flag, text, spec) }),
+  }
+}
+
+/** A namespace of the task. */
+function namespaceFlag(flag: 'mntns' | 'pidns', file: string, what: string): FlagSpec {
+  return {
+    flag,
+    field: flag,
+    task: flag,
+    metavar: 'NS',
+    doc: `${what} namespaces: inode, or path as in /proc/PID/ns/${file}`,
+    parse: (name, text, names) => ({
+      by: 'number',
+      value: parseNamespace(name, text, names, { file, what }),
+    }),
+  }
+}
+
 /** The filters of one probe. */
-export function flagsOf(probe: ProbeSpec): readonly FlagSpec[] {
+export function flagsOf(probe: ProbeSpec): readonly ProbeFlag[] {
   const fields = new Map(
-    Object.values(probe.events).flatMap((event) =>
-      Object.entries(event.fields).map(([name, { kind }]) => [name, kind] as const),
-    ),
+    Object.values(probe.events).flatMap((event) => Object.entries(event.fields)),
   )
-  return filterFlags.filter(
-    ({ field, kind }) => fields.has(field) && (kind === undefined || fields.get(field) === kind),
-  )
+  const failing = (probe.failed ?? []).map(({ field }) => field)
+  return filterFlags.flatMap((flag): readonly ProbeFlag[] => {
+    if (flag.failing && !failing.includes(flag.field)) return []
+    const spec = fields.get(flag.field)
+    if (spec !== undefined && suits(flag, spec)) return [{ ...flag, spec, ofTask: false }]
+    return spec === undefined && flag.task !== undefined && probe.inTask === true
+      ? [{ ...flag, ofTask: true }]
+      : []
+  })
+}
+
+function suits({ kind, named }: FlagSpec, spec: FieldSpec): boolean {
+  if (kind !== undefined && spec.kind !== kind) return false
+  if (named === 'none') return spec.names === undefined
+  return named === undefined || spec[named] !== undefined
 }
 
 /**
@@ -228,20 +355,20 @@ export function parseFilters(
   outcome: 'failed' | 'ok' | null,
   names: Names,
 ): readonly AnyFilter[] {
-  const filters: AnyFilter[] = flagsOf(probe).flatMap((spec) => {
+  const filters: AnyFilter[] = flagsOf(probe).flatMap((spec): AnyFilter[] => {
     const texts = (values[spec.flag] ?? []).flatMap((text) =>
       spec.whole ? [{ negated: false, text }] : splitList(text, spec.escapes === true),
     )
     if (texts.length === 0) return []
     const choices = texts.map((text) => parseChoice(spec, text, names))
-    const by = choices[0]?.by ?? 'number'
+    const by = spec.ofTask ? 'task' : (choices[0]?.by ?? 'number')
     return [
       {
         field: spec.field,
         flag: spec.flag,
         by,
         choices: choices.map(({ negated, value }) => ({ negated, value })),
-      } as Filter,
+      } as Filter | TaskFilter,
     ]
   })
   if (outcome === null) return filters
@@ -281,10 +408,10 @@ export function splitList(list: string, escapes: boolean): readonly ListItem[] {
 }
 
 function parseChoice(
-  spec: FlagSpec,
+  spec: ProbeFlag,
   { negated, text }: ListItem,
   names: Names,
 ): Choice<unknown> & { by: Filter['by'] } {
-  const { by, value } = spec.parse(spec.flag, text, names)
+  const { by, value } = spec.parse(spec.flag, text, names, spec.spec)
   return { negated, value, by }
 }

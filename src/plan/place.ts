@@ -31,6 +31,7 @@ export function parsePlace(
       code: 'BAD_VALUE',
       message: '--netns: one network namespace was expected',
       found: namespaces.join(', '),
+      remedy: `a run for each: --netns ${namespaces[0]}`,
     })
   const [namespace] = namespaces.map((text) => parseNamespace(text, names))
   return { netns: namespace ?? null, interfaces: [...new Set(interfaces)] }

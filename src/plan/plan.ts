@@ -22,6 +22,7 @@ import {
 } from './render.ts'
 import { dialectOfHost, noBpftrace, requirePrivileges } from './requirements.ts'
 import type { SummaryPlan } from './summary.ts'
+import { taskFilters, taskNeeds } from './task-numbers.ts'
 import { tracefsPlan } from './tracefs-plan.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
@@ -385,6 +386,7 @@ function objections(
   const unmet = [
     ...variant.needs,
     ...asked.flatMap(({ need }) => (typeof need === 'string' ? [] : need)),
+    ...taskNeeds(request.filters, variant.backend),
   ]
     .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
     .filter(({ fact }) => fact.is !== 'yes')
@@ -399,7 +401,12 @@ function objections(
         ]
       : [],
   )
-  return [...unmet, ...unable, ...blind]
+  const { notInTask } = variant
+  const elsewhere =
+    notInTask === undefined
+      ? []
+      : taskFilters(request.filters).map(({ flag }) => `cannot tell --${flag}: ${notInTask}`)
+  return [...unmet, ...unable, ...blind, ...elsewhere]
 }
 
 /** That the request names another variant or back-end; null when it does not. */

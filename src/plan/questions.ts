@@ -1,7 +1,9 @@
 import type { Questions } from '../host/facts.ts'
 import type { FieldSpec, VariantSpec } from '../schema/define.ts'
 import { hookFunctions } from './needs.ts'
+import type { AnyFilter } from './filters.ts'
 import type { LoadedProbe } from './plan.ts'
+import { membersAsked } from './task-numbers.ts'
 import { membersRead, type Node, parseTemplate } from './template.ts'
 
 /** The tracepoint that closes the end gate. */
@@ -13,8 +15,8 @@ export const ringFunction = 'bpf_ringbuf_output'
 /** The tracepoint that follows a command's descendants. */
 export const forkTracepoint = 'sched:sched_process_fork'
 
-/** What a plan for this probe will ask of the host. */
-export function questionsOf(probe: LoadedProbe): Questions {
+/** What a plan for this probe with these filters will ask of the host. */
+export function questionsOf(probe: LoadedProbe, filters: readonly AnyFilter[] = []): Questions {
   const needs = probe.spec.variants.flatMap((variant) => [
     ...variant.needs,
     ...Object.values(variant.options ?? {}).filter((option) => typeof option !== 'boolean'),
@@ -46,7 +48,7 @@ export function questionsOf(probe: LoadedProbe): Questions {
         ? [{ library: need.library, function: 'uprobe' in need ? need.uprobe : need.usdt }]
         : [],
     ),
-    members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read]),
+    members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read, ...membersAsked(filters)]),
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type GroupRequest,
   groupScratch,
 } from './summary-bcc.ts'
+import { taskFilters, taskNumberInC } from './task-numbers.ts'
 import { broken, hasDirective, type Node } from './template.ts'
 import { markPrograms, readUserMacro } from './usdt-bcc.ts'
 
@@ -243,6 +244,7 @@ class Rendering {
       ...(!hasHeaders && this.hasUprobes ? ['#include <uapi/linux/ptrace.h>'] : []),
       ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(hasDirective(this.input.nodes, ['usdt']) ? [readUserMacro] : []),
+      ...taskFilters(this.input.filters).map(({ field }) => taskNumberInC(field).definition),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
@@ -459,7 +461,10 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     const conditions = filters.flatMap((filter, index) => {
       const applied = kernelCondition(
         filter,
-        (name) => memberExpression(name, emit, fields, struct.members),
+        (name) =>
+          filter.by === 'task'
+            ? { as: 'value', text: taskNumberInC(filter.field).call }
+            : memberExpression(name, emit, fields, struct.members),
         { ...this.secrets, passUnknown: this.input.summary === null },
         cSpelling,
       )

@@ -14,6 +14,7 @@ import { controlPrintf, counterName, fullName, recordPrintf } from './records.ts
 import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
+import { readTaskNumber, taskFilters } from './task-numbers.ts'
 import { broken, type Node } from './template.ts'
 
 /** Everything a program is made from, but the secrets of one run. */
@@ -308,14 +309,16 @@ class Rendering {
         return [name, this.value(value, spec, name)] as const
       }),
     )
+    const before = this.taskReads()
     const group = this.input.summary?.groups.find((each) => each.code === layout.code)
-    if (group !== undefined) return this.aggregate(layout, group, rendered, this.conditions(emit))
+    if (group !== undefined)
+      return before + this.aggregate(layout, group, rendered, this.conditions(emit))
     const printed = [...rendered.values()].map((value) => value.printed)
     const hoisted = this.input.dialect.needsBarriers
       ? hoist(printed)
       : { before: '', values: printed }
     const record = this.record(layout, hoisted.values, this.conditions(emit), emit)
-    return hoisted.before + record
+    return before + hoisted.before + record
   }
 
   /** Directives may stand inside an expression in single braces: `{read PATH EXPR}`. */
@@ -337,6 +340,13 @@ class Rendering {
     return renderValue(value, spec, { name, where: this.input.where, structs, expand })
   }
 
+  /** Reads what filters ask of the current task. */
+  private taskReads(): string {
+    return taskFilters(this.input.filters)
+      .map(({ field }) => readTaskNumber(this.structs, field).before)
+      .join('')
+  }
+
   private conditions(emit: Emit): readonly string[] {
     const fields = this.input.events[emit.event]?.fields ?? {}
     if (this.input.isScript) {
@@ -347,7 +357,9 @@ class Rendering {
       const applied = kernelCondition(
         filter,
         (name) =>
-          filterExpression(name, emit, fields, (value, spec) => this.value(value, spec, name)),
+          filter.by === 'task'
+            ? { as: 'value', text: readTaskNumber(this.structs, filter.field).text }
+            : filterExpression(name, emit, fields, (value, spec) => this.value(value, spec, name)),
         { ...this.secrets, passUnknown: this.input.summary === null },
       )
       if (applied === null || applied.passesUnknown) this.passedOn.add(index)

@@ -43,6 +43,11 @@ export class StructTable {
     return size === 8 ? value : `((${member.signed ? 'int64' : 'uint64'})${value})`
   }
 
+  /** Where a member begins. */
+  offset(path: string): number {
+    return this.member(path).offset
+  }
+
   /** A 16-bit number in network order. Shifts, because bswap() came with bpftrace 0.15. */
   port(path: string, pointer: string): string {
     const value = this.read(path, pointer)

@@ -22,10 +22,12 @@ export interface FieldSpec {
   readonly namesText?: string
   /** Of kind `enum`: the names are the running kernel's, from a tracepoint's print format; see names.ts. */
   readonly namesFrom?: { readonly tracepoint: string; readonly field: string }
-  /** Of kind `enum`: the number is a set of bits. Their names, the lowest first; shown joined by `|`, none as `NONE`. */
+  /** Of kind `enum`: the number is a set of bits. Their names, the lowest first, '' for a bit without one; shown joined by `|`, none as `NONE`. */
   readonly flags?: readonly string[]
   /** It came when there were recordings without it, which can still be replayed: it is null there. */
   readonly later?: true
+  /** Its kind in recordings from before; it travels in the same form. */
+  readonly was?: Kind
   /** The field a derived kind is computed from. */
   readonly of?: string
   /** The conversion that prints it, where the kind's own would print more: a script's `%d` is cut to 32 bits. */
@@ -101,6 +103,8 @@ export interface VariantSpec {
   readonly switches?: Readonly<Record<string, readonly Need[] | string>>
   /** Field to the reason why this variant leaves it null. */
   readonly cannotTell: Readonly<Record<string, string>>
+  /** Why its events do not happen in the task, where those of other variants do. */
+  readonly notInTask?: string
   /** What the kernel may keep from this variant, for people. */
   readonly misses: string
   /** What it costs the traced machine, for people. */
@@ -137,6 +141,8 @@ export interface ProbeSpec {
   readonly onInterfaces?: true
   /** Whose pid, comm, uid and cgroup the events carry. */
   readonly owner: 'task' | 'socket'
+  /** Events happen in the task that they are of, so a program can ask it for more than they carry: see `notInTask` of a variant. */
+  readonly inTask?: true
   /** What --failed and --ok look at: an event failed when any of these fields' numbers lies in its range. */
   readonly failed?: readonly {
     readonly field: string

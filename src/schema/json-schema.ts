@@ -46,7 +46,7 @@ const refinements: Partial<Record<Kind, (field: FieldSpec) => JsonSchema>> = {
   enum: (field) => {
     if (field.namesFrom !== undefined) return {}
     if (field.flags !== undefined) {
-      const flag = `(${field.flags.join('|')})`
+      const flag = `(${[...namedBits(field.flags), 'UNKNOWN_[0-9]+'].join('|')})`
       return { pattern: `^(NONE|${flag}([|]${flag})*)$` }
     }
     const names = Object.values(field.names ?? {})
@@ -59,6 +59,10 @@ const refinements: Partial<Record<Kind, (field: FieldSpec) => JsonSchema>> = {
     pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{9}Z$',
   }),
   family: () => ({ type: 'integer' }),
+}
+
+function namedBits(flags: readonly string[]): readonly string[] {
+  return flags.filter((name) => name !== '')
 }
 
 function fieldSchema(probe: ProbeSpec, name: string, field: FieldSpec): JsonSchema {

@@ -13,8 +13,7 @@ type Tracepoints = Readonly<
 /** The probe with every name that its enums have on this host. Those the kernel does not spell show as `UNKNOWN_<n>`. */
 export function withNames<P extends ProbeSpec>(probe: P, tracepoints: Tracepoints): P {
   const fieldOf = (spec: FieldSpec): FieldSpec => {
-    const { namesFrom: from, flags } = spec
-    if (flags !== undefined) return { ...spec, names: flagNames(flags) }
+    const { namesFrom: from } = spec
     if (from === undefined) return spec
     const names = tracepoints[from.tracepoint]?.find((each) => each.name === from.field)?.names
     return { ...spec, names: names ?? {} }
@@ -26,13 +25,27 @@ export function withNames<P extends ProbeSpec>(probe: P, tracepoints: Tracepoint
   return { ...probe, events: mapValues(probe.events, eventOf) }
 }
 
-/** Every sum of bits with its name. */
-function flagNames(bits: readonly string[]): Readonly<Record<number, string>> {
-  const nameOf = (number: number) =>
-    bits.filter((_, bit) => (number >> bit) & 1).join('|') || 'NONE'
-  return Object.fromEntries(
-    Array.from({ length: 2 ** bits.length }, (_, number) => [number, nameOf(number)]),
-  )
+/** A set of bits as its names, the lowest first; bits without a name stand together as `UNKNOWN_<n>` at the end, none as `NONE`. */
+export function flagsText(number: number, flags: readonly string[]): string {
+  const bits = BigInt(number)
+  const isSet = (bit: number): boolean => ((bits >> BigInt(bit)) & 1n) === 1n
+  const known = flags.flatMap((name, bit) => (name !== '' && isSet(bit) ? [{ name, bit }] : []))
+  const rest = known.reduce((left, { bit }) => left - 2n ** BigInt(bit), bits)
+  const names = [...known.map(({ name }) => name), ...(rest === 0n ? [] : [`UNKNOWN_${rest}`])]
+  return names.join('|') || 'NONE'
+}
+
+/** The number that `flagsText` made a text of; null for a text that is none of its own. */
+export function flagsNumber(text: string, flags: readonly string[]): number | null {
+  if (text === 'NONE') return 0
+  const values = text.split('|').map((name) => {
+    const bit = name === '' ? -1 : flags.indexOf(name)
+    if (bit >= 0) return 2 ** bit
+    const [, digits] = /^UNKNOWN_(\d+)$/.exec(name) ?? []
+    return digits === undefined ? Number.NaN : Number(digits)
+  })
+  const sum = values.reduce((all, value) => all + value, 0)
+  return Number.isNaN(sum) ? null : sum
 }
 
 function mapValues<A, B>(record: Readonly<Record<string, A>>, of: (value: A) => B) {

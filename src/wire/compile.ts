@@ -1,4 +1,5 @@
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
+import { flagsText } from '../schema/names.ts'
 import { fastDerived } from './fast-derived.ts'
 import type { FieldCode } from './fast-field.ts'
 import { fastKind } from './fast-kinds.ts'
@@ -37,9 +38,10 @@ export function compileRecord(definition: FastDefinition, support: FastSupport):
     line: Object.fromEntries(named.map(([name, field]) => [name, jsonNames(field.names)])),
     event: Object.fromEntries(named.map(([name, field]) => [name, { ...field.names }])),
   }
-  const make = new Function('support', 'nameTables', recordSource(definition))
+  const flagTables = { line: flagNames(named, jsonBytes), event: flagNames(named, String) }
+  const make = new Function('support', 'nameTables', 'flagTables', recordSource(definition))
   // What the source returns is in `recordSource`.
-  return make(support, nameTables) as FastRecord
+  return make(support, nameTables, flagTables) as FastRecord
 }
 
 /** The generated source: a function body that returns a FastRecord. Field names are checked by `variable`. */
@@ -58,14 +60,14 @@ function recordSource(definition: FastDefinition): string {
 const { output, view, addressChars, isIPv4, resultName, resultJson } = support
 return {
   toLine(b, words, at, text) {
-    const names = nameTables.line, textChars = support.plainChars
+    const names = nameTables.line, flagNames = flagTables.line, textChars = support.plainChars
     let i = at, c = 0${readRecord(definition, lineCodes, '-1')}
     let o = support.out${writePieces([{ text: `{"event":${event}` }, ...line, { text: '}\n' }])}
     support.out = o
     return i
   },
   toEvent(b, words, at, text) {
-    const names = nameTables.event, textChars = support.asciiChars
+    const names = nameTables.event, flagNames = flagTables.event, textChars = support.asciiChars
     let i = at, c = 0${readRecord(definition, eventCodes, 'null')}
     support.end = i
     return {
@@ -106,6 +108,32 @@ function fieldCodes(
     if (!codes.has(name)) codes.set(name, fastDerived(field, travelling))
   }
   return codes
+}
+
+/** Most sets of bits whose text is kept for each field: a program may ask for any. */
+const keptFlags = 1_024
+
+/** For each field that is a set of bits, what makes the text of one that is not in its table yet. */
+function flagNames(
+  fields: readonly (readonly [string, FieldSpec])[],
+  encode: (text: string) => unknown,
+): Readonly<Record<string, (table: Record<number, unknown>, number: number) => unknown>> {
+  return Object.fromEntries(
+    fields.flatMap(([name, { flags }]) => {
+      if (flags === undefined) return []
+      let kept = 0
+      return [
+        [
+          name,
+          (table: Record<number, unknown>, number: number) => {
+            const text = encode(flagsText(number, flags))
+            if (kept++ < keptFlags) table[number] = text
+            return text
+          },
+        ] as const,
+      ]
+    }),
+  )
 }
 
 function jsonNames(names: FieldSpec['names'] = {}): Record<string, Uint8Array> {

@@ -99,9 +99,10 @@ function deviceCode(place: FieldPlace): FieldCode {
 }
 
 function enumCode(place: FieldPlace): FieldCode {
-  const { name, refuse } = place
+  const { name, refuse, spec } = place
+  const made = spec.flags === undefined ? '' : ` ?? flagNames.${name}(names.${name}, ${name}$n)`
   const read = `${readInteger(place, kinds.u32.json)}
-    const ${name}$name = names.${name}[${name}$n]
+    const ${name}$name = names.${name}[${name}$n]${made}
     if (${name}$name === undefined${unlessNull(place)}) return ${refuse}`
   const line = [{ code: writeBytes(`${name}$name`) }]
   return orNull(place, { read, line, value: `${name}$name` })

@@ -89,6 +89,7 @@ export function groupLayouts(
       code: 'BAD_VALUE',
       message: `--by: at most ${mostKeys} fields were expected`,
       found: by.join(','),
+      remedy: `--by ${by.slice(0, mostKeys).join(',')}`,
     })
   const own = layouts.filter((layout) => layout.part === undefined)
   const known = unique(own.flatMap((layout) => keysOf(layout).map((key) => key.name)))
@@ -99,6 +100,7 @@ export function groupLayouts(
       message: `--by: events cannot be grouped by '${name}' here`,
       expected: known.join(', '),
       found: name,
+      remedy: `--by ${known.slice(0, 2).join(',')}, or others of these; ebpf-run describe PROBE says what they are`,
     })
   }
   return own.flatMap((layout) => {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { EbpfRunError } from '../errors.ts'
 import type { FieldSpec } from '../schema/define.ts'
 import { deviceText, kinds, resultName } from '../schema/kinds.ts'
+import { flagsText } from '../schema/names.ts'
 import type { FaultReason } from './decoder.ts'
 
 /** A closed field that broke its kind's rules. */
@@ -46,7 +47,10 @@ const readers: Readonly<Record<string, ReadKind>> = {
   pointer: (text) => (/^(?:0|[1-9a-f][0-9a-f]{0,15})$/.test(text) ? `0x${text}` : bad.number),
   ktime: readDigits,
   device: (text) => deviceOf(readInteger(text, kinds.u32.json)),
-  enum: (text, spec) => named(readDigits(text), spec.names ?? {}),
+  enum: (text, spec) =>
+    spec.flags === undefined
+      ? named(readDigits(text), spec.names ?? {})
+      : flagged(readInteger(text, kinds.u32.json), spec.flags),
   result: (text, spec) => withName(readInteger(text, kinds.result.json.properties.code), spec),
   address: (text, _spec, addresses) => addresses.read(text) ?? bad.address,
 }
@@ -146,6 +150,10 @@ function deviceOf(number: number | Bad): string | Bad {
 function named(digits: string | Bad, names: Readonly<Record<string, string>>): string | Bad {
   if (digits instanceof Bad) return digits
   return Object.hasOwn(names, digits) ? (names[digits] ?? '') : `UNKNOWN_${digits}`
+}
+
+function flagged(number: number | Bad, flags: readonly string[]): string | Bad {
+  return number instanceof Bad ? number : flagsText(number, flags)
 }
 
 function withName(code: number | Bad, { names }: FieldSpec): unknown {

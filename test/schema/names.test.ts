@@ -1,8 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FieldSpec, ProbeSpec } from '../../src/schema/define.ts'
 import { fieldsMarkdown } from '../../src/schema/docs.ts'
 import { jsonSchema } from '../../src/schema/json-schema.ts'
-import { withNames } from '../../src/schema/names.ts'
+import { flagsNumber, flagsText, withNames } from '../../src/schema/names.ts'
+import { openFlags } from '../../src/schema/open-flags.ts'
 import { sockets } from '../sinks/helpers.ts'
 
 const reason = {
@@ -38,17 +40,21 @@ describe('the names of enums on a host', () => {
     expect(namesOf(withNames(probe, tracepoints), 'reason')).toEqual({})
   })
 
-  test('are every sum of bits for flags', () => {
-    expect(namesOf(withNames(probe, {}), 'flags')).toEqual({
-      0: 'NONE',
-      1: 'FIN',
-      2: 'SYN',
-      3: 'FIN|SYN',
-      4: 'RST',
-      5: 'FIN|RST',
-      6: 'SYN|RST',
-      7: 'FIN|SYN|RST',
-    })
+  test('of flags are joined, with what has none at the end, and lead back to the number', () => {
+    expect([0, 1, 6, 7, 8, 13].map((number) => flagsText(number, flags.flags))).toEqual([
+      'NONE',
+      'FIN',
+      'SYN|RST',
+      'FIN|SYN|RST',
+      'UNKNOWN_8',
+      'FIN|RST|UNKNOWN_8',
+    ])
+    fc.assert(
+      fc.property(fc.nat(2 ** 32 - 1), (number) => {
+        expect(flagsNumber(flagsText(number, openFlags), openFlags)).toBe(number)
+      }),
+    )
+    expect(['FIN|NO', '', 'FIN|'].map((text) => flagsNumber(text, flags.flags))).toEqual([null, null, null])
   })
 })
 
@@ -56,7 +62,7 @@ test('a schema takes any name of the kernel, and flags joined', () => {
   expect(jsonSchema(probe)).toMatchObject({
     properties: {
       reason: { type: 'string' },
-      flags: { type: 'string', pattern: '^(NONE|(FIN|SYN|RST)([|](FIN|SYN|RST))*)$' },
+      flags: { type: 'string', pattern: '^(NONE|(FIN|SYN|RST|UNKNOWN_[0-9]+)([|](FIN|SYN|RST|UNKNOWN_[0-9]+))*)$' },
     },
   })
   expect(jsonSchema(probe)).not.toHaveProperty('properties.reason.pattern')
