@@ -21,6 +21,11 @@ export async function loadDefinitions() {
 
 /** What a cell asks for beside its variant: without it, the workload's events would drown in those of the machine. */
 const asked = {
+  // The workload has mounts of its own, our network and our pids: a program that reads another number shows nothing.
+  killsnoop: [
+    ...['--mntns', '!/proc/self/ns/mnt,!0', '--netns', '/proc/self/ns/net'],
+    ...['--pidns', '/proc/self/ns/pid', '--ppid', '!0'],
+  ],
   runqlat: ['--uid', '47110'],
   syscount: [
     '--syscall',

@@ -19,7 +19,11 @@ export async function planOnHost(
   return { facts, plan: makePlan(probe, request, facts) }
 }
 
-async function factsOf(probe: LoadedProbe, { filters }: PlanRequest, env: NodeJS.ProcessEnv): Promise<HostFacts> {
+async function factsOf(
+  probe: LoadedProbe,
+  { filters }: PlanRequest,
+  env: NodeJS.ProcessEnv,
+): Promise<HostFacts> {
   const { gatherFacts } = await import('../host/gather.ts')
   return gatherFacts(questionsOf(probe, filters), { env })
 }

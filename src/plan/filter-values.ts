@@ -28,7 +28,7 @@ export function parseRange(flag: string, text: string, max: number, what: string
       flag,
       text,
       `${what} from 0 to ${max}, or a range`,
-      `for example --${flag} ${what === 'a port' ? '443 or 8000-8100' : '1234'}`,
+      `for example --${flag} ${what === 'a port' ? '443 or 8000-8100' : Math.min(max, 1234)}`,
     )
   }
   return range

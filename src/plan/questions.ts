@@ -48,7 +48,11 @@ export function questionsOf(probe: LoadedProbe, filters: readonly AnyFilter[] = 
         ? [{ library: need.library, function: 'uprobe' in need ? need.uprobe : need.usdt }]
         : [],
     ),
-    members: unique([...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])), ...read, ...membersAsked(filters)]),
+    members: unique([
+      ...needs.flatMap((need) => ('btf' in need ? [need.btf] : [])),
+      ...read,
+      ...membersAsked(filters),
+    ]),
   }
 }
 

@@ -62,7 +62,8 @@ export function typeText(field: FieldSpec): string {
   const { kind, bytes, names, namesFrom, namesText, flags } = field
   if (namesText !== undefined) return namesText
   if (namesFrom !== undefined) return 'name, as the running kernel spells it'
-  if (flags !== undefined) return `${flags.filter((each) => each !== '').join(', ')}, joined by |, or NONE`
+  if (flags !== undefined)
+    return `${flags.filter((each) => each !== '').join(', ')}, joined by |, or NONE`
   if (names !== undefined && kind === 'enum') return `one of ${Object.values(names).join(', ')}`
   const limit = kind === 'texts' ? `${bytes} bytes each` : `${bytes} bytes`
   return bytes === undefined ? typeWords[kind] : `${typeWords[kind]}, up to ${limit}`

@@ -1,4 +1,5 @@
 import type { BtfMember, Fact, HostFacts, TracepointField } from '../../src/host/facts.ts'
+import type { AnyFilter } from '../../src/plan/filters.ts'
 import type { LoadedProbe } from '../../src/plan/plan.ts'
 import { questionsOf } from '../../src/plan/questions.ts'
 
@@ -28,8 +29,12 @@ export function handmadeFacts(differences: Partial<HostFacts> = {}): HostFacts {
 }
 
 /** The same, with everything that a probe asks for and one bpftrace version. */
-export function factsFor(probe: LoadedProbe, version: string): HostFacts {
-  const { tracepoints, functions, members, libraryFunctions = [] } = questionsOf(probe)
+export function factsFor(
+  probe: LoadedProbe,
+  version: string,
+  filters: readonly AnyFilter[] = [],
+): HostFacts {
+  const { tracepoints, functions, members, libraryFunctions = [] } = questionsOf(probe, filters)
   const needed = probe.spec.variants.flatMap(({ needs, switches = {} }) => [
     ...needs,
     ...Object.values(switches).flatMap((each) => (typeof each === 'string' ? [] : each)),

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Names } from '../../src/host/names.ts'
-import { parseFilters, splitList } from '../../src/plan/params.ts'
+import { flagsOf, parseFilters, splitList } from '../../src/plan/params.ts'
+import execsnoop from '../../probes/execsnoop/probe.ts'
+import exitsnoop from '../../probes/exitsnoop/probe.ts'
+import opensnoop from '../../probes/opensnoop/probe.ts'
+import tcpstates from '../../probes/tcpstates/probe.ts'
+import { loadProbe } from '../../src/catalog/load.ts'
+import type { ProbeSpec } from '../../src/schema/define.ts'
+import { errorOf } from '../error-of.ts'
 import { handmadeProbe, noNames } from './handmade-probe.ts'
 
 const { spec } = handmadeProbe()
@@ -155,4 +162,96 @@ describe('a cgroup', () => {
       }),
     )
   })
+})
+
+const opens: ProbeSpec = opensnoop
+const choicesOf = (spec: ProbeSpec, flag: string, text: string) => {
+  const [filter] = parseFilters(spec, { [flag]: [text] }, null, {
+    ...noNames,
+    netns: () => 4_026_531_840,
+  })
+  if (filter === undefined || !('choices' in filter)) throw new Error('no filter')
+  return [filter.by, filter.field, filter.choices.map(({ negated, value }) => [negated, value])]
+}
+
+describe('values by name', () => {
+  it.each([
+    [
+      'flags',
+      'O_CREAT|O_TRUNC,!o_cloexec',
+      opens,
+      'bits',
+      'flags',
+      [
+        [false, { mask: 576, value: 576 }],
+        [true, { mask: 524_288, value: 524_288 }],
+      ],
+    ],
+    ['flags', 'NONE', opens, 'bits', 'flags', [[false, { mask: 4_294_967_295, value: 0 }]]],
+    ['access', 'read-write', opens, 'number', 'access', [[false, { min: 2, max: 2 }]]],
+    [
+      'errno',
+      'enoent,13,5-7,!0-1',
+      opens,
+      'number',
+      'result',
+      [
+        [false, { min: -2, max: -2 }],
+        [false, { min: -13, max: -13 }],
+        [false, { min: -7, max: -5 }],
+        [true, { min: -1, max: -1 }],
+      ],
+    ],
+    [
+      'mntns',
+      '/proc/1/ns/mnt,!4026531841',
+      opens,
+      'task',
+      'mntns',
+      [
+        [false, { min: 4_026_531_840, max: 4_026_531_840 }],
+        [true, { min: 4_026_531_841n, max: 4_026_531_841n }],
+      ],
+    ],
+    ['ppid', '1-5', opens, 'task', 'ppid', [[false, { min: 1, max: 5 }]]],
+    ['ppid', '1', exitsnoop, 'number', 'ppid', [[false, { min: 1, max: 1 }]]],
+    ['errno', 'EACCES', execsnoop, 'number', 'ret', [[false, { min: -13, max: -13 }]]],
+    ['new-state', 'close', tcpstates, 'number', 'new_state', [[false, { min: 7, max: 7 }]]],
+  ] as const)('--%s %s', (flag, text, spec, ...expected) => {
+    expect(choicesOf(spec, flag, text)).toEqual(expected)
+  })
+
+  it.each([
+    ['flags', 'O_CREAT|O_RDONLY', opens, "'O_WRONLY|O_RDWR'"],
+    ['flags', 'O_CREAT|', opens, "'O_WRONLY|O_RDWR'"],
+    ['access', 'append', opens, '--access read'],
+    ['errno', 'ENOFOO', opens, '--errno ENOENT'],
+    ['errno', '-2', opens, '--errno ENOENT'],
+    ['mntns', 'web', opens, '/proc/1/ns/mnt'],
+    ['pidns', '4294967296', opens, 'lsns -t pid'],
+    ['filename', '(', opens, 'backslash'],
+    ['exit-code', '256', exitsnoop, '--exit-code 255'],
+  ] as const)('--%s %s is refused with a remedy', (flag, text, spec, remedy) => {
+    expect(errorOf(() => choicesOf(spec, flag, text))).toMatchObject({
+      code: 'BAD_VALUE',
+      remedy: expect.stringContaining(remedy),
+    })
+  })
+})
+
+describe('what is asked of the task alone', () => {
+  it.each([
+    ['opensnoop', ['ppid', 'mntns', 'pidns', 'netns']],
+    ['exitsnoop', ['mntns', 'pidns', 'netns']],
+    ['tcptop', ['ppid', 'mntns', 'pidns']],
+    ['tcplife', []],
+    ['runqlat', []],
+    ['biolatency', []],
+  ])(
+    'is offered where events happen in the task and do not carry it: %s',
+    async (name, expected) => {
+      const { spec: own } = await loadProbe(name)
+      expect(flagsOf(own).flatMap(({ flag, ofTask }) => (ofTask ? [flag] : []))).toEqual(expected)
+    },
+  )
 })

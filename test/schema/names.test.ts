@@ -54,7 +54,11 @@ describe('the names of enums on a host', () => {
         expect(flagsNumber(flagsText(number, openFlags), openFlags)).toBe(number)
       }),
     )
-    expect(['FIN|NO', '', 'FIN|'].map((text) => flagsNumber(text, flags.flags))).toEqual([null, null, null])
+    expect(['FIN|NO', '', 'FIN|'].map((text) => flagsNumber(text, flags.flags))).toEqual([
+      null,
+      null,
+      null,
+    ])
   })
 })
 
@@ -62,7 +66,10 @@ test('a schema takes any name of the kernel, and flags joined', () => {
   expect(jsonSchema(probe)).toMatchObject({
     properties: {
       reason: { type: 'string' },
-      flags: { type: 'string', pattern: '^(NONE|(FIN|SYN|RST|UNKNOWN_[0-9]+)([|](FIN|SYN|RST|UNKNOWN_[0-9]+))*)$' },
+      flags: {
+        type: 'string',
+        pattern: '^(NONE|(FIN|SYN|RST|UNKNOWN_[0-9]+)([|](FIN|SYN|RST|UNKNOWN_[0-9]+))*)$',
+      },
     },
   })
   expect(jsonSchema(probe)).not.toHaveProperty('properties.reason.pattern')
