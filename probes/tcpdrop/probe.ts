@@ -27,6 +27,7 @@ const options = {
 } as const
 const other =
   'segments that were freed by another way than kfree_skb(), and those dropped while another tracing program runs on that CPU'
+const beforeReasons = `on kernels before 5.17 what TCP itself refuses of a connection that stands, such as old data; ${other}`
 
 export default defineProbe({
   name: 'tcpdrop',
@@ -133,8 +134,27 @@ export default defineProbe({
       ],
       options: { ...options, raw: false, reason: false },
       without: withoutOwnerHooks,
+      switches: { stack: [{ bpftrace: '>=0.16.0' }] },
       cannotTell: { reason: 'the kernel tells it from 5.17 on' },
-      misses: `on kernels before 5.17 what TCP itself refuses of a connection that stands, such as old data; ${other}`,
+      misses: beforeReasons,
+      cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change',
+    },
+    {
+      name: 'narrow',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'skb:kfree_skb', fields: ['skbaddr'] },
+        ...ownerTracepoints,
+        ...members,
+      ],
+      options: { ...options, raw: false, reason: false },
+      without: withoutOwnerHooks,
+      cannotTell: {
+        reason: 'the kernel tells it from 5.17 on',
+        inode: 'with the call stack, a record of bpftrace before 0.16 has no room for it',
+      },
+      misses: `owners of sockets older than the run; ${beforeReasons}`,
       cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change',
     },
     {

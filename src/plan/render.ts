@@ -493,7 +493,7 @@ const ownerMaps = ['ends', 'pid', 'uid', 'cgroup', 'comm']
 const lines = (...statements: readonly string[]): string =>
   statements.map((statement) => `${statement}\n  `).join('')
 
-/** A number made of several, 64 bits wide, others make the same one once in 2^64 times. */
+/** A number of 64 bits made of several: others make the same one once in 2^64 times. */
 function joined(first: string, ...others: readonly string[]): string {
   return others.reduce((sum, value) => `(${sum}) * 6364136223846793005 + ${value}`, first)
 }
