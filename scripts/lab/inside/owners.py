@@ -21,6 +21,7 @@ NAME = "eo%d" % os.getpid()
 HERE, THERE = "10.98.0.1", "10.98.0.2"
 PORT = 26000
 NOBODY = 65534
+RESET = {"code": -104, "name": "ECONNRESET"}
 LOSES = probe in ("retrans", "tcpcong", "tcpdrop")
 # Every variant can hook a function where the kernel has kprobes.
 SEES_SENDERS = os.path.exists("/sys/bus/event_source/devices/kprobe")
@@ -151,7 +152,7 @@ def told(port, whence, opener=None, rport=PORT, **owner):
         rule({"lport": port, **sure[probe]}, **owner)
         # On a slow machine the last ones come after close(), when no process holds the socket: never somebody else's.
         rule({"lport": port}, pid=or_none(owner["pid"]), comm=or_none(owner["comm"]))
-    else:
+    elif probe != "tcpstates" or rport == PORT:
         rule({"lport": port}, **owner)
     if probe in sure:
         at_least(lport=port, rport=rport, **sure[probe], **owner)
@@ -160,7 +161,7 @@ def told(port, whence, opener=None, rport=PORT, **owner):
             "tcplife": {"direction": None if opener is None else "active", "outcome": "reset"},
             "tcpreset": {"direction": "received"},
             "tcpstates": {"old_state": "ESTABLISHED", "new_state": "CLOSE"},
-            "tcptracer": {"event": "close", "result": -104},
+            "tcptracer": {"event": "close", "result": RESET},
         }
         if rport != PORT:
             more["tcplife"]["direction"] = "passive"
@@ -178,7 +179,7 @@ def told_accepted(port, owner):
     if probe == "tcptracer":
         expect(event="accept", lport=port, rport=port, **owner, owner_from="task")
         rule({"lport": port}, **owner)
-        expect(event="close", lport=port, rport=port, result=-104, **owner, owner_from="socket")
+        expect(event="close", lport=port, rport=port, result=RESET, **owner, owner_from="socket")
     else:
         told(port, "socket", rport=port, **owner)
 
