@@ -9,15 +9,12 @@ import {
   withoutOwnerHooks,
   withoutOwnerHooksByBcc,
   withoutSenders,
+  ownerRawTracepoints,
+  ownerTracepoints,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
-const sockState = {
-  tracepoint: 'sock:inet_sock_set_state',
-  fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
-} as const
-
 const options = {
   ...ownerHooks,
   tlp: { function: 'tcp_send_loss_probe', by: 'fentry' },
@@ -72,11 +69,10 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [
         { tracepoint: 'tcp:tcp_retransmit_skb', raw: true },
-        { tracepoint: 'sock:inet_sock_set_state', raw: true },
+        ...ownerRawTracepoints,
         synack,
         { btf: 'sock.__sk_common.skc_v6_daddr' },
         { btf: 'socket_alloc.vfs_inode.i_ino' },
-        { btf: 'sock.sk_protocol' },
         { btf: 'inet_sock.inet_sport' },
       ],
       options: { ...options, raw: true },
@@ -95,7 +91,7 @@ export default defineProbe({
           fields: ['skaddr', 'sport', 'dport', 'saddr_v6', 'daddr_v6'],
         },
         synack,
-        sockState,
+        ...ownerTracepoints,
         { btf: 'sock.__sk_common.skc_state' },
         { btf: 'inet_sock.inet_sport' },
         { btf: 'socket_alloc.vfs_inode.i_ino' },
@@ -115,6 +111,7 @@ export default defineProbe({
         { function: '__tcp_retransmit_skb', by: 'kprobe' },
         { function: 'tcp_send_loss_probe', by: 'kprobe' },
         { function: 'tcp_connect', by: 'kprobe' },
+        { function: 'tcp_finish_connect', by: 'kprobe' },
         { function: 'tcp_v4_destroy_sock', by: 'kprobe' },
         { btf: 'sock.__sk_common.skc_v6_daddr' },
         { btf: 'inet_sock.inet_sport' },
@@ -137,7 +134,7 @@ export default defineProbe({
         { headers: true },
         { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['skaddr', 'sport', 'dport'] },
         synack,
-        sockState,
+        ...ownerTracepoints,
       ],
       options: {
         ...ownerHooksByBcc,

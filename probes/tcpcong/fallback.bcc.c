@@ -36,7 +36,11 @@ static __always_inline u64 congestion_state(struct sock *sk)
     struct life fresh = { now, 0, 0 };
     {{kept lives.update(&key, &fresh)}}
   }
-  if (next == TCP_SYN_SENT) {{learn key rport}}
+  u64 last = ctx->oldstate;
+  if (next == TCP_SYN_SENT) {{open key rport}}
+  // What leaves SYN_SENT has a local end. From LISTEN goes a new socket, in memory that an earlier one may have had.
+  if (last == TCP_SYN_SENT) {{settle key rport}}
+  if (last == TCP_LISTEN) {{forget key}}
   if (next != TCP_CLOSE) return 0;
   // The end of a connection that knew more than Open is told: how long its last state lasted.
   struct life *life = lives.lookup(&key);
@@ -44,11 +48,16 @@ static __always_inline u64 congestion_state(struct sock *sk)
     u64 old = congestion_state(sk);
     u64 lasted = life->state == old ? now - life->ktime : 0;
     struct net *net = {{read sk->__sk_common.skc_net.net}};
+    // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+    u64 inode = 0;
+    struct socket *held = {{read sk->sk_socket}};
+    if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
     {{owner who key rport}}
     {{emit change
       ktime_ns = now
       cpu = bpf_get_smp_processor_id()
       owner who
+      inode = inode
       netns = {read net->ns.inum}
       laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
       lport = lport
@@ -80,11 +89,16 @@ static __always_inline u64 congestion_state(struct sock *sk)
   struct life *life = lives.lookup(&key);
   if (life != 0 && life->state == old) lasted = now - life->ktime;
   struct net *net = {{read sk->__sk_common.skc_net.net}};
+  // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+  u64 inode = 0;
+  struct socket *held = {{read sk->sk_socket}};
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who key rport}}
   {{emit change
     ktime_ns = now
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
     lport = lport

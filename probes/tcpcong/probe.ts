@@ -6,6 +6,7 @@ import {
   socket,
   withoutOwnerHooks,
   withoutOwnerHooksByBcc,
+  heldSocket,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
@@ -39,6 +40,7 @@ export default defineProbe({
         ktime_ns,
         cpu,
         ...sendingOwner,
+        ...heldSocket,
         ...socket,
         old_state: {
           kind: 'enum',

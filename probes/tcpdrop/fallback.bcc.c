@@ -111,6 +111,12 @@ static __always_inline u32 address_at(const void *at)
   }
   u64 lport = direction == 2 ? dest : source;
   u64 rport = direction == 2 ? source : dest;
+  // What stands in for a socket in TIME_WAIT or before ESTABLISHED is smaller than one, and nobody's.
+  u64 inode = 0;
+  if (sk != 0 && state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV) {
+    struct socket *held = {{read sk->sk_socket}};
+    if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
+  }
   {{owner who (u64)sk peer}}
   if (first >> 4 == 4) {
     unsigned char *local = direction == 2 ? ip + 16 : ip + 12;
@@ -118,6 +124,7 @@ static __always_inline u32 address_at(const void *at)
     {{emit drop
       ktime_ns = bpf_ktime_get_ns()
       owner who
+      inode = inode
       direction = direction
       netns = {read net->ns.inum}
       laddr = in4 address_at(local)
@@ -134,6 +141,7 @@ static __always_inline u32 address_at(const void *at)
     {{emit drop
       ktime_ns = bpf_ktime_get_ns()
       owner who
+      inode = inode
       direction = direction
       netns = {read net->ns.inum}
       laddr = in6 local

@@ -7,18 +7,14 @@ import {
   tcpStates,
   withoutOwnerHooks,
   withoutOwnerHooksByBcc,
+  ownerRawTracepoints,
+  ownerTracepoints,
+  heldSocket,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns } = common
 
-const owners = [
-  {
-    tracepoint: 'sock:inet_sock_set_state',
-    fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
-  },
-  { tracepoint: 'tcp:tcp_destroy_sock', fields: ['skaddr'] },
-] as const
 const members = [
   { btf: 'sock.__sk_common.skc_v6_daddr' },
   { btf: 'sock.sk_protocol' },
@@ -31,6 +27,7 @@ const options = {
 } as const
 const other =
   'segments that were freed by another way than kfree_skb(), and those dropped while another tracing program runs on that CPU'
+const beforeReasons = `on kernels before 5.17 what TCP itself refuses of a connection that stands, such as old data; ${other}`
 
 export default defineProbe({
   name: 'tcpdrop',
@@ -47,6 +44,7 @@ export default defineProbe({
         time,
         ktime_ns,
         ...sendingOwner,
+        ...heldSocket,
         direction: {
           kind: 'enum',
           names: { 1: 'sent', 2: 'received' },
@@ -99,8 +97,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [
         { tracepoint: 'skb:kfree_skb', fields: ['reason'], raw: true },
-        { tracepoint: 'sock:inet_sock_set_state', raw: true },
-        { tracepoint: 'tcp:tcp_destroy_sock', raw: true },
+        ...ownerRawTracepoints,
         ...members,
       ],
       options: { ...options, raw: true, reason: true },
@@ -115,7 +112,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [
         { tracepoint: 'skb:kfree_skb', fields: ['skbaddr', 'reason'] },
-        ...owners,
+        ...ownerTracepoints,
         ...members,
       ],
       options: { ...options, raw: false, reason: true },
@@ -130,11 +127,34 @@ export default defineProbe({
       name: 'noreason',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [{ tracepoint: 'skb:kfree_skb', fields: ['skbaddr'] }, ...owners, ...members],
+      needs: [
+        { tracepoint: 'skb:kfree_skb', fields: ['skbaddr'] },
+        ...ownerTracepoints,
+        ...members,
+      ],
       options: { ...options, raw: false, reason: false },
       without: withoutOwnerHooks,
+      switches: { stack: [{ bpftrace: '>=0.16.0' }] },
       cannotTell: { reason: 'the kernel tells it from 5.17 on' },
-      misses: `on kernels before 5.17 what TCP itself refuses of a connection that stands, such as old data; ${other}`,
+      misses: beforeReasons,
+      cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change',
+    },
+    {
+      name: 'narrow',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [
+        { tracepoint: 'skb:kfree_skb', fields: ['skbaddr'] },
+        ...ownerTracepoints,
+        ...members,
+      ],
+      options: { ...options, raw: false, reason: false },
+      without: withoutOwnerHooks,
+      cannotTell: {
+        reason: 'the kernel tells it from 5.17 on',
+        inode: 'with the call stack, a record of bpftrace before 0.16 has no room for it',
+      },
+      misses: `owners of sockets older than the run; ${beforeReasons}`,
       cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change',
     },
     {
@@ -145,10 +165,7 @@ export default defineProbe({
         { bcc: '>=0.18.0' },
         { headers: true },
         { tracepoint: 'skb:kfree_skb', fields: ['skbaddr', 'protocol'] },
-        {
-          tracepoint: 'sock:inet_sock_set_state',
-          fields: ['skaddr', 'oldstate', 'newstate', 'dport'],
-        },
+        ...ownerTracepoints,
       ],
       options: {
         ...ownerHooksByBcc,
@@ -158,7 +175,7 @@ export default defineProbe({
       without: withoutOwnerHooksByBcc,
       switches: { stack: 'the driver of bcc reads no call stacks' },
       cannotTell: {},
-      misses: `owners of sockets that listen; ${other}`,
+      misses: other,
       cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change; a compiler run of seconds at the start',
     },
   ],

@@ -27,10 +27,12 @@ BPF_HASH(births, u64, struct birth, {{keys}});
     }
     // connect() enters SYN_SENT in the task that will own the connection.
     if (new == TCP_SYN_SENT) {
-      {{learn key rport}}
+      {{open key rport}}
       struct birth asked = { 0, 1 };
       {{kept births.update(&key, &asked)}}
     }
+    // What leaves SYN_SENT has a local end.
+    if (old == TCP_SYN_SENT) {{settle key rport}}
     // The handshake is complete. With TCP Fast Open a connection may go from SYN_RECV to FIN_WAIT1.
     if ((old == TCP_SYN_SENT || old == TCP_SYN_RECV) && (new == TCP_ESTABLISHED || new == TCP_FIN_WAIT1)) {
       struct birth stands = { now, old - 1 };
@@ -50,6 +52,10 @@ BPF_HASH(births, u64, struct birth, {{keys}});
       direction = birth->direction;
       if (birth->start != 0) lasted = now - birth->start;
     }
+    // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+    u64 inode = 0;
+    struct socket *held = {{read sk->sk_socket}};
+    if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
     {{owner who key rport}}
     struct net *net = {{read sk->__sk_common.skc_net.net}};
     u64 error = {{read sk->sk_err}};
@@ -81,6 +87,7 @@ BPF_HASH(births, u64, struct birth, {{keys}});
       ktime_ns = now
       cpu = bpf_get_smp_processor_id()
       owner who
+      inode = inode
       direction = direction
       netns = {read net->ns.inum}
       laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr

@@ -1,13 +1,13 @@
 import {
   common,
-  lackOfAccept,
   ownerHooks,
   ownerHooksByBcc,
   sendingOwner,
   socket,
   tcpStates,
+  withoutOwnerHooks,
   withoutOwnerHooksByBcc,
-  withoutSenders,
+  heldSocket,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
@@ -26,12 +26,8 @@ const members = [
   { btf: 'tcp_sock.bytes_retrans' },
 ] as const
 
-/** Who sees accept(), and who sends; nobody where none of these can be hooked. */
-const options = {
-  ...ownerHooks,
-  graft: { function: 'security_sock_graft', by: 'kprobe' },
-} as const
-const without = [lackOfAccept(['accept', 'graft']), withoutSenders]
+const options = ownerHooks
+const without = withoutOwnerHooks
 
 const noBtf = 'the tracepoint does not have it, and without BTF its place in the socket is unknown'
 
@@ -54,6 +50,7 @@ export default defineProbe({
         ktime_ns,
         cpu,
         ...sendingOwner,
+        ...heldSocket,
         direction: {
           kind: 'enum',
           names: { 1: 'active', 2: 'passive' },
@@ -146,7 +143,7 @@ export default defineProbe({
       needs: [tuple, ...members],
       options: { ...options, raw: false, tcp: true },
       without,
-      cannotTell: { cpu: noRoom, cgroup: noRoom, owner_from: noRoom, state: noRoom },
+      cannotTell: { cpu: noRoom, cgroup: noRoom, owner_from: noRoom, inode: noRoom, state: noRoom },
       misses,
       cost: 'a tracepoint program a TCP state change',
     },
@@ -156,10 +153,11 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [tuple],
       options: {
-        ...{ accept: false, graft: false, sendentry: false, sendkprobe: false },
+        ...{ accept: false, graft: false, acceptcall: false, sendentry: false, sendkprobe: false },
         ...{ raw: false, tcp: false },
       },
       cannotTell: {
+        inode: noBtf,
         outcome: noBtf,
         sent: noBtf,
         received: noBtf,

@@ -10,7 +10,7 @@
 #include <net/rstreason.h>
 {{end}}
 
-{{include ../owners-kept.bcc.c}}
+{{include ../owners.bcc.c}}
 
 static __always_inline int sent(void *ctx, struct sock *sk, struct sk_buff *skb, u64 reason)
 {
@@ -26,9 +26,9 @@ static __always_inline int sent(void *ctx, struct sock *sk, struct sk_buff *skb,
     peer = {{port sk->__sk_common.skc_dport}};
     net = {{read sk->__sk_common.skc_net.net}};
   }
-  // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+  // What stands in for a socket in TIME_WAIT or before ESTABLISHED is smaller than one, and nobody's.
   u64 inode = 0;
-  if (sk != 0) {
+  if (sk != 0 && state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV) {
     struct socket *held = {{read sk->sk_socket}};
     if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   }

@@ -8,18 +8,13 @@ import {
   tcpStates,
   withoutOwnerHooks,
   withoutOwnerHooksByBcc,
+  ownerRawTracepoints,
+  ownerTracepoints,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
 
-const owners = [
-  {
-    tracepoint: 'sock:inet_sock_set_state',
-    fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
-  },
-  { tracepoint: 'tcp:tcp_destroy_sock', fields: ['skaddr'] },
-] as const
 const members = [
   { btf: 'sock.__sk_common.skc_v6_daddr' },
   { btf: 'inet_sock.inet_sport' },
@@ -84,10 +79,8 @@ export default defineProbe({
       needs: [
         { tracepoint: 'tcp:tcp_send_reset', fields: ['reason'], raw: true },
         { tracepoint: 'tcp:tcp_receive_reset', raw: true },
-        { tracepoint: 'sock:inet_sock_set_state', raw: true },
-        { tracepoint: 'tcp:tcp_destroy_sock', raw: true },
+        ...ownerRawTracepoints,
         ...members,
-        { btf: 'sock.sk_protocol' },
       ],
       options: { ...options, raw: true, entry: false },
       without: withoutOwnerHooks,
@@ -105,7 +98,7 @@ export default defineProbe({
         { function: 'tcp_v6_send_reset', by: 'fentry' },
         { function: 'tcp_send_active_reset', by: 'fentry' },
         { function: 'tcp_reset', by: 'fentry' },
-        ...owners,
+        ...ownerTracepoints,
         ...members,
       ],
       options: { ...options, raw: false, entry: true },
@@ -124,7 +117,7 @@ export default defineProbe({
         { function: 'tcp_v6_send_reset', by: 'kprobe' },
         { function: 'tcp_send_active_reset', by: 'kprobe' },
         { function: 'tcp_reset', by: 'kprobe' },
-        ...owners,
+        ...ownerTracepoints,
         ...members,
       ],
       options: { ...options, raw: false, entry: true },
@@ -141,7 +134,7 @@ export default defineProbe({
       needs: [
         { tracepoint: 'tcp:tcp_send_reset', fields: ['skaddr', 'skbaddr'] },
         { tracepoint: 'tcp:tcp_receive_reset', fields: ['skaddr'] },
-        ...owners,
+        ...ownerTracepoints,
         ...members,
       ],
       options: { ...options, raw: false, entry: false },
@@ -162,7 +155,7 @@ export default defineProbe({
         { function: 'tcp_v4_send_reset', by: 'kprobe' },
         { function: 'tcp_v6_send_reset', by: 'kprobe' },
         { function: 'tcp_send_active_reset', by: 'kprobe' },
-        ...owners,
+        ...ownerTracepoints,
       ],
       options: {
         ...ownerHooksByBcc,

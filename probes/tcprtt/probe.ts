@@ -6,15 +6,14 @@ import {
   socket,
   withoutOwnerHooks,
   withoutOwnerHooksByBcc,
+  ownerRawTracepoints,
+  ownerTracepoints,
+  heldSocket,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
 
-const sockState = {
-  tracepoint: 'sock:inet_sock_set_state',
-  fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
-} as const
 const members = [{ btf: 'sock.__sk_common.skc_v6_daddr' }, { btf: 'tcp_sock.srtt_us' }] as const
 const options = ownerHooks
 
@@ -32,6 +31,7 @@ export default defineProbe({
         ktime_ns,
         cpu,
         ...sendingOwner,
+        ...heldSocket,
         ...socket,
         srtt_ns: {
           kind: 'duration',
@@ -49,12 +49,7 @@ export default defineProbe({
       name: 'rawtracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [
-        { tracepoint: 'tcp:tcp_probe', raw: true },
-        { tracepoint: 'sock:inet_sock_set_state', raw: true },
-        ...members,
-        { btf: 'sock.sk_protocol' },
-      ],
+      needs: [{ tracepoint: 'tcp:tcp_probe', raw: true }, ...ownerRawTracepoints, ...members],
       options: { ...options, raw: true },
       without: withoutOwnerHooks,
       cannotTell: {},
@@ -69,7 +64,7 @@ export default defineProbe({
       needs: [
         { bpftrace: '>=0.16.0' },
         { function: 'tcp_rcv_established', by: 'fentry' },
-        sockState,
+        ...ownerTracepoints,
         ...members,
       ],
       options: { ...options, raw: false },
@@ -82,7 +77,7 @@ export default defineProbe({
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [{ tracepoint: 'tcp:tcp_probe', fields: ['skaddr'] }, sockState, ...members],
+      needs: [{ tracepoint: 'tcp:tcp_probe', fields: ['skaddr'] }, ...ownerTracepoints, ...members],
       options: { ...options, raw: false },
       without: withoutOwnerHooks,
       cannotTell: {},
@@ -93,7 +88,7 @@ export default defineProbe({
       name: 'kprobe',
       backend: 'bpftrace',
       template: 'kprobe.bt',
-      needs: [{ function: 'tcp_rcv_established', by: 'kprobe' }, sockState, ...members],
+      needs: [{ function: 'tcp_rcv_established', by: 'kprobe' }, ...ownerTracepoints, ...members],
       options: { ...options, raw: false },
       without: withoutOwnerHooks,
       cannotTell: {},
@@ -108,7 +103,7 @@ export default defineProbe({
         { bcc: '>=0.18.0' },
         { headers: true },
         { function: 'tcp_rcv_established', by: 'kprobe' },
-        sockState,
+        ...ownerTracepoints,
       ],
       options: ownerHooksByBcc,
       without: withoutOwnerHooksByBcc,

@@ -27,10 +27,12 @@ BPF_HASH(sinces, u64, struct since, {{keys}});
   if (old == TCP_CLOSE) {
     {{forget key}}
     if (new == TCP_SYN_SENT || new == TCP_LISTEN) {
-      {{learn key rport}}
+      {{open key rport}}
       from = 1;
     }
   }
+  // What leaves SYN_SENT has a local end.
+  if (old == TCP_SYN_SENT && new != TCP_CLOSE) {{settle key rport}}
   // The inode tells later which process holds the socket. Nobody does before accept() and after close().
   struct socket *held = {{read sk->sk_socket}};
   u64 inode = 0;

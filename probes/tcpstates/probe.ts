@@ -20,7 +20,7 @@ const options = {
 
 const without = [
   ...withoutOwnerHooks,
-  { options: ['btf'], says: 'neither network namespaces nor who sends are known' },
+  { options: ['btf'], says: 'neither network namespaces nor owners are known' },
 ]
 
 const change = {

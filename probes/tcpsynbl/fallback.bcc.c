@@ -12,7 +12,7 @@
   u64 key = (u64)ctx->skaddr;
   u64 old = ctx->oldstate;
   u64 next = ctx->newstate;
-  if (next == TCP_LISTEN) {{learn key 0}}
+  if (next == TCP_LISTEN) {{open key 0}}
   if (old == TCP_LISTEN && next == TCP_CLOSE) {{forget key}}
   return 0;
 }

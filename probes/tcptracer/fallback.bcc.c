@@ -41,13 +41,15 @@ static __always_inline u64 number_of(u64 key, u64 now)
   u64 new = ctx->newstate;
   u64 rport = {{port sk->__sk_common.skc_dport}};
   if (old == TCP_CLOSE && new == TCP_SYN_SENT) {
-    {{learn key rport}}
+    {{open key rport}}
     struct connection asked = {};
     asked.id = number(now);
     asked.start = now;
     {{kept connections.update(&key, &asked)}}
     return 0;
   }
+  // What leaves SYN_SENT has a local end.
+  if (old == TCP_SYN_SENT && new != TCP_CLOSE) {{settle key rport}}
   if (new != TCP_ESTABLISHED && new != TCP_CLOSE) return 0;
   struct connection *known = connections.lookup(&key);
   u64 start = known != 0 ? known->start : 0;
@@ -64,6 +66,10 @@ static __always_inline u64 number_of(u64 key, u64 now)
   u64 lport = {{port ((struct inet_sock *)sk)->inet_sport}};
   struct net *net = {{read sk->__sk_common.skc_net.net}};
   s64 error = {{read sk->sk_err}};
+  // The inode tells later which process holds the socket. Nobody does before accept() and after close().
+  u64 inode = 0;
+  struct socket *held = {{read sk->sk_socket}};
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who key rport}}
   if (start != 0 && known != 0) {
     s64 result = error == 0 ? 1 : 0 - error;
@@ -78,6 +84,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
       ktime_ns = now
       cpu = bpf_get_smp_processor_id()
       owner who
+      inode = inode
       connection = id
       netns = {read net->ns.inum}
       laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
@@ -103,6 +110,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
     ktime_ns = now
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     connection = id
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr

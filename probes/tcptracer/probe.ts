@@ -6,6 +6,7 @@ import {
   socket,
   withoutSenders,
   withoutSendersByBcc,
+  heldSocket,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
@@ -73,6 +74,7 @@ export default defineProbe({
       doc: 'an active connection is established, or is not',
       fields: {
         ...shared,
+        ...heldSocket,
         result: {
           kind: 'result',
           nullAs: 1,
@@ -98,6 +100,7 @@ export default defineProbe({
       doc: 'a connection has ended in both directions',
       fields: {
         ...shared,
+        ...heldSocket,
         result: {
           kind: 'result',
           doc: '0: it ended in good order, or by this side; -n: the error that ended it, such as ECONNRESET',

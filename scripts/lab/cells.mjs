@@ -73,9 +73,26 @@ const groupings = {
 const linear = { biolatency: { field: 'bytes', min: 4096, max: 16_384, step: 4096 } }
 
 /** Probes that scripts/lab/inside/owners.py has traffic for. */
-const ownerProbes = ['retrans', 'tcplife', 'tcpreset', 'tcpstates']
+const ownerProbes = [
+  'retrans',
+  'tcpcong',
+  'tcpdrop',
+  'tcplife',
+  'tcpreset',
+  'tcprtt',
+  'tcpstates',
+  'tcptracer',
+]
 /** Variants that learn of connections in the same programs as another one. */
-const sameOwners = ['tcplife-rawtracepoint', 'tcplife-narrow', 'tcplife-addresses']
+const sameOwners = [
+  'tcplife-rawtracepoint',
+  'tcplife-narrow',
+  'tcplife-addresses',
+  'tcpcong-rawtracepoint',
+  'tcpdrop-rawtracepoint',
+  'tcpdrop-narrow',
+  'tcprtt-rawtracepoint',
+]
 
 /** A cell that counts in the kernel: bcc is asked for by its variant, and with bpftrace the plan chooses. */
 const summaryCell = (definition, backend, grouping) => ({
@@ -177,11 +194,26 @@ function bothCells(definition, place) {
     : [both, { ...both, name: `${name}-both-summary`, events: false, by }]
 }
 
+/** Probes that are tried with sockets whose addresses are used again. */
+const reuseProbes = ['tcplife', 'tcptracer']
+
+function reuseCells(definition, place) {
+  return ownerCells(definition, place)
+    .filter(({ probe }) => reuseProbes.includes(probe))
+    .map((owners) => ({
+      ...owners,
+      name: owners.name.replace('-owners-', '-reuse-'),
+      owners: false,
+      workload: { script: 'reuse.py' },
+    }))
+}
+
 /**
  * Cells of one place. `native` has what needs neither kprobes nor fentry; `boot` has all variants (PROBE-bcc is the one that
  * bcc runs, PROBE-VARIANT-SWITCH the one with a switch on), compares with bcc's own tool (PROBE-beside), counts in the kernel
  * (PROBE-bpftrace-summary, PROBE-bcc-summary, and -linear of both), compares the back-ends with each other (PROBE-both,
- * PROBE-both-summary), and asks whose connections they are (PROBE-owners-VARIANT).
+ * PROBE-both-summary), and asks whose connections they are (PROBE-owners-VARIANT; PROBE-reuse-VARIANT where the addresses of
+ * sockets are used again).
  * Both have probes made on the spot (trace-WHAT).
  */
 export function cellsOf(definitions, place, only) {
@@ -192,6 +224,7 @@ export function cellsOf(definitions, place, only) {
     ...variantCells(definition, place),
     ...ownerCells(definition, place),
     ...bothCells(definition, place),
+    ...reuseCells(definition, place),
     ...(place === 'boot' && toolNames.includes(definition.name)
       ? [{ ...cell(`${definition.name}-beside`, definition, null), bcc: true }]
       : []),
@@ -312,6 +345,11 @@ export const impossible = [
     name,
     says: 'kernels before 5.17 tell no reason, and bpftrace 0.11 limits a format to 64 bytes',
   })),
+  {
+    guest: 'debian11',
+    name: 'tcpdrop-noreason-stack',
+    says: 'a record of bpftrace 0.11 has no room for the inode and the stack: tcpdrop-narrow-stack',
+  },
   ...['debian11', 'debian12'].map((guest) => ({
     guest,
     name: 'tcpdrop-rawtracepoint-stack',
@@ -341,7 +379,7 @@ export const impossible = [
 ]
 
 export function impossibleReason(guest, row) {
-  const name = row.name.replace(/-(?:owners|killed)-/, '-')
+  const name = row.name.replace(/-(?:owners|killed|reuse)-/, '-')
   const known = impossible.find((each) => each.guest === guest && each.name === name)
   return known !== undefined && row.error?.includes('NO_VARIANT') ? known.says : null
 }

@@ -47,7 +47,9 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *                             with an Ethernet header
  *   keys                      how many keys a map may hold
  *   kept EXPR                 runs a map's update, and counts that the map was full
- *   learn KEY PORT            keeps the current task as the owner of a socket
+ *   learn KEY PORT            keeps the current task as the owner of a connection's socket
+ *   open KEY PORT             the same for one that has no local end yet
+ *   settle KEY PORT           it has one now; the owner stays
  *   forget KEY                drops the owner
  *   owner VARIABLE KEY PORT   declares a pointer to the owner, null when nobody is known or the socket has other ends
  *   part EVENT.LIST KEY INDEX TEXT
@@ -158,18 +160,47 @@ const interfaceStruct = `struct er_interface {
 };
 BPF_HASH(er_interfaces, u32, struct er_interface, 1024);`
 
-const ownerStruct = `#include <net/sock.h>
+/** The numbers of the ends are made as in render.ts. One that was opened has an inode: without it, its number is none. */
+const ownerStruct = `#include <linux/tcp.h>
+#include <net/sock.h>
 #include <net/inet_sock.h>
+
+#define ER_MIX 6364136223846793005ULL
 
 struct er_owner {
   __u64 cgroup;
+  __u64 ends;
   __u32 pid;
   __u32 uid;
-  __u64 rport;
-  __u64 lport;
-  __u64 raddr[2];
   char comm[16];
-};`
+};
+
+static __always_inline u64 er_far(u64 key, u64 rport)
+{
+  u64 raddr[2] = {};
+  bpf_probe_read_kernel(raddr, 16, &((struct sock *)key)->__sk_common.skc_v6_daddr);
+  struct net *net = ER_READ(((struct sock *)key)->__sk_common.skc_net.net);
+  u64 netns = ER_READ(net->ns.inum);
+  return ((raddr[0] * ER_MIX + raddr[1]) * ER_MIX + netns) * ER_MIX + rport;
+}
+
+static __always_inline u64 er_ends(u64 key, u64 rport)
+{
+  u64 laddr[2] = {};
+  bpf_probe_read_kernel(laddr, 16, &((struct sock *)key)->__sk_common.skc_v6_rcv_saddr);
+  u64 lport = bpf_ntohs(ER_READ(((struct inet_sock *)key)->inet_sport));
+  u64 acked = ER_READ(((struct tcp_sock *)key)->bytes_acked);
+  u32 first = ER_READ(((struct tcp_sock *)key)->snd_una) - (u32)acked;
+  return ((er_far(key, rport) * ER_MIX + laddr[0]) * ER_MIX + laddr[1]) * ER_MIX + ((u64)first << 16) + lport;
+}
+
+static __always_inline u64 er_opened(u64 key, u64 rport)
+{
+  struct socket *held = ER_READ(((struct sock *)key)->sk_socket);
+  if (held == 0) return 0;
+  u64 inode = ER_READ(((struct socket_alloc *)held)->vfs_inode.i_ino);
+  return er_far(key, rport) * ER_MIX + inode;
+}`
 
 class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
@@ -399,7 +430,7 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     return `if (${update} != 0) { ${count(fullAt)} }`
   }
 
-  learn(key: string, port: string): string {
+  learn(key: string, port: string, ends = 'er_ends'): string {
     this.hasOwners = true
     return `{
     struct er_owner er_owner = {};
@@ -407,10 +438,23 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     er_owner.cgroup = bpf_get_current_cgroup_id();
     er_owner.pid = bpf_get_current_pid_tgid() >> 32;
     er_owner.uid = (__u32)bpf_get_current_uid_gid();
-    er_owner.rport = ${port};
-    ${readEnds('er_owner.', 'er_key')}
+    er_owner.ends = ${ends}(er_key, ${port});
     bpf_get_current_comm(er_owner.comm, sizeof(er_owner.comm));
     ${this.kept('er_owners.update(&er_key, &er_owner)')}
+  }`
+  }
+
+  open(key: string, port: string): string {
+    return this.learn(key, port, 'er_opened')
+  }
+
+  settle(key: string, port: string): string {
+    this.hasOwners = true
+    return `{
+    u64 er_key = ${key};
+    struct er_owner *er_known = er_owners.lookup(&er_key);
+    if (er_known != 0 && er_known->ends != 0 && er_known->ends == er_opened(er_key, ${port}))
+      er_known->ends = er_ends(er_key, ${port});
   }`
   }
 
@@ -422,13 +466,15 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
   owner(variable: string, key: string, port: string): string {
     this.hasOwners = true
     return `u64 er_key_${variable} = ${key};
+  struct er_owner er_copy_${variable} = {};
   struct er_owner *${variable} = er_owners.lookup(&er_key_${variable});
   if (${variable} != 0) {
-    struct { u64 lport; u64 raddr[2]; } er_now = {};
-    ${readEnds('er_now.', `er_key_${variable}`)}
-    // connect() is seen before it has chosen a port.
-    if (${variable}->rport != ${port} || (${variable}->lport != 0 && ${variable}->lport != er_now.lport)
-        || ${variable}->raddr[0] != er_now.raddr[0] || ${variable}->raddr[1] != er_now.raddr[1])
+    er_copy_${variable} = *${variable};
+    u64 er_known = er_copy_${variable}.ends;
+    // The place of an entry that goes is given to another socket at once.
+    struct er_owner *er_again = er_owners.lookup(&er_key_${variable});
+    ${variable} = er_again == ${variable} ? &er_copy_${variable} : 0;
+    if (er_known == 0 || (er_known != er_ends(er_key_${variable}, ${port}) && er_known != er_opened(er_key_${variable}, ${port})))
       ${variable} = 0;
   }`
   }
@@ -535,12 +581,6 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
   }
 }
 
-/** Statements that read the local port and the remote address of the socket at an address. */
-function readEnds(into: string, key: string): string {
-  return `${into}lport = bpf_ntohs(ER_READ(((struct inet_sock *)${key})->inet_sport));
-    bpf_probe_read_kernel(${into}raddr, 16, &((struct sock *)${key})->__sk_common.skc_v6_daddr);`
-}
-
 /** One more in this CPU's share of a count, in one step: a program may be preempted, or interrupted by another one. */
 function count(at: number): string {
   return `{ int er_at = ${at}; u64 *er_count = er_counts.lookup(&er_at); if (er_count != 0) __sync_fetch_and_add(er_count, 1); }`
@@ -596,6 +636,8 @@ const directives: Readonly<Record<string, Directive>> = {
   param: (run, rest) => run.param(rest),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.learn(...split(rest)),
+  open: (run, rest) => run.open(...split(rest)),
+  settle: (run, rest) => run.settle(...split(rest)),
   forget: (run, rest) => run.forget(rest),
   owner(run, rest) {
     const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]

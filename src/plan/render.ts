@@ -15,7 +15,7 @@ import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
 import { readTaskNumber, taskFilters } from './task-numbers.ts'
-import { broken, type Node } from './template.ts'
+import { broken, type Node, socketEnds } from './template.ts'
 
 /** Everything a program is made from, but the secrets of one run. */
 export interface ProgramInput {
@@ -227,53 +227,83 @@ class Rendering {
   }
 
   learn(key: string, port: string): string {
-    const { before, peer, local } = this.ends(key)
-    const ports = `${port} + 1${local === null ? '' : ` + (${local} << 17)`}`
-    const own = `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm; @ports[${key}] = ${ports};`
-    return `${before}${own}${peer === null ? '' : ` @peer[${key}] = ${peer};`} ${this.kept(`@pid[${key}]`)}`
+    return this.keep(key, () => this.far(key, port) + this.near(key), '$er_near')
+  }
+
+  /** As learn, where the local end is not known yet: the socket's inode stands for it. */
+  open(key: string, port: string): string {
+    return this.keep(key, () => this.far(key, port) + this.held(key), '$er_held')
+  }
+
+  /** Where the local end is known now, it takes the place of the inode. The owner stays who it was. */
+  settle(key: string, port: string): string {
+    if (!this.hasEnds()) return ''
+    return `if (@ends[${key}] != 0) {
+  ${this.far(key, port)}${this.held(key)}if ($er_inode != 0 && @ends[${key}] == $er_held) {
+  ${this.near(key)}@ends[${key}] = $er_near;
+  } }`
   }
 
   forget(key: string): string {
-    const maps = this.ends(key).peer === null ? ownerMaps : [...ownerMaps, 'peer']
-    return maps.map((map) => `delete(@${map}[${key}]);`).join(' ')
+    return ownerMaps.map((map) => `delete(@${map}[${key}]);`).join(' ')
   }
 
   owner(variable: string, key: string, port: string): string {
-    const { before, peer, local } = this.ends(key)
-    const same = [
-      `@pid[${key}] != 0`,
-      `(@ports[${key}] & 131071) == ${port} + 1`,
-      // connect() is seen before it has chosen a port.
-      ...(local === null
-        ? []
-        : [`((@ports[${key}] >> 17) == 0 || (@ports[${key}] >> 17) == ${local})`]),
-      ...(peer === null ? [] : [`@peer[${key}] == ${peer}`]),
-    ]
-    return `${before}${variable} = (uint64)0; if (${same.join(' && ')}) { ${variable} = ${key}; }`
+    const nobody = `${variable} = (uint64)0;`
+    // What cannot be told from an earlier socket at the same address is nobody's.
+    if (!this.hasEnds()) return nobody
+    const same = `@ends[${key}] == $er_near || ($er_inode != 0 && @ends[${key}] == $er_held)`
+    return `${nobody}
+  if (@ends[${key}] != 0) {
+  ${this.far(key, port)}${this.held(key)}${this.near(key)}if (${same}) { ${variable} = ${key}; }
+  }`
   }
 
-  /**
-   * The ends of the socket under an address, where their places are known: statements that read them, then the remote address
-   * as a number (of IPv4 exactly) and the local port.
-   */
-  private ends(key: string): { before: string; peer: string | null; local: string | null } {
+  /** Keeps the current task. The number of the ends comes last: without it nothing else counts. */
+  private keep(key: string, reads: () => string, ends: string): string {
+    const [before, value] = this.hasEnds() ? [reads(), ends] : ['', '1']
+    const own = `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm;`
+    return `${before}delete(@ends[${key}]); ${own} @ends[${key}] = ${value}; ${this.kept(`@ends[${key}]`)}`
+  }
+
+  private hasEnds(): boolean {
+    return Object.values(socketEnds).every((path) => this.structs.has(path))
+  }
+
+  /** Makes a number of the remote end of the socket at an address, and of its network namespace. */
+  private far(key: string, port: string): string {
     const { structs } = this
-    const hasPeer = structs.has(remoteAddress)
-    const hasLocal = structs.has(localPort)
-    const reads = [
-      ...(hasPeer
-        ? [
-            `$er_high = ${structs.half(remoteAddress, key, 0)};`,
-            `$er_low = ${structs.half(remoteAddress, key, 1)};`,
-          ]
-        : []),
-      ...(hasLocal ? [`$er_local = (uint64)${structs.port(localPort, key)};`] : []),
-    ]
-    return {
-      before: reads.map((read) => `${read}\n  `).join(''),
-      peer: hasPeer ? '$er_high * 6364136223846793005 + $er_low' : null,
-      local: hasLocal ? '$er_local' : null,
-    }
+    return lines(
+      `$er_high = ${structs.half(socketEnds.remote, key, 0)};`,
+      `$er_low = ${structs.half(socketEnds.remote, key, 1)};`,
+      `$er_net = ${structs.read(socketEnds.net, key)};`,
+      `$er_netns = ${structs.read(socketEnds.netns, '$er_net')};`,
+      `$er_far = ${joined('$er_high', '$er_low', '$er_netns', port)};`,
+    )
+  }
+
+  /** One more of these and the inode. */
+  private held(key: string): string {
+    const { structs } = this
+    return lines(
+      `$er_socket = ${structs.read(socketEnds.socket, key)};`,
+      `$er_inode = ${structs.read(socketEnds.inode, '$er_socket')};`,
+      `$er_held = ${joined('$er_far', '$er_inode')};`,
+    )
+  }
+
+  /** One of the remote end, the local one, and the first sequence number: what is acknowledged, less how much that is. */
+  private near(key: string): string {
+    const { structs } = this
+    return lines(
+      `$er_high = ${structs.half(socketEnds.local, key, 0)};`,
+      `$er_low = ${structs.half(socketEnds.local, key, 1)};`,
+      `$er_port = (uint64)${structs.port(socketEnds.port, key)};`,
+      `$er_una = ${structs.read(socketEnds.unacked, key)};`,
+      `$er_acked = ${structs.read(socketEnds.acked, key)};`,
+      `$er_first = ($er_una - $er_acked) & 4294967295;`,
+      `$er_near = ${joined('$er_far', '$er_high', '$er_low', '($er_first << 16) + $er_port')};`,
+    )
   }
 
   part(rest: string): string {
@@ -458,6 +488,8 @@ const directives: Readonly<Record<string, Directive>> = {
   named: (run, rest) => run.named(...split(rest)),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.learn(...split(rest)),
+  open: (run, rest) => run.open(...split(rest)),
+  settle: (run, rest) => run.settle(...split(rest)),
   forget: (run, key) => run.forget(key),
   owner(run, rest) {
     const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]
@@ -467,13 +499,16 @@ const directives: Readonly<Record<string, Directive>> = {
   emit: (run, rest) => run.emit(rest),
 }
 
-/**
- * What is kept of a socket's owner. Its ends (ports and, in one more map, the remote address) tell whether the memory is still
- * the same socket's.
- */
-const ownerMaps = ['pid', 'uid', 'cgroup', 'comm', 'ports']
-const remoteAddress = 'sock.__sk_common.skc_v6_daddr'
-const localPort = 'inet_sock.inet_sport'
+/** What is kept of a socket's owner. `ends`, a number made of the socket's ends, tells whether the memory is still the same socket's. */
+const ownerMaps = ['ends', 'pid', 'uid', 'cgroup', 'comm']
+
+const lines = (...statements: readonly string[]): string =>
+  statements.map((statement) => `${statement}\n  `).join('')
+
+/** A number of 64 bits made of several: others make the same one once in 2^64 times. */
+function joined(first: string, ...others: readonly string[]): string {
+  return others.reduce((sum, value) => `(${sum}) * 6364136223846793005 + ${value}`, first)
+}
 
 function directiveNamed(name: string): Directive | undefined {
   return Object.hasOwn(directives, name) ? directives[name] : undefined

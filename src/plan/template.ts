@@ -21,7 +21,9 @@ import { EbpfRunError } from '../errors.ts'
  *   map NAME                  a map of a script's, with the run's token in its name
  *   counted                   sees to it that the counts are printed when the program ends itself
  *   kept MAP[KEY]             counts that the map was full when MAP[KEY] was set
- *   learn KEY PORT            keeps the current task as the owner of the socket at an address, with this remote port
+ *   learn KEY PORT            keeps the current task as the owner of the connection whose socket is at an address; PORT is its remote one
+ *   open KEY PORT             the same for one that has no local end yet: connect() and listen()
+ *   settle KEY PORT           it has one now; the owner stays
  *   forget KEY                drops the owner
  *   owner VARIABLE KEY PORT   KEY if its owner is known and the socket still has the same ends, PORT being its remote one; else 0
  *   part EVENT.LIST KEY INDEX TEXT
@@ -72,6 +74,19 @@ export const localAddress = {
   in6: 'sock.__sk_common.skc_v6_rcv_saddr',
 } as const
 
+/** What tells a socket from an earlier one at the same address: both ends, network namespace, first sequence number; or its inode. */
+export const socketEnds = {
+  remote: 'sock.__sk_common.skc_v6_daddr',
+  local: 'sock.__sk_common.skc_v6_rcv_saddr',
+  port: 'inet_sock.inet_sport',
+  net: 'sock.__sk_common.skc_net.net',
+  netns: 'net.ns.inum',
+  unacked: 'tcp_sock.snd_una',
+  acked: 'tcp_sock.bytes_acked',
+  socket: 'sock.sk_socket',
+  inode: 'socket_alloc.vfs_inode.i_ino',
+} as const
+
 /** Every member path that the template reads, so that the host can be asked for them. */
 export function membersRead(nodes: readonly Node[]): readonly string[] {
   return nodes.flatMap((node) => {
@@ -83,6 +98,7 @@ export function membersRead(nodes: readonly Node[]): readonly string[] {
         (match) => match[1] ?? '',
       ),
       ...(/= bound /.test(text) ? Object.values(localAddress) : []),
+      ...(/^(?:learn|open|settle|owner) /.test(text) ? Object.values(socketEnds) : []),
     ]
   })
 }

@@ -86,6 +86,8 @@ export const senderHooksByBcc = {
  */
 export const ownerHooks = {
   accept: { function: 'inet_csk_accept', by: 'fentry' },
+  graft: { function: 'security_sock_graft', by: 'kprobe' },
+  acceptcall: { tracepoint: 'syscalls:sys_exit_accept4', fields: ['ret'] },
   ...senderHooks,
 } as const satisfies VariantSpec['options']
 
@@ -95,11 +97,10 @@ export const ownerHooksByBcc = {
   ...senderHooksByBcc,
 } as const satisfies VariantSpec['options']
 
-export const lackOfAccept = (options: readonly string[]): Lack => ({
+const lackOfAccept = (options: readonly string[]): Lack => ({
   options,
   says: 'who accepts a connection is not learned',
 })
-const withoutAccept = lackOfAccept(['accept'])
 const lackOfSenders = (options: readonly string[]): Lack => ({
   options,
   says: 'who sends is not learned: neither who owns a connection that is older than the run, nor whom it was handed on to',
@@ -107,9 +108,30 @@ const lackOfSenders = (options: readonly string[]): Lack => ({
 export const withoutSenders = lackOfSenders(['sendentry', 'sendkprobe'])
 
 /** What is missing where the kernel has none of these. */
-export const withoutOwnerHooks = [withoutAccept, withoutSenders]
+export const withoutOwnerHooks = [
+  lackOfAccept(['accept', 'graft', 'acceptcall']),
+  {
+    options: ['accept', 'graft'],
+    says: 'accepts by io_uring and by 32-bit programs are not learned',
+  },
+  withoutSenders,
+]
 export const withoutSendersByBcc = lackOfSenders(['sendkprobe'])
-export const withoutOwnerHooksByBcc = [withoutAccept, withoutSendersByBcc]
+export const withoutOwnerHooksByBcc = [lackOfAccept(['accept']), withoutSendersByBcc]
+
+/** What `owners.bt` needs. */
+export const ownerTracepoints = [
+  {
+    tracepoint: 'sock:inet_sock_set_state',
+    fields: ['skaddr', 'oldstate', 'newstate', 'dport', 'protocol'],
+  },
+  { tracepoint: 'tcp:tcp_destroy_sock', fields: ['skaddr'] },
+] as const
+export const ownerRawTracepoints = [
+  { tracepoint: 'sock:inet_sock_set_state', raw: true },
+  { tracepoint: 'tcp:tcp_destroy_sock', raw: true },
+  { btf: 'sock.sk_protocol' },
+] as const
 
 /** What tells later which process holds a socket: events that have it get owners of sockets older than the run (session/owners.ts). */
 export const heldSocket = {

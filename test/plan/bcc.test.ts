@@ -80,14 +80,18 @@ describe('a template for bcc', () => {
   })
 
   it('learns, finds and forgets an owner under a key', () => {
-    const program = render('{{learn key port}}\n {{owner who key port}}\n {{forget key}}')
+    const program = render(
+      '{{open key port}}\n {{settle key port}}\n {{learn key port}}\n {{owner who key port}}\n {{forget key}}',
+    )
 
     expect(program).toContain('BPF_HASH(er_owners, u64, struct er_owner, ')
+    expect(program).toContain('er_owner.ends = er_opened(er_key, port);')
+    expect(program).toContain('er_owner.ends = er_ends(er_key, port);')
     expect(program).toContain(
-      'if (who->rport != port || (who->lport != 0 && who->lport != er_now.lport)',
+      'if (er_known != 0 && er_known->ends != 0 && er_known->ends == er_opened(er_key, port))',
     )
     expect(program).toContain(
-      '|| who->raddr[0] != er_now.raddr[0] || who->raddr[1] != er_now.raddr[1])',
+      'if (er_known == 0 || (er_known != er_ends(er_key_who, port) && er_known != er_opened(er_key_who, port)))',
     )
     expect(program).toContain('er_owners.delete(&er_key);')
   })

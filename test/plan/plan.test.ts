@@ -367,10 +367,10 @@ describe('what a variant does without', () => {
     expect(await planned({})).toEqual({ hooks: [`kfunc:${senders}`], without: [] })
   })
 
-  it('is who accepts where there are kprobes alone', async () => {
+  it('is nothing where there are kprobes', async () => {
     expect(await planned({ fentry: no('none') })).toEqual({
       hooks: [`kprobe:${senders}`],
-      without: ['who accepts a connection is not learned'],
+      without: [],
     })
   })
 
@@ -379,6 +379,7 @@ describe('what a variant does without', () => {
       hooks: null,
       without: [
         'who accepts a connection is not learned',
+        'accepts by io_uring and by 32-bit programs are not learned',
         expect.stringMatching(/^who sends is not learned/),
       ],
     })

@@ -194,8 +194,11 @@ export function judge(lines, all, summary) {
     left.splice(at, 1)
     return false
   })
-  const expected = total ?? expectations.length
-  const surplus = total === null ? left : []
+  // Of some events nobody can say how many come: rules hold for all of them.
+  const isOpen = lines.some((line) => line.others)
+  const least = lines.filter((line) => line.atLeast).length
+  const expected = total ?? (isOpen ? least : expectations.length)
+  const surplus = total === null && !isOpen ? left : []
   const unlike = breaches(lines, events)
   const unseen = lines
     .filter((line) => line.atLeast && !events.some((event) => hasAll(line.atLeast, event)))

@@ -37,6 +37,11 @@ def total(count):
     print(json.dumps({"total": count}), flush=True)
 
 
+def others():
+    """Any number of events may come beside those that are named; rules hold for them."""
+    print(json.dumps({"others": True}), flush=True)
+
+
 def shown(raw, limit):
     """Bytes as ebpf-run shows them: valid UTF-8 as it is, else \\xNN for each other byte and for each own backslash."""
     cut = raw[:limit]
