@@ -145,10 +145,7 @@ export default defineProbe({
         { bcc: '>=0.18.0' },
         { headers: true },
         { tracepoint: 'skb:kfree_skb', fields: ['skbaddr', 'protocol'] },
-        {
-          tracepoint: 'sock:inet_sock_set_state',
-          fields: ['skaddr', 'oldstate', 'newstate', 'dport'],
-        },
+        ...owners,
       ],
       options: {
         ...ownerHooksByBcc,
@@ -156,9 +153,8 @@ export default defineProbe({
         reason: { tracepoint: 'skb:kfree_skb', fields: ['reason'] },
       },
       without: withoutOwnerHooksByBcc,
-      switches: { stack: 'the driver of bcc reads no call stacks' },
       cannotTell: {},
-      misses: `owners of sockets that listen; ${other}`,
+      misses: other,
       cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change; a compiler run of seconds at the start',
     },
   ],

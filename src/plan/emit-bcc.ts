@@ -46,6 +46,10 @@ export function fillMember(
   const place = `er->${name}`
   const [form = '', ...words] = value.split(/\s+/)
   const rest = (): string => context.expand(words.join(' '))
+  // What is not filled the kernel sets to 0, also where it has no stack to tell.
+  if (type === 'stack' && value === 'kstack')
+    return `bpf_get_stack(ctx, ${place}, sizeof(${place}), 0);`
+  if (type === 'stack') throw broken(context.where, `${name}: a call stack is kstack`)
   if (type === 'text') return fillText(place, form, value, spec, { ...context, name, rest })
   if (type === 'address') {
     const words4 = (last: string, mapped: string) =>
