@@ -53,7 +53,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *   emit EVENT + lines as in a .bt template
  *
  * A text in an emit is `comm`, `user EXPR`, `kernel EXPR` or `bytes EXPR` (as many as the member has room for); an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
- * kernel, or in ctx), `in4 EXPR` (32 bits, network order) or `bound EXPR` (the local one of a socket, also where only bind() has
+ * kernel, or in ctx), `in4 EXPR` (32 bits, network order), `user6 EXPR` or `user4 EXPR` (where it lies in the traced process) or `bound EXPR` (the local one of a socket, also where only bind() has
  * set it); a call stack is `kstack`. Names that begin with er_ are ours.
  */
 
