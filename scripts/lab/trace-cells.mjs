@@ -94,7 +94,17 @@ const counts = [
     words: ['syscall:getpgid', 'tracepoint:sock:inet_sock_set_s*'],
     isNative: true,
   },
+  { what: 'tracepoint', words: ['syscall:getpgid'], backend: 'bcc', isNative: true },
   { what: 'kprobe', words: ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'], isNative: false },
+  {
+    what: 'kprobe',
+    words: ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid'],
+    backend: 'bcc',
+    isNative: false,
+  },
+  // By bcc where bpftrace is too new for it.
+  { what: 'uprobe', words: ['c:getpgi*', 'syscall:getpgid'], isNative: true },
+  { what: 'uprobe', words: ['c:getpgi*', 'syscall:getpgid'], backend: 'bcc', isNative: true },
 ]
 
 const scripts = [

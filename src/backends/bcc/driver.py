@@ -446,6 +446,8 @@ def main():
     if not request["headers"]:
         # In place of the kernel's headers, for programs that need none: what bcc itself includes.
         os.environ["BCC_KERNEL_SOURCE"] = os.path.join(FOLDER, "kernel")
+    # bcc's own limit is 1000 at once; what is asked for was counted already.
+    os.environ["BCC_PROBE_LIMIT"] = str(max(1000, 2 * len(request["attach"])))
     try:
         from bcc import BPF
     except ImportError as error:
