@@ -150,10 +150,10 @@ static __always_inline int returned(struct pt_regs *ctx, u64 kind, s64 result)
 {{uprobe libc gethostbyaddr_r}}
 {
   u64 answer = 0;
-  {{when stacked}}
-  bpf_probe_read_user(&answer, sizeof(answer), (const void *)(PT_REGS_SP(ctx) + 8));
-  {{else}}
+  {{when registers}}
   answer = ctx->regs[6];
+  {{else}}
+  bpf_probe_read_user(&answer, sizeof(answer), (const void *)(PT_REGS_SP(ctx) + 8));
   {{end}}
   return called(ctx, 7, PT_REGS_PARM1(ctx), (u32)PT_REGS_PARM2(ctx) ?: 1, answer);
 }

@@ -41,8 +41,8 @@ const kinds = {
 const functions = Object.values(kinds).map((uprobe) => ({ uprobe, library: 'libc' }) as const)
 const misses =
   'programs with a resolver of their own (Go, statically linked ones) or another libc, such as that of a container (--libc); lookups that never return; calls made while another tracing program runs on that CPU'
-/** Where the kernel passes the seventh argument: on the stack, or in a register. */
-const options = { stacked: process.arch === 'x64' }
+/** On arm64, which has this struct, the seventh argument is in a register; else it is on the stack. */
+const options = { registers: { btf: 'user_pt_regs.pstate' } } as const
 
 export default defineProbe({
   name: 'dns',

@@ -133,11 +133,7 @@ export default defineProbe({
       name: 'kprobe',
       backend: 'bpftrace',
       template: 'kprobe.bt',
-      needs: [
-        ...setters,
-        sockState,
-        ...members,
-      ],
+      needs: [...setters, sockState, ...members],
       options: {
         ...options,
         raw: false,

@@ -57,8 +57,7 @@ export function fillMember(
     if (value === 'null') return words4('0', '0')
     if (form === 'in6') return `bpf_probe_read_kernel(${place}, 16, ${rest()});`
     if (form === 'bound') return fillBound(place, rest(), words4)
-    if (form === 'user6')
-      return `bpf_probe_read_user(${place}, 16, (const void *)(${rest()}));`
+    if (form === 'user6') return `bpf_probe_read_user(${place}, 16, (const void *)(${rest()}));`
     if (form === 'user4')
       return `{ u32 er_four = 0; bpf_probe_read_user(&er_four, 4, (const void *)(${rest()})); ${words4('er_four', 'bpf_htonl(0xffff)')} }`
     if (form === 'raw') return `__builtin_memcpy(${place}, ${rest()}, 16);`

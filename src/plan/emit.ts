@@ -144,7 +144,8 @@ export function renderValue(
     const { family, bytes, words } = structs.bound(parts.join(' '))
     return { printed: `ntop(${family}, ${bytes})`, expression: { as: 'words', words } }
   }
-  if (form !== 'raw') throw broken(where, `${name}: an address is in6, in4, user6, user4, bound or raw`)
+  if (form !== 'raw')
+    throw broken(where, `${name}: an address is in6, in4, user6, user4, bound or raw`)
   return { printed: `ntop(${expression})`, expression: { as: 'opaque' } }
 }
 

@@ -244,7 +244,9 @@ class Rendering {
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       hasHeaders ? prelude : preludeWithoutHeaders,
-      ...(!hasHeaders && (this.hasUprobes || hasDirective(this.input.nodes, ['kprobes'])) ? ['#include <uapi/linux/ptrace.h>'] : []),
+      ...(!hasHeaders && (this.hasUprobes || hasDirective(this.input.nodes, ['kprobes']))
+        ? ['#include <uapi/linux/ptrace.h>']
+        : []),
       ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(hasDirective(this.input.nodes, ['usdt']) ? [readUserMacro] : []),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
