@@ -1,7 +1,7 @@
 import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
-/** What getaddrinfo() returns (netdb.h of the C library); the others return a pointer or none. */
+/** What getaddrinfo() returns (netdb.h of the C library), and the reentrant ones (errno.h); the others return a pointer or none. */
 const outcomes = {
   '-1': 'EAI_BADFLAGS',
   '-2': 'EAI_NONAME',
@@ -22,15 +22,27 @@ const outcomes = {
   '-104': 'EAI_INTR',
   '-105': 'EAI_IDN_ENCODE',
   '1': 'FAILED',
+  '11': 'EAGAIN',
+  '22': 'EINVAL',
+  '34': 'ERANGE',
 } as const
 
-const functions = [
-  { uprobe: 'getaddrinfo', library: 'libc' },
-  { uprobe: 'gethostbyname', library: 'libc' },
-  { uprobe: 'gethostbyname2', library: 'libc' },
-] as const
+/** The numbers are the programs' own. */
+const kinds = {
+  1: 'getaddrinfo',
+  2: 'gethostbyname',
+  3: 'gethostbyname2',
+  4: 'gethostbyname_r',
+  5: 'gethostbyname2_r',
+  6: 'gethostbyaddr',
+  7: 'gethostbyaddr_r',
+} as const
+
+const functions = Object.values(kinds).map((uprobe) => ({ uprobe, library: 'libc' }) as const)
 const misses =
-  'programs with a resolver of their own (Go, musl, statically linked ones) or another libc, such as that of a container; lookups that never return; calls made while another tracing program runs on that CPU'
+  'programs with a resolver of their own (Go, statically linked ones) or another libc, such as that of a container (--libc); lookups that never return; calls made while another tracing program runs on that CPU'
+/** On arm64, which has this struct, the seventh argument is in a register; else it is on the stack. */
+const options = { registers: { btf: 'user_pt_regs.pstate' } } as const
 
 export default defineProbe({
   name: 'dns',
@@ -40,30 +52,37 @@ export default defineProbe({
   owner: 'task',
   failed: [
     { field: 'result', min: -4095, max: -1 },
-    { field: 'result', min: 1, max: 1 },
+    { field: 'result', min: 1, max: 4095 },
   ],
+  libraries: { libc: { doc: 'C library whose calls are told, such as that of a container' } },
   events: {
     lookup: {
-      doc: 'one getaddrinfo(), gethostbyname() or gethostbyname2()',
+      doc: 'one call that looks up a host; what it calls to do so is part of it',
       fields: {
         ...common,
         kind: {
           kind: 'enum',
-          names: { 1: 'getaddrinfo', 2: 'gethostbyname', 3: 'gethostbyname2' },
+          names: kinds,
           doc: 'the function',
-          width: 14,
+          width: 16,
         },
         host: {
           kind: 'text',
           bytes: 128,
           emptyIsNull: true,
-          doc: 'name that was looked up; null when the caller gave none',
+          doc: 'name that was looked up; null when the caller gave none, or an address',
           width: 24,
+        },
+        address: {
+          kind: 'address',
+          nullAs: '::',
+          later: true,
+          doc: 'address whose name was looked up; null for a lookup of a name',
         },
         result: {
           kind: 'result',
           names: outcomes,
-          doc: 'what the function returned: 0, or an EAI_ code of getaddrinfo(); `FAILED` (1) for a gethostbyname() that returned nothing',
+          doc: 'what the function returned: 0, an EAI_ code of getaddrinfo(), or what a reentrant function returned (`ERANGE`: the caller has too little room, and asks again); `FAILED` (1) where nothing was found and no reason returned',
         },
         duration_ns: {
           kind: 'duration',
@@ -86,6 +105,7 @@ export default defineProbe({
         { bpftrace: '<0.22.0' },
         ...functions,
       ],
+      options,
       cannotTell: {},
       misses,
       cost: 'a uprobe and a uretprobe a lookup',
@@ -94,7 +114,8 @@ export default defineProbe({
       name: 'bcc',
       backend: 'bcc',
       template: 'fallback.bcc.c',
-      needs: [{ bcc: '>=0.18.0' }, { headers: true }, ...functions],
+      needs: [{ bcc: '>=0.18.0' }, ...functions],
+      options,
       cannotTell: {},
       misses,
       cost: 'a uprobe and a uretprobe a lookup; a compiler run of seconds at the start',

@@ -1,4 +1,4 @@
-"""67 lookups on one CPU: 53 that wait for a name server at the same time, and 14 that succeed and fail in every way there is."""
+"""78 lookups on one CPU: 53 that wait for a name server at the same time, and 25 that succeed and fail in every way there is."""
 
 import ctypes
 import os
@@ -24,7 +24,8 @@ NAMES = {
     -8: "EAI_SERVICE",
 }
 libc = ctypes.CDLL(None)
-libc.gethostbyname.restype = libc.gethostbyname2.restype = ctypes.c_void_p
+for function in (libc.gethostbyname, libc.gethostbyname2, libc.gethostbyaddr):
+    function.restype = ctypes.c_void_p
 folder = tempfile.mkdtemp(prefix="ebpf-run-dns-")
 printing = threading.Lock()
 
@@ -70,7 +71,7 @@ def serve():
             server.sendto(answer(query, 3), peer)
 
 
-def expected(kind, host, result, **others):
+def expected(kind, host, result, address=None, **others):
     raw = host if isinstance(host, bytes) or host is None else host.encode()
     cut = {"cut": ["host"]} if raw is not None and len(raw) > 128 else {}
     # One at a time: Python's stdout may print what two threads write at once twice, or not at all.
@@ -81,6 +82,7 @@ def expected(kind, host, result, **others):
             uid=os.getuid(),
             kind=kind,
             host=None if raw is None else shown(raw, 128),
+            address=address,
             result=result,
             **cut,
             **others,
@@ -110,6 +112,46 @@ def by_name2(host):
     expected("gethostbyname2", host, {"code": 0, "name": "OK"})
 
 
+OK, FAILED, ERANGE = ({"code": code, "name": name} for code, name in ((0, "OK"), (1, "FAILED"), (34, "ERANGE")))
+
+
+def reentrant(function, expected_code, *words, size=4096):
+    """With room for the answer that is too small, too."""
+    room, entry = ctypes.create_string_buffer(size), ctypes.create_string_buffer(64)
+    found, reason = ctypes.c_void_p(), ctypes.c_int()
+    code = function(*words, entry, room, ctypes.c_size_t(size), ctypes.byref(found), ctypes.byref(reason))
+    seen = code or int(found.value is None)
+    if seen != expected_code["code"]:
+        raise SystemExit("%s%r came to %d" % (function.__name__, words, seen))
+
+
+def by_name_r(host, code, **more):
+    reentrant(libc.gethostbyname_r, code, host, **more)
+    expected("gethostbyname_r", host, code)
+
+
+def by_name2_r(host, code, **more):
+    reentrant(libc.gethostbyname2_r, code, host, socket.AF_INET, **more)
+    expected("gethostbyname2_r", host, code)
+
+
+def packed(text):
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    raw = socket.inet_pton(family, text)
+    return raw, len(raw), family
+
+
+def by_address(text, found):
+    if (libc.gethostbyaddr(*packed(text)) is not None) != found:
+        raise SystemExit("gethostbyaddr(%s) is not what was expected" % text)
+    expected("gethostbyaddr", None, OK if found else FAILED, address=text)
+
+
+def by_address_r(text, code, **more):
+    reentrant(libc.gethostbyaddr_r, code, *packed(text), **more)
+    expected("gethostbyaddr_r", None, code, address=text)
+
+
 def slow(number):
     resolve("slow-%d.test" % number, 80, socket.AF_INET, socket.SOCK_STREAM, result=0)
 
@@ -125,7 +167,7 @@ made = []
 try:
     mounted("/etc/resolv.conf", "nameserver %s\noptions timeout:15 attempts:1\n" % SERVER)
     mounted("/etc/nsswitch.conf", "hosts: files dns\n")
-    mounted("/etc/hosts", "127.0.0.1 localhost\n10.26.0.3 known.test\n")
+    mounted("/etc/hosts", "127.0.0.1 localhost\n10.26.0.3 known.test\nfd26::3 known6.test\n")
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind((SERVER, 53))
     threading.Thread(target=serve, daemon=True).start()
@@ -150,6 +192,17 @@ try:
     resolve(("%s." % ("x" * 50)) * 3 + "test", 80, inet, stream)
     by_name(b"missing.test", False)
     by_name2(b"good.test")
+    by_name_r(b"known.test", OK)
+    by_name_r(b"missing.test", FAILED)
+    by_name_r(b"known.test", ERANGE, size=8)
+    by_name2_r(b"good.test", OK)
+    by_address("10.26.0.3", True)
+    by_address("fd26::3", True)
+    by_address("10.26.0.9", False)
+    by_address_r("10.26.0.3", OK)
+    by_address_r("fd26::3", OK)
+    by_address_r("10.26.0.9", FAILED)
+    by_address_r("10.26.0.3", ERANGE, size=8)
     scope(("pid", [os.getpid(), child(hostile)]))
 finally:
     for path in ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"):

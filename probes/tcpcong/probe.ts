@@ -26,6 +26,19 @@ const members = [
 ] as const
 const options = ownerHooks
 
+/** What a change of state was inlined into before 5.19. */
+const setters = [
+  { function: 'tcp_fastretrans_alert', by: 'kprobe' },
+  { function: 'tcp_simple_retransmit', by: 'kprobe' },
+  { function: 'tcp_enter_cwr', by: 'kprobe' },
+  { function: 'tcp_enter_loss', by: 'kprobe' },
+] as const
+const tlp = { function: 'tcp_process_tlp_ack', by: 'kprobe' } as const
+const missesByKprobe =
+  'states that one acknowledgement enters and leaves, and changes made while another tracing program runs on that CPU'
+const costByKprobe =
+  'a kprobe and a kretprobe an acknowledgement that is no plain progress, and a tracepoint program a TCP state change'
+
 export default defineProbe({
   name: 'tcpcong',
   summary: 'TCP congestion: how long each connection spends in Open, Disorder, CWR, Recovery, Loss',
@@ -122,24 +135,16 @@ export default defineProbe({
       name: 'kprobe',
       backend: 'bpftrace',
       template: 'kprobe.bt',
-      needs: [
-        { function: 'tcp_fastretrans_alert', by: 'kprobe' },
-        { function: 'tcp_simple_retransmit', by: 'kprobe' },
-        { function: 'tcp_enter_cwr', by: 'kprobe' },
-        { function: 'tcp_enter_loss', by: 'kprobe' },
-        sockState,
-        ...members,
-      ],
+      needs: [...setters, sockState, ...members],
       options: {
         ...options,
         raw: false,
-        tlp: { function: 'tcp_process_tlp_ack', by: 'kprobe' },
+        tlp,
       },
       without: withoutOwnerHooks,
       cannotTell: {},
-      misses:
-        'states that one acknowledgement enters and leaves, and changes made while another tracing program runs on that CPU',
-      cost: 'a kprobe and a kretprobe an acknowledgement that is no plain progress, and a tracepoint program a TCP state change',
+      misses: missesByKprobe,
+      cost: costByKprobe,
     },
     {
       name: 'bcc',
@@ -162,6 +167,25 @@ export default defineProbe({
       cannotTell: {},
       misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a change of congestion state and a TCP state change; a compiler run of seconds at the start',
+    },
+    {
+      name: 'bcc-kprobe',
+      backend: 'bcc',
+      template: 'kprobe.bcc.c',
+      needs: [
+        { bcc: '>=0.18.0' },
+        { headers: true },
+        ...setters,
+        {
+          tracepoint: 'sock:inet_sock_set_state',
+          fields: ['skaddr', 'newstate', 'sport', 'dport', 'protocol'],
+        },
+      ],
+      options: { ...ownerHooksByBcc, tlp },
+      without: withoutOwnerHooksByBcc,
+      cannotTell: {},
+      misses: missesByKprobe,
+      cost: `${costByKprobe}; a compiler run of seconds at the start`,
     },
   ],
 })

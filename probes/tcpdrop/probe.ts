@@ -173,7 +173,6 @@ export default defineProbe({
         reason: { tracepoint: 'skb:kfree_skb', fields: ['reason'] },
       },
       without: withoutOwnerHooksByBcc,
-      switches: { stack: 'the driver of bcc reads no call stacks' },
       cannotTell: {},
       misses: other,
       cost: 'a tracepoint program a dropped packet of any kind, and a TCP state change; a compiler run of seconds at the start',

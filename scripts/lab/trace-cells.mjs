@@ -97,8 +97,13 @@ const counts = [
     words: ['syscall:getpgid', 'tracepoint:sock:inet_sock_set_s*'],
     isNative: true,
   },
+  { what: 'tracepoint', words: ['syscall:getpgid'], backend: 'bcc', isNative: true },
   { what: 'kprobe', words: functions, isNative: false },
+  { what: 'kprobe', words: functions, backend: 'bcc', isNative: false },
   { what: 'kprobe', words: functions, isNative: false, bcc: true },
+  // By bcc where bpftrace is too new for it.
+  { what: 'uprobe', words: ['c:getpgi*', 'syscall:getpgid'], isNative: true },
+  { what: 'uprobe', words: ['c:getpgi*', 'syscall:getpgid'], backend: 'bcc', isNative: true },
 ]
 
 const scripts = [

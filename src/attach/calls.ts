@@ -3,29 +3,38 @@ import { common } from '../schema/common.ts'
 import type { Need, ProbeSpec } from '../schema/define.ts'
 import type { MadeProbe } from './request.ts'
 
-/** What is counted: functions of the kernel and where their code begins, and tracepoints as `CATEGORY:NAME`. */
+/** A function of a program or library. */
+export interface UserFunction {
+  readonly path: string
+  readonly name: string
+}
+
+/** What is counted: functions of the kernel and where their code begins, tracepoints as `CATEGORY:NAME`, functions of user space. */
 export interface Counted {
   readonly functions: readonly { readonly name: string; readonly address: bigint }[]
   readonly tracepoints: readonly string[]
+  readonly user: readonly UserFunction[]
 }
 
 /** bpftrace attaches 512 at most (BPFTRACE_MAX_PROBES, 0.11 to 0.20; 1024 later), and ours are among them. */
 export const mostFunctions = 400
-/** Each has a program and a counter of its own. */
-export const mostTracepoints = 64
+/** Each has a program of its own, and with bpftrace a counter. */
+export const mostNumbered = 64
 
 /**
- * The probe that counts calls of each of several functions or tracepoints. Functions share one program, which tells them by the
- * instruction pointer; tracepoints have numbers of ours.
+ * The probe that counts calls of each of several functions or tracepoints. Functions of the kernel share one program, which tells
+ * them by the instruction pointer; tracepoints and functions of user space, which lie elsewhere in each process, have numbers of ours.
  */
 export function defineCalls(counted: Counted, pattern: string): MadeProbe {
-  const { functions, tracepoints } = counted
+  const { functions, tracepoints, user } = counted
   checkSize(counted, pattern)
   const needs: readonly Need[] = [
     // They come from the kernel's own list: one stands for all.
     ...functions.slice(0, 1).map(({ name }) => ({ function: name, by: 'kprobe' }) as const),
     ...tracepoints.map((tracepoint) => ({ tracepoint })),
+    ...user.map(({ path, name }) => ({ uprobe: name, library: path })),
   ]
+  const misses = 'calls made while another tracing program runs on that CPU'
   const spec: ProbeSpec = {
     name: 'funccount',
     summary: `calls of ${pattern}`,
@@ -39,7 +48,7 @@ export function defineCalls(counted: Counted, pattern: string): MadeProbe {
           ...common,
           function: {
             kind: 'enum',
-            names: { ...functionNames(functions), ...tracepointNames(tracepoints) },
+            names: { ...functionNames(functions), ...numberNames(counted) },
             namesText: 'the name of a function or tracepoint',
             doc: 'what was called',
             width: 32,
@@ -53,29 +62,31 @@ export function defineCalls(counted: Counted, pattern: string): MadeProbe {
         name: 'calls',
         backend: 'bpftrace',
         template: 'calls.bt',
-        needs,
+        // From 0.22 on programs of uprobes that preempt each other mix their values, as in probes/dns.
+        needs: [...(user.length > 0 ? [{ bpftrace: '<0.22.0' }] : []), ...needs],
         cannotTell: {},
-        misses: 'calls made while another tracing program runs on that CPU',
+        misses,
         cost: 'a program a call',
+      },
+      {
+        name: 'bcc',
+        backend: 'bcc',
+        template: 'calls.bcc.c',
+        needs: [{ bcc: '>=0.18.0' }, ...needs],
+        cannotTell: {},
+        misses,
+        cost: 'a program a call; a compiler run of a second or more at the start',
       },
     ],
   }
-  return {
-    spec,
-    templates: {
-      calls: [
-        ...(functions.length > 0 ? [functionProgram(functions.map(({ name }) => name))] : []),
-        ...tracepoints.map(tracepointProgram),
-      ].join('\n'),
-    },
-  }
+  return { spec, templates: { calls: forBpftrace(counted), bcc: forBcc(counted) } }
 }
 
-function checkSize({ functions, tracepoints }: Counted, pattern: string): void {
+function checkSize({ functions, tracepoints, user }: Counted, pattern: string): void {
   const [count, most, what] =
     functions.length > mostFunctions
-      ? [functions.length, mostFunctions, 'functions']
-      : [tracepoints.length, mostTracepoints, 'tracepoints']
+      ? [functions.length, mostFunctions, 'functions of the kernel']
+      : [tracepoints.length + user.length, mostNumbered, 'tracepoints and functions of user space']
   if (count > most)
     throw new EbpfRunError({
       code: 'BAD_VALUE',
@@ -106,16 +117,51 @@ function functionNames(functions: Counted['functions']): Readonly<Record<number,
   )
 }
 
-/** No kernel code lies so low. */
-const tracepointNames = (tracepoints: readonly string[]): Readonly<Record<number, string>> =>
-  Object.fromEntries(tracepoints.map((name, index) => [index + 1, name]))
+/** What has a number of ours, in its order from 1 on; no code of the kernel lies so low. */
+const numberNames = ({ tracepoints, user }: Counted): Readonly<Record<number, string>> =>
+  Object.fromEntries(
+    [...tracepoints, ...user.map(shownAs)].map((name, index) => [index + 1, name] as const),
+  )
 
-const emit = (value: string): string => `{{emit call\n    task\n    function = ${value}\n  }}`
+const shownAs = ({ path, name }: UserFunction): string =>
+  `${path.slice(path.lastIndexOf('/') + 1)}:${name}`
 
-function functionProgram(names: readonly string[]): string {
+const slotMask = 4_294_967_280
+
+function forBpftrace({ functions, tracepoints, user }: Counted): string {
   const register = process.arch === 'arm64' ? 'pc' : 'ip'
-  return `${names.map((name) => `kprobe:${name}`).join(',\n')}\n{\n  ${emit(`(uint64)reg("${register}") & 4294967280`)}\n}\n`
+  const program = (head: string, value: string) =>
+    `${head}\n{\n  {{emit call\n    task\n    function = (uint64)${value}\n  }}\n}\n`
+  const names = functions.map(({ name }) => `kprobe:${name}`).join(',\n')
+  return [
+    ...(functions.length > 0 ? [program(names, `reg("${register}") & ${slotMask}`)] : []),
+    ...tracepoints.map((name, index) => program(`tracepoint:${name}`, String(index + 1))),
+    ...user.map(({ path, name }, index) =>
+      program(`{{uprobe ${path} ${name}}}`, String(tracepoints.length + index + 1)),
+    ),
+  ].join('\n')
 }
 
-const tracepointProgram = (name: string, index: number): string =>
-  `tracepoint:${name}\n{\n  ${emit(`(uint64)${index + 1}`)}\n}\n`
+function forBcc({ functions, tracepoints, user }: Counted): string {
+  const program = (head: string, value: string) =>
+    `${head}\n{\n  return called(ctx, ${value});\n}\n`
+  const names = functions.map(({ name }) => name).join(',')
+  return [
+    `static __always_inline int called(void *ctx, u64 function)
+{
+  {{emit call
+    task
+    function = function
+  }}
+  return 0;
+}
+`,
+    ...(functions.length > 0
+      ? [program(`{{kprobes ${names}}}`, `PT_REGS_IP(ctx) & ${slotMask}U`)]
+      : []),
+    ...tracepoints.map((name, index) => program(`{{tracepoint ${name}}}`, String(index + 1))),
+    ...user.map(({ path, name }, index) =>
+      program(`{{uprobe ${path} ${name}}}`, String(tracepoints.length + index + 1)),
+    ),
+  ].join('\n')
+}

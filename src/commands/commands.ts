@@ -151,7 +151,7 @@ const own: readonly CommandSpec[] = [
     takesCommand: true,
     name: 'funccount',
     usage: 'funccount PATTERN ... [options]',
-    doc: "how often functions of the kernel are called: funccount 'tcp_*' --interval 1s; also tracepoint:sock:* and syscall:open*",
+    doc: "how often functions are called: funccount 'tcp_*' --interval 1s, funccount 'libc:mall*'; also tracepoint:sock:* and syscall:open*",
   },
   {
     ...plain,

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { nearest } from '../catalog/nearest.ts'
 import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
+import { parseLibraries } from '../plan/libraries.ts'
 import { flagsOf, parseFilters } from '../plan/params.ts'
 import { parsePlace, requirePlace } from '../plan/place.ts'
 import type { PlanRequest, SummaryRequest } from '../plan/plan.ts'
@@ -76,6 +77,11 @@ const rules = {
     holds: (value) => isRecord(value) && Object.values(value).every(isWord),
   },
   switches: names,
+  libraries: {
+    expected: 'an object of paths',
+    example: "{ libc: '/proc/4711/root/lib/libc.so.6' }",
+    holds: (value) => isRecord(value) && Object.values(value).every(isText),
+  },
   variant: text("'tracepoint'"),
   backend: choice(runOptions.find(({ name }) => name === 'backend')?.choices ?? []),
   durationMs: time,
@@ -162,6 +168,10 @@ export function readRunOptions(spec: ProbeSpec, options: unknown): LibraryReques
   requireKnown(switches, Object.keys(spec.switches ?? {}), {
     unknown: (name) => `${spec.name} has no switch '${name}'`,
   })
+  const libraries = isRecord(given['libraries']) ? given['libraries'] : {}
+  requireKnown(Object.keys(libraries), Object.keys(spec.libraries ?? {}), {
+    unknown: (name) => `${spec.name} has no library '${name}'`,
+  })
   const place =
     given['interface'] === undefined
       ? null
@@ -180,6 +190,9 @@ export function readRunOptions(spec: ProbeSpec, options: unknown): LibraryReques
         Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)])),
       ),
       switches,
+      libraries: parseLibraries(
+        Object.fromEntries(Object.entries(libraries).map(([name, path]) => [name, String(path)])),
+      ),
       variant: (given['variant'] ?? null) as string | null,
       backend: (given['backend'] ?? null) as string | null,
       bufferBytes: numberOf('bufferBytes'),
@@ -271,6 +284,7 @@ function hintsOf(spec: ProbeSpec): Record<string, string> {
   return Object.fromEntries([
     ...Object.keys(spec.params ?? {}).map((name) => [name, `params: { ${name}: … }`]),
     ...Object.keys(spec.switches ?? {}).map((name) => [name, `switches: ['${name}']`]),
+    ...Object.keys(spec.libraries ?? {}).map((name) => [name, `libraries: { ${name}: … }`]),
   ])
 }
 

@@ -5,7 +5,7 @@ type Env = NodeJS.ProcessEnv
 
 /** `ebpf-run list`: every probe with a line and an example, then those of the user's. */
 export async function listText(env: Env): Promise<string> {
-  return `${builtinText()}${await userText(env)}`
+  return `${builtinText()}${madeText()}${await userText(env)}`
 }
 
 function builtinText(): string {
@@ -16,6 +16,23 @@ function builtinText(): string {
       example,
     })),
   )
+}
+
+/** What becomes a probe by the words behind it. */
+function madeText(): string {
+  const rows = [
+    {
+      name: 'funccount',
+      text: 'how often functions are called, of the kernel or of programs, and tracepoints are passed',
+      example: "ebpf-run funccount 'tcp_*' --interval 1s",
+    },
+    {
+      name: 'trace',
+      text: 'events of any function, tracepoint, system call or mark',
+      example: 'ebpf-run trace syscall:openat path=filename',
+    },
+  ]
+  return `\nMade on the spot:\n${rowsOf(rows)}`
 }
 
 /** Who has no probes of their own pays for one look into a folder. */

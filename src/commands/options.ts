@@ -212,6 +212,12 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
     doc,
     live: true as const,
   }))
+  const libraries = Object.entries(probe.libraries ?? {}).map(([name, { doc }]) => ({
+    name,
+    metavar: 'FILE',
+    doc,
+    live: true as const,
+  }))
   const events =
     probe.aggregate === undefined
       ? []
@@ -224,5 +230,5 @@ export function optionsOf(probe: ProbeSpec): readonly RunOption[] {
           },
         ]
   const place = probe.onInterfaces ? placeOptions : []
-  return [...place, ...filters, ...params, ...switches, ...events, ...runOptions]
+  return [...place, ...filters, ...params, ...switches, ...libraries, ...events, ...runOptions]
 }

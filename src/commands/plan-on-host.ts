@@ -1,4 +1,5 @@
 import type { HostFacts } from '../host/facts.ts'
+import { withLibraries } from '../plan/libraries.ts'
 import {
   asksForBcc,
   type LoadedProbe,
@@ -10,10 +11,11 @@ import { questionsOf } from '../plan/questions.ts'
 
 /** The plan for a request on this host, and the facts that it rests on. bcc is looked for only where nothing else will do. */
 export async function planOnHost(
-  probe: LoadedProbe,
+  asked: LoadedProbe,
   request: PlanRequest,
   env: NodeJS.ProcessEnv,
 ): Promise<{ readonly plan: Plan; readonly facts: HostFacts }> {
+  const probe = withLibraries(asked, request.libraries ?? {})
   const first = probe.facts ?? (await factsOf(probe, request, env))
   const facts = asksForBcc(probe, request, first) ? await withBcc(first, env) : first
   return { facts, plan: makePlan(probe, request, facts) }

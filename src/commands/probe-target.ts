@@ -24,10 +24,14 @@ export async function findProbeTarget(
   const [word, ...rest] = words
   if (name !== 'pipe') {
     if (isHelp(word)) {
-      const target = { ...baseOf(spec), options: generalOptions(spec), run: nothing }
+      const options =
+        name === 'funccount'
+          ? (await import('./calls-target.ts')).callsOptions()
+          : generalOptions(spec)
+      const target = { ...baseOf(spec), options, run: nothing }
       return { target, rest: words }
     }
-    if (word === undefined || word.startsWith('-'))
+    if (word === undefined || (word.startsWith('-') && name !== 'funccount'))
       throw new EbpfRunError({ code: 'USAGE', ...missingWord(name, takes ?? 'PROBE') })
   }
   const { isMaker, makeTarget } = await import('./made-target.ts')

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
 import { parseFilters } from '../plan/params.ts'
+import { parseLibraries } from '../plan/libraries.ts'
 import { parsePlace } from '../plan/place.ts'
 import type { LoadedProbe, Place, PlanRequest, SummaryRequest } from '../plan/plan.ts'
 import { parseParams } from '../plan/probe-params.ts'
@@ -68,6 +69,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
       ],
       params: paramsOf(probe.spec, text),
       switches: Object.keys(probe.spec.switches ?? {}).filter((name) => isSet(parsed, name)),
+      libraries: librariesOf(probe.spec, text),
       variant: text('variant'),
       backend: text('backend'),
       bufferBytes: when('buffer', parseSize),
@@ -247,6 +249,14 @@ function paramsOf(spec: ProbeSpec, text: Text): Readonly<Record<string, number>>
     return value === null ? [] : [[name, value] as const]
   })
   return parseParams(spec, Object.fromEntries(given))
+}
+
+function librariesOf(spec: ProbeSpec, text: Text): Readonly<Record<string, string>> {
+  const given = Object.keys(spec.libraries ?? {}).flatMap((name) => {
+    const value = text(name)
+    return value === null ? [] : [[name, value] as const]
+  })
+  return parseLibraries(Object.fromEntries(given))
 }
 
 /** Two outputs in one file would write over each other. Throws CONFLICT. */

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly params?: Readonly<Record<string, FilterValue>>
   /** The probe's own switches that are on, such as `['stack']` of tcpdrop. */
   readonly switches?: OneOrMore<string>
+  /** Files of the probe's libraries that are not the machine's own: `{ libc: '/proc/4711/root/lib/libc.so.6' }`. */
+  readonly libraries?: Readonly<Record<string, string>>
   /** Force a way of doing it. */
   readonly variant?: string
   /** Only variants of this back-end. */

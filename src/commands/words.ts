@@ -54,6 +54,34 @@ export function shieldWords(words: readonly string[], options: readonly RunOptio
   return { words: shielded, command: end === -1 ? null : words.slice(end + 1), help }
 }
 
+/** The words that are neither options nor their values, and the rest as it stands. What follows `--` is a command's. */
+export function positionals(
+  words: readonly string[],
+  options: readonly RunOption[],
+): { readonly found: readonly string[]; readonly rest: readonly string[] } {
+  const end = words.indexOf('--')
+  const own = end === -1 ? words : words.slice(0, end)
+  const found: string[] = []
+  const rest: string[] = []
+  for (let at = 0; at < own.length; at++) {
+    const word = own[at] ?? ''
+    if (!/^-./.test(word)) {
+      found.push(word)
+      continue
+    }
+    rest.push(word)
+    const option = options.find(
+      ({ name, short }) => word === `--${name}` || (short !== undefined && word === `-${short}`),
+    )
+    const value = own[at + 1]
+    if (option !== undefined && option.boolean !== true && value !== undefined) {
+      rest.push(value)
+      at++
+    }
+  }
+  return { found, rest: [...rest, ...(end === -1 ? [] : words.slice(end))] }
+}
+
 /** `-qv`, `-ojson`, `-o=json`, `-o json`. */
 function takeShorts(
   word: string,

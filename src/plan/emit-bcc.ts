@@ -46,6 +46,10 @@ export function fillMember(
   const place = `er->${name}`
   const [form = '', ...words] = value.split(/\s+/)
   const rest = (): string => context.expand(words.join(' '))
+  // What is not filled the kernel sets to 0, also where it has no stack to tell.
+  if (type === 'stack' && value === 'kstack')
+    return `bpf_get_stack(ctx, ${place}, sizeof(${place}), 0);`
+  if (type === 'stack') throw broken(context.where, `${name}: a call stack is kstack`)
   if (type === 'text') return fillText(place, form, value, spec, { ...context, name, rest })
   if (type === 'address') {
     const words4 = (last: string, mapped: string) =>
@@ -53,9 +57,12 @@ export function fillMember(
     if (value === 'null') return words4('0', '0')
     if (form === 'in6') return `bpf_probe_read_kernel(${place}, 16, ${rest()});`
     if (form === 'bound') return fillBound(place, rest(), words4)
+    if (form === 'user6') return `bpf_probe_read_user(${place}, 16, (const void *)(${rest()}));`
+    if (form === 'user4')
+      return `{ u32 er_four = 0; bpf_probe_read_user(&er_four, 4, (const void *)(${rest()})); ${words4('er_four', 'bpf_htonl(0xffff)')} }`
     if (form === 'raw') return `__builtin_memcpy(${place}, ${rest()}, 16);`
     if (form === 'in4') return words4(rest(), 'bpf_htonl(0xffff)')
-    throw broken(context.where, `${name}: an address is in6, in4, bound or raw`)
+    throw broken(context.where, `${name}: an address is in6, in4, user6, user4, bound or raw`)
   }
   if (value !== 'null') return `${place} = ${context.expand(value)};`
   if (spec.nullAs === undefined) throw broken(context.where, `${name} cannot be null on the wire`)

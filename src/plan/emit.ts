@@ -106,7 +106,10 @@ export function renderValue(
   if (value === 'null') {
     const printed = spec.emptyIsNull ? '""' : spec.nullAs
     if (printed === undefined) throw broken(where, `${name} cannot be null on the wire`)
-    return { printed: String(printed), expression: { as: 'opaque' } }
+    return {
+      printed: spec.kind === 'address' ? `"${printed}"` : String(printed),
+      expression: { as: 'opaque' },
+    }
   }
   if (spec.kind !== 'address') {
     const text = expand(value)
@@ -123,6 +126,15 @@ export function renderValue(
     const { bytes, words } = structs.address(parts[0] ?? '', parts.slice(1).join(' '))
     return { printed: `ntop(${bytes})`, expression: { as: 'words', words } }
   }
+  if (form === 'user4' || form === 'user6') {
+    const { bytes, four, words } = structs.bare(expand(`{user ${parts.join(' ')}}`))
+    return form === 'user6'
+      ? { printed: `ntop(${bytes})`, expression: { as: 'words', words } }
+      : {
+          printed: `ntop(2, ${four})`,
+          expression: { as: 'words', words: ['0', '0', String(0xffff0000), four] },
+        }
+  }
   const expression = expand(parts.join(' '))
   if (form === 'in4') {
     const words = ['0', '0', String(0xffff0000), expression] as const
@@ -132,7 +144,8 @@ export function renderValue(
     const { family, bytes, words } = structs.bound(parts.join(' '))
     return { printed: `ntop(${family}, ${bytes})`, expression: { as: 'words', words } }
   }
-  if (form !== 'raw') throw broken(where, `${name}: an address is in6, in4, bound or raw`)
+  if (form !== 'raw')
+    throw broken(where, `${name}: an address is in6, in4, user6, user4, bound or raw`)
   return { printed: `ntop(${expression})`, expression: { as: 'opaque' } }
 }
 

@@ -20,7 +20,7 @@ export function checkNeed(need: Need, facts: HostFacts, dialect: Dialect | null)
 }
 
 /** Paths that can stand in an attach point: nothing that bpftrace gives a meaning to. */
-const attachablePath = /^(?:\/[A-Za-z0-9._+-]+)+$/
+export const attachablePath = /^(?:\/[A-Za-z0-9._+-]+)+$/
 
 /** Where a library lies whose function gets a uprobe. Throws also for a path that holds more than names: it would be read as something else. */
 export function uprobePath(

@@ -41,6 +41,8 @@ export interface PlanRequest {
   readonly params: Readonly<Record<string, number>>
   /** The probe's switches that are on; absent: none. */
   readonly switches?: readonly string[]
+  /** Files of the probe's libraries that are not the machine's own; absent: none. */
+  readonly libraries?: Readonly<Record<string, string>>
   /** Force a variant by name; null lets the plan choose. */
   readonly variant: string | null
   /** Only variants of this back-end; null lets the plan choose. */

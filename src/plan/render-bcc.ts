@@ -19,6 +19,7 @@ import {
   groupRequest,
   type GroupRequest,
   groupScratch,
+  keyBytes,
 } from './summary-bcc.ts'
 import { taskFilters, taskNumberInC } from './task-numbers.ts'
 import { broken, hasDirective, type Node } from './template.ts'
@@ -29,6 +30,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *
  *   include FILE, when NAME / else / end, param NAME      as in a .bt template
  *   kprobe FUNC ARGS          head of a program at a function's entry, ARGS as C declares them
+ *   kprobes FUNC,FUNC,...     head of one at the entries of all these
  *   kretprobe FUNC N          head of one at its return, for N calls at a time
  *   tracepoint CATEGORY:NAME  head of one at a tracepoint; its fields are ctx->field
  *   rawtracepoint NAME        the same without a format; arguments are ctx->args[n]
@@ -56,8 +58,8 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *   emit EVENT + lines as in a .bt template
  *
  * A text in an emit is `comm`, `user EXPR`, `kernel EXPR` or `bytes EXPR` (as many as the member has room for); an address is `in6 EXPR` or `raw EXPR` (where 16 bytes lie: in the
- * kernel, or in ctx), `in4 EXPR` (32 bits, network order) or `bound EXPR` (the local one of a socket, also where only bind() has
- * set it). Names that begin with er_ are ours.
+ * kernel, or in ctx), `in4 EXPR` (32 bits, network order), `user6 EXPR` or `user4 EXPR` (where it lies in the traced process) or `bound EXPR` (the local one of a socket, also where only bind() has
+ * set it); a call stack is `kstack`. Names that begin with er_ are ours.
  */
 
 export interface BccInput {
@@ -230,20 +232,22 @@ class Rendering {
     if (this.hasUprobes) this.checkStack()
   }
 
-  /** Records are filled on the stack: a place of the CPU's would be shared with a program that preempts. */
+  /** Records and keys are filled on the stack: a place of the CPU's would be shared with a program that preempts. */
   private checkStack(): void {
-    const large = this.structs.find(({ bytes }) => bytes > stackBytes)
-    if (large !== undefined)
-      throw this.broken(
-        `${large.layout.event} has ${large.bytes} bytes, the stack no more than ${stackBytes}`,
-      )
-    if (this.input.summary === null) return
-    throw new EbpfRunError({
-      code: 'CONFLICT',
-      message:
-        '--summary and --hist: bcc has no room of its own to count in for functions of user space, whose programs preempt each other',
-      remedy: '--backend bpftrace, or count the events themselves',
-    })
+    for (const { layout, bytes } of this.structs) {
+      const group = this.groups[this.groupOf(layout.code)]
+      const both = bytes + (group === undefined ? 0 : keyBytes(group))
+      if (group === undefined && both > stackBytes)
+        throw this.broken(`${layout.event} has ${both} bytes, the stack no more than ${stackBytes}`)
+      if (both > stackBytes)
+        throw new EbpfRunError({
+          code: 'CONFLICT',
+          message: `--summary and --hist: bcc fills events and groups of functions of user space on the stack, and has no room for these`,
+          expected: `at most ${stackBytes} bytes`,
+          found: `${both} bytes`,
+          remedy: '--by with fewer texts, --backend bpftrace, or count the events themselves',
+        })
+    }
   }
 
   render(nodes: readonly Node[]): string {
@@ -272,7 +276,9 @@ class Rendering {
         : `BPF_RINGBUF_OUTPUT(er_out, ${pages});`
     return [
       hasHeaders ? prelude : preludeWithoutHeaders,
-      ...(!hasHeaders && this.hasUprobes ? ['#include <uapi/linux/ptrace.h>'] : []),
+      ...(!hasHeaders && (this.hasUprobes || hasDirective(this.input.nodes, ['kprobes']))
+        ? ['#include <uapi/linux/ptrace.h>']
+        : []),
       ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(hasDirective(this.input.nodes, ['usdt']) ? [readUserMacro] : []),
       ...taskFilters(this.input.filters).map(({ field }) => taskNumberInC(field).definition),
@@ -288,7 +294,9 @@ class Rendering {
         : [
             bucketFunctions,
             ...this.groups.map((group, at) => groupMap(group, at, mapKeys)),
-            ...this.counts.map(({ at, code }) => groupScratch(this.groupOf(code), at)),
+            ...(this.hasUprobes
+              ? []
+              : this.counts.map(({ at, code }) => groupScratch(this.groupOf(code), at))),
           ]),
       `BPF_ARRAY(er_gate, u32, 1);`,
       `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + 1});`,
@@ -353,6 +361,16 @@ class Rendering {
     const name = `er_${kind}_${this.attach.length}`
     this.attach.push({ kind, event, function: name, instances: 0, ...more })
     return `int ${name}(struct pt_regs *ctx${args === '' ? '' : `, ${args}`})`
+  }
+
+  /** One program at the entries of several functions. */
+  kprobes(functions: readonly string[]): string {
+    const [first = '', ...others] = functions
+    const at = this.attach.length
+    const head = this.program('kprobe', first, '')
+    for (const event of others)
+      this.attach.push({ kind: 'kprobe', event, function: `er_kprobe_${at}`, instances: 0 })
+    return head
   }
 
   /**
@@ -574,7 +592,7 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
   /** What becomes of a record that passed the filters: it is added to its group, or sent. */
   private handOver(group: number, place: number): string {
     const found = this.groups[group]
-    if (found !== undefined) return addToGroup(found, group, place)
+    if (found !== undefined) return addToGroup(found, group, this.hasUprobes ? null : place)
     return this.input.transport === 'perf buffer'
       ? 'er_out.perf_submit(ctx, er, sizeof(*er));'
       : 'er_out.ringbuf_output(er, sizeof(*er), 0);'
@@ -607,6 +625,7 @@ function direction(run: Rendering, rest: string): string {
 
 const directives: Readonly<Record<string, Directive>> = {
   kprobe: (run, rest) => run.program('kprobe', ...split(rest)),
+  kprobes: (run, rest) => run.kprobes(rest.split(',')),
   kretprobe(run, rest) {
     const [name, instances] = split(rest)
     if (!/^\d+$/.test(instances)) throw run.broken(`{{kretprobe ${rest}}} needs a number of calls`)

@@ -455,7 +455,7 @@ class Rendering {
     return all.length === 0 ? counted : `if (${all.join(' && ')}) { ${counted} }`
   }
 
-  private user(pointer: string): string {
+  user(pointer: string): string {
     return `${this.input.dialect.userPointer}(${pointer})`
   }
 }
@@ -473,6 +473,7 @@ const directives: Readonly<Record<string, Directive>> = {
   port: (run, rest) => run.structs.port(...split(rest)),
   string: (run, rest) => run.structs.string(...split(rest)),
   byte: (run, rest) => run.structs.byte(rest),
+  user: (run, rest) => run.user(rest),
   word: (run, rest) => run.word(rest),
   pointer: (run, rest) => run.structs.word(rest),
   text: (run, rest) => run.text(rest),

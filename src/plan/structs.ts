@@ -83,6 +83,20 @@ export class StructTable {
     }
   }
 
+  /** An address in no struct of the kernel's: 16 bytes, and its first four. */
+  bare(pointer: string): {
+    bytes: string
+    four: string
+    words: readonly [string, string, string, string]
+  } {
+    const word = (index: number) => this.at(index * 4, 'unsigned int', pointer)
+    return {
+      bytes: this.at(0, 'unsigned char', pointer, 16),
+      four: word(0),
+      words: [word(0), word(1), word(2), word(3)],
+    }
+  }
+
   /** Whether the places are known that `bound` reads. */
   hasBound(): boolean {
     return Object.values(localAddress).every((path) => this.has(path))

@@ -89,9 +89,13 @@ static __always_inline __u64 er_linear_bucket(__u64 value, __s64 min, __u64 step
   return at < buckets ? at : buckets - 1;
 }`
 
+export function keyBytes({ keys }: Pick<GroupLayout, 'keys'>): number {
+  return 8 * keys.reduce((sum, key) => sum + wordsOf(key), 0)
+}
+
 /** The map of a group, and what a new one begins with, which is too large for the stack. Throws BAD_VALUE for too wide a key. */
 export function groupMap({ keys, measures }: GroupLayout, at: number, mapKeys: number): string {
-  const bytes = 8 * keys.reduce((sum, key) => sum + wordsOf(key), 0)
+  const bytes = keyBytes({ keys })
   if (bytes > mostKeyBytes)
     throw new EbpfRunError({
       code: 'BAD_VALUE',
@@ -122,8 +126,17 @@ function bucketCall(value: string, measure: Measure): string {
     : `er_linear_bucket(${value}, ${linear.min}LL, ${linear.step}ULL, ${bucketsOf(measure)})`
 }
 
-/** Adds the record \`er\` to its group. What finds no room is in the count of the emit alone, and so is lost. */
-export function addToGroup({ keys, measures }: GroupLayout, at: number, place: number): string {
+/** Adds the record \`er\` to its group; its key is made at that place, with null on the stack. What finds no room is in the count of the emit alone, and so is lost. */
+export function addToGroup(
+  { keys, measures }: GroupLayout,
+  at: number,
+  place: number | null,
+): string {
+  const room =
+    place === null
+      ? `struct er_key_${at} er_key_room = {};
+        struct er_key_${at} *er_key = &er_key_room;`
+      : `struct er_key_${at} *er_key = er_scratch_key_${place}.lookup(&er_zero);`
   const adds = measures.map((measure, index) => {
     const { name, spec } = measure
     const word = wordsOfGroup(measures.slice(0, index))
@@ -132,7 +145,7 @@ export function addToGroup({ keys, measures }: GroupLayout, at: number, place: n
     return spec.nullAs === undefined ? add : `if (er->${name} != ${spec.nullAs}) { ${add} }`
   })
   return `{
-        struct er_key_${at} *er_key = er_scratch_key_${place}.lookup(&er_zero);
+        ${room}
         struct er_group_${at} *er_new = er_new_${at}.lookup(&er_zero);
         if (er_key != 0 && er_new != 0) {
 ${keys.map((key) => `          ${fillKey(key)}\n`).join('')}          struct er_group_${at} *er_group = er_groups_${at}.lookup_or_try_init(er_key, er_new);

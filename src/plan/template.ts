@@ -9,6 +9,7 @@ import { EbpfRunError } from '../errors.ts'
  *   port PATH EXPR            the same for a 16-bit number in network order
  *   string PATH EXPR          the text in an array of characters in a kernel struct
  *   byte EXPR                 the byte at a kernel address
+ *   user EXPR                 an address of the traced process
  *   word EXPR                 the 64-bit word at a user-space address
  *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address

@@ -1,10 +1,14 @@
 import type { FieldSpec } from './define.ts'
 import { type Kind, kinds } from './kinds.ts'
 
+/** Functions of a call stack at most: what bpftrace shows by itself, and the kernel's own limit (kernel.perf_event_max_stack). */
+const mostFrames = 127
+
 /** Types of a struct's members: how C declares them, how wide they are. Texts have as many bytes as they are told. */
 const memberTypes = {
   u64: { c: '__u64', bytes: 8, align: 8 },
   i64: { c: '__s64', bytes: 8, align: 8 },
+  stack: { c: '__u64', bytes: 8 * mostFrames, align: 8 },
   address: { c: '__u32', bytes: 16, align: 4 },
   u32: { c: '__u32', bytes: 4, align: 4 },
   i32: { c: '__s32', bytes: 4, align: 4 },
@@ -69,9 +73,8 @@ export function cStruct(
 /** The declaration, with what the compiler must agree to. */
 export function cDeclaration({ name, members, bytes }: CStruct): string {
   const lines = members.map((member) => {
-    const length = member.type === 'address' ? 4 : member.bytes
-    const array = member.type === 'address' || member.type === 'text' ? `[${length}]` : ''
-    return `  ${memberTypes[member.type].c} ${member.name}${array};`
+    const length = lengthOf(member)
+    return `  ${memberTypes[member.type].c} ${member.name}${length === null ? '' : `[${length}]`};`
   })
   const last = members.at(-1)
   const checks = [
@@ -85,6 +88,13 @@ export function cDeclaration({ name, members, bytes }: CStruct): string {
   return `struct ${name} {\n  __u32 er_record;\n  __u32 er_fill;\n${lines.join('\n')}\n} __attribute__((aligned(8)));\n${checks.join('\n')}`
 }
 
+/** Elements of a member that is an array. */
+function lengthOf({ type, bytes }: CMember): number | null {
+  if (type === 'address') return 4
+  if (type === 'stack') return mostFrames
+  return type === 'text' ? bytes : null
+}
+
 /** Whether a member's numbers have a sign. */
 export function isSigned(type: MemberType): boolean {
   return type === 'i32' || type === 'i64'
@@ -96,6 +106,7 @@ function textBytes(spec: FieldSpec): number {
 }
 
 function memberType(spec: FieldSpec): MemberType {
+  if (spec.kind === 'stack') return 'stack'
   if (kinds[spec.kind].travel === 'text') return 'text'
   const type = typeOfKind[spec.kind] ?? 'u64'
   if (typeof spec.nullAs !== 'number') return type

@@ -151,6 +151,8 @@ export interface ProbeSpec {
   }[]
   readonly params?: Readonly<Record<string, ProbeParam>>
   readonly switches?: Readonly<Record<string, ProbeSwitch>>
+  /** Libraries among its needs whose file the user can name, with what their option says. */
+  readonly libraries?: Readonly<Record<string, { readonly doc: string }>>
   /** What is shown unless `--events` asks for each one: there are too many of them. */
   readonly aggregate?: {
     readonly by: readonly string[]

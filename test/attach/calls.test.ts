@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { defineCalls, mostFunctions, mostTracepoints } from '../../src/attach/calls.ts'
+import { defineCalls, mostFunctions, mostNumbered } from '../../src/attach/calls.ts'
 import { parseAddresses } from '../../src/host/symbol-addresses.ts'
 
-const nothing = { functions: [], tracepoints: [] }
+const nothing = { functions: [], tracepoints: [], user: [] }
 const namesOf = (counted: Parameters<typeof defineCalls>[0]) =>
   defineCalls(counted, 'kprobe:x*').spec.events['call']?.fields['function']?.names
 
@@ -37,6 +37,7 @@ describe('counting calls', () => {
           { name: 'tcp_b', address: 0xffff_ffff_8100_0080n },
         ],
         tracepoints: ['sock:one', 'sock:other'],
+        user: [],
       },
       'tcp_*',
     )
@@ -56,7 +57,7 @@ describe('counting calls', () => {
       name: `f${index}`,
       address: BigInt(index * 16 + 4096),
     }))
-    const tracepoints = Array.from({ length: mostTracepoints + 1 }, (_, index) => `a:b${index}`)
+    const tracepoints = Array.from({ length: mostNumbered + 1 }, (_, index) => `a:b${index}`)
 
     expect(() => defineCalls({ ...nothing, functions }, '*')).toThrow(/too much to count/)
     expect(() => defineCalls({ ...nothing, tracepoints }, '*')).toThrow(/too much to count/)

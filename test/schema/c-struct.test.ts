@@ -48,7 +48,8 @@ describe('the struct of a record', () => {
   it.each(Object.entries(builtin))('needs no padding between members: %s', async (_, { load }) => {
     const spec = await load()
     for (const { closed, texts } of layoutsOfProbe(spec.events)) {
-      const widths = { u64: 8, i64: 8, address: 4, u32: 4, i32: 4, u16: 2, u8: 1, text: 1 }
+      const wide = { u64: 8, i64: 8, stack: 8, address: 4, u32: 4, i32: 4 }
+      const widths = { ...wide, u16: 2, u8: 1, text: 1 }
       for (const member of cStruct('record', [...closed, ...texts]).members) {
         expect(member.offset % widths[member.type], member.name).toBe(0)
       }

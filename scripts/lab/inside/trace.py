@@ -5,6 +5,7 @@ Usage: trace.py INSIDE WHAT. WHAT is what the probe traces.
 
 import gc
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -139,6 +140,10 @@ def counted():
     """Only how often: the names are all that a count tells."""
     functions = ["tcp_connect", "tcp_v4_connect"] if what == "kprobe" else []
     names = ["syscalls:sys_enter_getpgid", *functions]
+    if what == "uprobe":
+        with open("/proc/self/maps") as maps:
+            library = next(line.split()[-1] for line in maps if re.search(r"/libc(\.so\.6|-2\.\d+\.so)$", line.strip()))
+        names.append(os.path.basename(os.path.realpath(library)) + ":getpgid")
     scope(("function", names))
     for _ in range(COUNT):
         os.getpgid(0)
