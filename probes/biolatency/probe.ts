@@ -46,6 +46,7 @@ export default defineProbe({
         comm: { ...common.comm, doc: 'command name of the thread that started the request' },
         cgroup: {
           ...common.cgroup,
+          nullAs: '0',
           later: true,
           doc: 'cgroup v2 id of the thread that started the request',
         },

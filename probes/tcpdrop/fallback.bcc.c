@@ -8,7 +8,7 @@
 #include <net/ipv6.h>
 #include <net/tcp_states.h>
 
-{{include ../owners-kept.bcc.c}}
+{{include ../owners.bcc.c}}
 
 // Not by pointers: the rewriter of bcc 0.18 breaks those within a macro.
 static __always_inline u8 byte_at(const void *at)
