@@ -29,6 +29,8 @@ const tools = {
       ])
     },
     own: () => 'loop',
+    // It does not see flushes.
+    blindTo: 5,
   },
   dns: {
     command: sbin('gethostlatency'),
@@ -46,6 +48,8 @@ const tools = {
     },
     own: ({ pid, ppid }) => `${pid} ${ppid}`,
     sums: 'the thread that another one replaced',
+    // A name that is not UTF-8 is an error of the tool.
+    blindTo: 1,
     perEvent: true,
   },
   funccount: {
