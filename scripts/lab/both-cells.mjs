@@ -29,6 +29,7 @@ export const keys = {
 /**
  * Where the events of a pair may differ. `clocks`: each program reads the clock for itself, one after the other, and an emulator
  * may stand still in between. `names`: numbers that a run draws for itself; each of one run must stand for the same one of the other.
+ * `lists`: bpftrace has room for fewer items than bcc; both tell how many there are, and the shorter list begins the longer one.
  */
 export const exceptions = {
   clocks: {
@@ -36,6 +37,7 @@ export const exceptions = {
     ms: 500,
   },
   names: ['connection'],
+  lists: { fields: ['argv'], least: 20 },
 }
 
 /** What each variant cannot tell: null there, whatever the other says. */

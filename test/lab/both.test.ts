@@ -62,6 +62,16 @@ describe('both back-ends', () => {
     expect(compare(two, one)).toMatchObject({ wrong: 1 })
   })
 
+  const words = Array.from({ length: 60 }, (_, at) => String(at))
+  test.for([
+    { what: 'what one had no room for', ours: words.slice(0, 20), theirs: words, wrong: 0 },
+    { what: 'less than all have room for', ours: words.slice(0, 19), theirs: words, wrong: 1 },
+    { what: 'another item', ours: words.with(7, 'x').slice(0, 20), theirs: words, wrong: 1 },
+  ])('may have lists that differ by what one has no room for: $what', ({ ours, theirs, wrong }) => {
+    const [one, other] = [ours, theirs].map((argv) => ({ ...event, argv }))
+    expect(compare([one!], [other!])).toMatchObject({ wrong })
+  })
+
   test('that say nothing are wrong', () => {
     expect(compare([], [])).toMatchObject({ wrong: 1, complaints: ['no events of the workload'] })
   })

@@ -31,7 +31,8 @@ test('every byte comes in order, and the end after them', async () => {
   const sent = Buffer.concat(
     Array.from({ length: 300 }, (_, at) => Buffer.alloc(150, 33 + (at % 90))),
   )
-  for (let at = 0; at < sent.length; at += 150) writeSync(pipe.writeEnd, sent.subarray(at, at + 150))
+  for (let at = 0; at < sent.length; at += 150)
+    writeSync(pipe.writeEnd, sent.subarray(at, at + 150))
   closeSync(pipe.writeEnd)
   await ended
   expect(Buffer.concat(taken).equals(sent)).toBe(true)

@@ -2,6 +2,7 @@
 // tcpreset do.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 
 const sbin = (name, ...rest) => [`/usr/sbin/${name}-bpfcc`, ...rest]
 
@@ -9,7 +10,8 @@ const ends = ({ laddr, lport, raddr, rport }) => [laddr, lport, raddr, rport].jo
 
 /**
  * The tool, and how a line of its output becomes a key; the same key is made from an event of ours. A tool that prints what it
- * counted has a `tally` of its whole output in place of `key`: how often each key. `blindTo`: so many events at most that it does
+ * counted has a `tally` of its whole output in place of `key`: how often each key. `blind`: versions
+ * without this text in their source see nothing, and why. `blindTo`: so many events at most that it does
  * not see; `sums`: what makes it count more than we do; `perEvent`: like ours, its programs send a record for each event.
  */
 const tools = {
@@ -113,6 +115,10 @@ const tools = {
         : null
     },
     own: ends,
+    blind: {
+      without: 'get_sk_protocol_field',
+      says: 'its version reads the protocol of a socket from where it was before 5.6',
+    },
     perEvent: true,
   },
   tcpcong: {
@@ -362,6 +368,8 @@ function printed({ tally, key, times = () => 1 }, output) {
     }, new Map())
 }
 
+const has = ({ command }, text) => readFileSync(command[0], 'utf8').includes(text)
+
 /** How many of our keys bcc printed as often. */
 function compare(tool, output, events) {
   const theirs = printed(tool, output)
@@ -377,10 +385,11 @@ function compare(tool, output, events) {
     more += Math.max(0, their - times)
     if (their < times) unseen.push(key)
   }
+  const isBlind = same === 0 && tool.blind !== undefined && !has(tool, tool.blind.without)
   const surplus = tool.sums === undefined ? 'that we did not' : `(${tool.sums})`
   return {
-    ok: (more === 0 || tool.sums !== undefined) && same >= total - (tool.blindTo ?? 0),
-    text: `saw ${same} of our ${total}${more > 0 ? `, and ${more} ${surplus}` : ''}`,
+    ok: isBlind || ((more === 0 || tool.sums !== undefined) && same >= total - (tool.blindTo ?? 0)),
+    text: `saw ${same} of our ${total}${more > 0 ? `, and ${more} ${surplus}` : ''}${isBlind ? `: ${tool.blind.says}` : ''}`,
     same,
     total,
     more,

@@ -130,8 +130,15 @@ const nanoseconds = (value) =>
 
 const distance = (a, b) => (a > b ? a - b : b - a)
 
+/** Whether the shorter list begins the other one; it may be shorter from `least` items on. */
+function begins(one, other, least) {
+  const size = Math.min(one.length, other.length)
+  const isLong = one.length === other.length || size >= least
+  return isLong && JSON.stringify(one.slice(0, size)) === JSON.stringify(other.slice(0, size))
+}
+
 /** Whether the values of a field agree. Names are bound as pairs come, one to one. */
-function comparison({ clocks, names }, silent) {
+function comparison({ clocks, names, lists }, silent) {
   const bound = new Map()
   const bind = (from, to) => {
     if (bound.has(from)) return bound.get(from) === to
@@ -141,6 +148,8 @@ function comparison({ clocks, names }, silent) {
   return (field, one, other) => {
     if (silent.has(field) && (one === null || other === null)) return true
     if (names.includes(field)) return bind(`bpftrace ${one}`, other) && bind(`bcc ${other}`, one)
+    if (lists.fields.includes(field) && Array.isArray(one) && Array.isArray(other))
+      return begins(one, other, lists.least)
     if (clocks.fields.includes(field) && one != null && other != null)
       return distance(nanoseconds(one), nanoseconds(other)) <= BigInt(clocks.ms) * 1_000_000n
     return JSON.stringify(one) === JSON.stringify(other)
