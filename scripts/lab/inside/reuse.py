@@ -1,4 +1,4 @@
-"""Sockets whose addresses are used again: six processes in two network namespaces, all on one CPU, make 600 short connections to
+"""Sockets whose addresses are used again: six processes in two network namespaces, all on one CPU, make 240 short connections to
 two servers, each from a source address of its own, so the address tells whose connection an event is of.
 
 Usage: reuse.py INSIDE.
@@ -14,7 +14,7 @@ from workload import at_least, enter, linked_networks, others, rename, rule, sco
 
 NAME = "eu%d" % os.getpid()
 PORT = 26500
-EACH = 100
+EACH = 40
 ENDS = {"a": "10.97.0.1", "b": "10.97.0.2"}
 # Where a process is, and from which address it connects.
 CLIENTS = [("a", "10.97.0.11"), ("a", "10.97.0.12"), ("a", "10.97.0.13"), ("a", "10.97.0.14"), ("b", "10.97.0.21"), ("b", "10.97.0.22")]
