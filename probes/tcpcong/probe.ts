@@ -169,7 +169,7 @@ export default defineProbe({
       cost: 'a tracepoint program a change of congestion state and a TCP state change; a compiler run of seconds at the start',
     },
     {
-      name: 'bcc-kprobe',
+      name: 'bcckprobe',
       backend: 'bcc',
       template: 'kprobe.bcc.c',
       needs: [

@@ -29,7 +29,7 @@ export function proofOf({ probe, variant }, read = readTree) {
 
 /** Paths of the variant's template; without a variant, of all. */
 function templatesOf(definition, variant, folder) {
-  const all = definition.matchAll(/name: '([a-z-]+)',\s+backend: '[a-z]+',\s+template: '([\w.]+)'/g)
+  const all = definition.matchAll(/name: '([a-z]+)',\s+backend: '[a-z]+',\s+template: '([\w.]+)'/g)
   return [...all]
     .filter(([, name]) => !variant || name === variant)
     .map(([, , template]) => `${folder}/${template}`)
