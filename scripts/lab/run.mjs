@@ -71,6 +71,8 @@ async function runNatively(guest, work, folder, cells, onLine) {
     ['node', `${work}/inside/cells.mjs`, `${folder}/request.json`],
     {
       binds: [{ from: work, readOnly: false }],
+      // Natively a cell takes seconds.
+      env: { EBPF_RUN_CELL_SECONDS: '90' },
       timeoutMs: nativeTimeoutMs,
     },
   )

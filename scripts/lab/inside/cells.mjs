@@ -6,7 +6,7 @@ import { runAnswers } from './answers.mjs'
 import { compareWithBcc } from './bcc.mjs'
 import { runBoth } from './both.mjs'
 import { judge, spread, wrongBuckets, wrongSums } from './judge.mjs'
-import { runWorkload, startRun, startWorkload } from './start.mjs'
+import { limit, runWorkload, startRun, startWorkload } from './start.mjs'
 
 function judgeSummary(lines, rows, summary, { by, linear = null }) {
   const verdict = judge(...spread(lines, rows, by), summary)
@@ -67,14 +67,14 @@ async function runCell(request, cell) {
   }
 }
 
-/** Far more than any cell takes: one that waits for something that never comes does not hold up the others. */
-const cellTimeoutMs = 480_000
+/** One that waits for something that never comes does not hold up the others. */
+const cellTimeoutMs = (limit + 60) * 1000
 
 async function withinTime(cell, row) {
   let timer
   const tooLong = new Promise((resolve) => {
     timer = setTimeout(
-      () => resolve({ ...cell, error: `not ended after ${cellTimeoutMs / 60_000} minutes` }),
+      () => resolve({ ...cell, error: `not ended after ${cellTimeoutMs / 1000} s` }),
       cellTimeoutMs,
     )
   })

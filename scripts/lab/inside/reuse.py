@@ -47,7 +47,8 @@ def server(place):
         while True:
             try:
                 accepted = listening.accept()[0]
-            except TimeoutError:
+            # Python 3.9's is not TimeoutError yet.
+            except socket.timeout:
                 line.setblocking(False)
                 try:
                     if line.recv(1) == b"":
@@ -102,7 +103,8 @@ def main():
         rule({"netns": netns[place], "laddr": address, "rport": PORT}, **mine)
         at_least(netns=netns[place], laddr=address, rport=PORT, **mine)
     for place, line, pid in servers:
-        line.close()
+        # What was started later has a copy of this end, so to close it is not enough.
+        line.shutdown(socket.SHUT_RDWR)
         os.waitpid(pid, 0)
         # One that has ended before accept() is nobody's; connections of clients have this address on the other side.
         rule({"netns": netns[place], "laddr": ENDS[place], "lport": PORT}, pid={"any": [pid, None]})

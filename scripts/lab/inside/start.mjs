@@ -8,6 +8,9 @@ const inside = import.meta.dirname
 /** The command name of workloads that are told by it alone: several labs run at once on one kernel. */
 const ownName = `er-${process.pid}`
 
+/** Far more than any cell takes, in seconds: a workload that waits for what never comes ends then, with all that it started. */
+export const limit = Number(process.env.EBPF_RUN_CELL_SECONDS ?? 420)
+
 /**
  * Starts a workload; its lines are the expectations. One that prepares something first (connections that are older than the run,
  * interfaces) says so, `ready` or with the words that tell ebpf-run where (`place`), and waits until it is told to go on.
@@ -24,6 +27,9 @@ export function startWorkload(
       : join(probes, probe, 'workload.py')
   // In a mount namespace of its own: named network namespaces are mounts.
   const words = [
+    '--kill-after=5',
+    `${limit}`,
+    'unshare',
     '--mount',
     '--propagation',
     'private',
@@ -34,7 +40,7 @@ export function startWorkload(
     ...(workload?.words ?? []),
     ...args,
   ]
-  const child = spawn('unshare', words, {
+  const child = spawn('timeout', words, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       ...process.env,
