@@ -41,6 +41,9 @@ function kernelOptions(guest, shell, shares) {
     'no_timer_check',
     // The emulator has no speculation to defend against, and the detours cost a slow CPU time.
     'mitigations=off',
+    // Translated code is kept by its address: where that changes with each exec, all is translated anew (measured on 6.1 with
+    // 100 times /bin/true: 5.9 s, and 1.6 s so).
+    'norandmaps',
     // A probe that is cut off by the kernel's idea of slowness would be a failure of the emulator only.
     'nosoftlockup',
     'rcupdate.rcu_cpu_stall_suppress=1',
@@ -50,6 +53,9 @@ function kernelOptions(guest, shell, shares) {
   ].join(' ')
 }
 
+/** What the emulator can do, without what only costs it time: guards of the kernel's memory, and a fifth level of page tables. */
+const cpu = 'max,-smap,-smep,-la57'
+
 /** The arguments of qemu-system-x86_64 for one boot. */
 export function qemuArgs(guest, { workDir, shell = false, shares = [] }) {
   const { disk, kernelFile, initramfs } = guestPaths(guest)
@@ -57,7 +63,7 @@ export function qemuArgs(guest, { workDir, shell = false, shares = [] }) {
   const work = { tag: 'work', path: checkPath(workDir), readOnly: false }
   return [
     // Software emulation: the lab must run on machines without nested virtualisation, and the same everywhere.
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', String(guest.cpus), '-m', '2048'],
+    ...['-accel', 'tcg,thread=multi', '-cpu', cpu, '-smp', String(guest.cpus), '-m', '2048'],
     ...['-nographic', '-no-reboot', '-nodefaults', '-serial', shell ? 'mon:stdio' : 'stdio'],
     ...['-kernel', kernelFile, '-initrd', initramfs],
     ...['-append', kernelOptions(guest, shell, further)],

@@ -16,8 +16,8 @@ import { cellsOf, impossibleReason, isGood, loadDefinitions } from './cells.mjs'
 import { findGuest, guests } from './guests.mjs'
 import { ensureImages, unavailableText } from './image.mjs'
 import { runNative } from './native.mjs'
-import { writeResults } from './results.mjs'
-import { readHistory, shareOf } from './share.mjs'
+import { readResults, writeResults } from './results.mjs'
+import { readHistory, shareOf, unprovenOf } from './share.mjs'
 
 const root = new URL('../../', import.meta.url).pathname
 const bootTimeoutMs = 60 * 60_000
@@ -136,9 +136,26 @@ function turned(cells, share) {
   return [...cells.slice(at), ...cells.slice(0, at)]
 }
 
+/** How many cells a boot has whose results are written: what has been run is kept when the run is ended. */
+const cellsOfBoot = 6
+
+/** The cells, in the parts that are run and written one after the other. */
+function inParts(cells, size) {
+  const parts = []
+  for (let at = 0; at < cells.length; at += size) parts.push(cells.slice(at, at + size))
+  return parts
+}
+
+/** What of a guest's cells is run in a place, as the words say. */
+function choose(cells, place, image, share, { history, unproven }) {
+  if (place === 'native') return turned(cells, share)
+  if (history !== null) return shareOf(cells, image.guest, history)
+  return unproven === null ? cells : unprovenOf(cells, image.guest, place, unproven)
+}
+
 /** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
 export async function runLab(words) {
-  const keep = words.includes('--keep-recordings')
+  const [keep, write] = ['--keep-recordings', '--write'].map((word) => words.includes(word))
   const places = words.includes('--native')
     ? ['native']
     : words.includes('--boot')
@@ -148,46 +165,62 @@ export async function runLab(words) {
   const chosen = guests.filter(({ name }) => names.includes(name))
   const wantedGuests = chosen.length > 0 ? chosen : guests
   const only = names.filter((name) => !guests.some((guest) => guest.name === name))
-  const history = words.includes('--share') ? await readHistory() : null
+  const asked = {
+    history: words.includes('--share') ? await readHistory() : null,
+    unproven: words.includes('--unproven') ? readResults() : null,
+  }
   const images = await ensureImages(wantedGuests, (line) => console.error(line))
   return withPacked(async (work) => {
     const definitions = await loadDefinitions()
-    const tasks = places.flatMap((place) =>
-      images.map((image) => async () => {
-        const { ok, reason, kernel, versions } = image
+    const allCells = (place) => cellsOf(definitions, place, [])
+    const parts = places.flatMap((place) =>
+      images.flatMap((image, at) => {
+        const { guest, ok, reason } = image
+        if (!ok) return [{ nth: 0, result: { guest, place, unavailable: reason, rows: [] } }]
         const all = cellsOf(definitions, place, only)
-        const cells =
-          place === 'native'
-            ? turned(all, images.indexOf(image) / images.length)
-            : history === null
-              ? all
-              : shareOf(all, image.guest, history)
-        if (!ok) return { guest: image.guest, place, unavailable: reason, rows: [] }
-        const guest = findGuest(image.guest)
-        const runCells = (some, folder) =>
-          runIn(place, guest, work, folder, some, (line) =>
-            console.log(`${guest.name} ${place}: ${line}`),
-          )
-        const folder = join(work, `${place}-${guest.name}`)
-        const rows = await runCells(cells, folder)
-        const failed = rows.filter((row) => !isGood(row) && !impossibleReason(guest.name, row))
-        const again = failed.length > 0 && failed.length <= mostAgain
-        const second = again
-          ? await runCells(
-              cells.filter(({ name }) => failed.some((row) => row.name === name)),
-              `${folder}-again`,
-            )
-          : []
-        for (const { name } of second)
-          console.log(`${guest.name} ${place}: ${name} failed, and was tried once more`)
-        if (keep) keepRecordings(guest, place, folder, rows)
-        return { guest: guest.name, place, kernel, versions, rows: withSecond(rows, second) }
+        const cells = choose(all, place, image, at / images.length, asked)
+        const size = write && place === 'boot' ? cellsOfBoot : cells.length
+        return inParts(cells, size || 1).map((part, nth) => ({ nth, image, place, cells: part }))
       }),
     )
-    const results = await twoByTwo(tasks)
-    if (words.includes('--write')) writeResults(results, (place) => cellsOf(definitions, place, []))
+    // Each guest's first, then each guest's second: two boots at once are not of the same guest, as long as there are others.
+    const order = places.flatMap((place) =>
+      parts
+        .filter((part) => (part.result ?? part).place === place)
+        .toSorted((a, b) => a.nth - b.nth),
+    )
+    const results = await twoByTwo(
+      order.map((part) => async () => {
+        const result = part.result ?? (await runPart(part, work, keep))
+        if (write) writeResults([result], allCells)
+        return result
+      }),
+    )
     return report(results)
   })
+}
+
+async function runPart({ nth, image, place, cells }, work, keep) {
+  const { kernel, versions } = image
+  const guest = findGuest(image.guest)
+  const runCells = (some, folder) =>
+    runIn(place, guest, work, folder, some, (line) =>
+      console.log(`${guest.name} ${place}: ${line}`),
+    )
+  const folder = join(work, `${place}-${guest.name}-${nth}`)
+  const rows = await runCells(cells, folder)
+  const failed = rows.filter((row) => !isGood(row) && !impossibleReason(guest.name, row))
+  const again = failed.length > 0 && failed.length <= mostAgain
+  const second = again
+    ? await runCells(
+        cells.filter(({ name }) => failed.some((row) => row.name === name)),
+        `${folder}-again`,
+      )
+    : []
+  for (const { name } of second)
+    console.log(`${guest.name} ${place}: ${name} failed, and was tried once more`)
+  if (keep) keepRecordings(guest, place, folder, rows)
+  return { guest: guest.name, place, kernel, versions, rows: withSecond(rows, second) }
 }
 
 async function runIn(place, guest, work, folder, cells, onLine) {

@@ -25,12 +25,32 @@ export async function readHistory() {
 
 const cost = (cell) => (cell.both ? 4 : cell.bcc || cell.variant === 'bcc' ? 3 : 1)
 
-/** The share of one guest, as many as the budget holds. `claims` has the results of earlier runs. */
-export function shareOf(cells, guest, { commit, changed, claims }) {
-  const claimed = claims.find((each) => each.guest === guest && each.place === 'boot')
+const claimedRows = (guest, place, claims) =>
+  claims.find((each) => each.guest === guest && each.place === place)?.rows ?? []
+
+/** Names of the cells that a result proves as they are now. `claims` has the results of earlier runs. */
+function provenOf(guest, place, claims) {
   const works = (row) =>
     (isGood(row) && row.proof === proofOf(row)) || impossibleReason(guest, row) !== null
-  const proven = new Set(claimed?.rows.filter(works).map(({ name }) => name))
+  return new Set(
+    claimedRows(guest, place, claims)
+      .filter(works)
+      .map(({ name }) => name),
+  )
+}
+
+/** The cells of one guest that no result proves as they are now; first those that have none at all. */
+export function unprovenOf(cells, guest, place, claims) {
+  const proven = provenOf(guest, place, claims)
+  const known = new Set(claimedRows(guest, place, claims).map(({ name }) => name))
+  return cells
+    .filter(({ name }) => !proven.has(name))
+    .toSorted((a, b) => Number(known.has(a.name)) - Number(known.has(b.name)))
+}
+
+/** The share of one guest, as many as the budget holds. `claims` has the results of earlier runs. */
+export function shareOf(cells, guest, { commit, changed, claims }) {
+  const proven = provenOf(guest, 'boot', claims)
   const urgency = ({ name, probe }) => (proven.has(name) ? (changed.has(probe) ? 1 : 0) : 2)
   const place = (cell) =>
     createHash('sha256').update(`${commit} ${guest} ${cell.name}`).digest('hex')
