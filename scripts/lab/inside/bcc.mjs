@@ -37,8 +37,10 @@ const tools = {
   dns: {
     command: sbin('gethostlatency'),
     key: (words) => (/^\d+\.\d\d$/.test(words.at(-2)) ? words.at(-1) : null),
-    // It keeps 79 bytes of a name; a line end in one makes two lines of it, and a space two words.
-    own: ({ host }) => (host === null || /\s/.test(host) ? null : host.slice(0, 79)),
+    // It knows none of the reentrant functions. It keeps 79 bytes of a name; a line end in one makes two lines of it, and a
+    // space two words.
+    own: ({ kind, host }) =>
+      host === null || /\s/.test(host) || kind.endsWith('_r') ? null : host.slice(0, 79),
     perEvent: true,
   },
   exitsnoop: {
