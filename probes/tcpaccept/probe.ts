@@ -1,4 +1,4 @@
-import { common, socket } from '../../src/schema/common.ts'
+import { common, descriptorMembers, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const addresses = [
@@ -76,11 +76,7 @@ export default defineProbe({
         { tracepoint: 'syscalls:sys_enter_accept4', fields: ['fd'] },
         { tracepoint: 'syscalls:sys_exit_accept', fields: ['ret'] },
         { tracepoint: 'syscalls:sys_exit_accept4', fields: ['ret'] },
-        { btf: 'task_struct.files' },
-        { btf: 'files_struct.fdt' },
-        { btf: 'fdtable.fd' },
-        { btf: 'file.private_data' },
-        { btf: 'socket.sk' },
+        ...descriptorMembers,
         ...addresses,
       ],
       cannotTell: {},

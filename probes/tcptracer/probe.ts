@@ -1,5 +1,6 @@
 import {
   common,
+  descriptorMembers,
   senderHooks,
   senderHooksByBcc,
   sendingOwner,
@@ -188,11 +189,7 @@ export default defineProbe({
       needs: [
         { tracepoint: 'syscalls:sys_exit_accept', fields: ['ret'] },
         { tracepoint: 'syscalls:sys_exit_accept4', fields: ['ret'] },
-        { btf: 'task_struct.files' },
-        { btf: 'files_struct.fdt' },
-        { btf: 'fdtable.fd' },
-        { btf: 'file.private_data' },
-        { btf: 'socket.sk' },
+        ...descriptorMembers,
         ...states,
         ...members,
       ],

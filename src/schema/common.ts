@@ -119,6 +119,17 @@ export const withoutOwnerHooks = [
 export const withoutSendersByBcc = lackOfSenders(['sendkprobe'])
 export const withoutOwnerHooksByBcc = [lackOfAccept(['accept']), withoutSendersByBcc]
 
+/** What `descriptor.bt` reads. */
+export const descriptorMembers = [
+  { btf: 'task_struct.files' },
+  { btf: 'files_struct.fdt' },
+  { btf: 'fdtable.fd' },
+  { btf: 'file.private_data' },
+  { btf: 'socket.file' },
+  { btf: 'socket.sk' },
+  { btf: 'sock.sk_socket' },
+] as const satisfies VariantSpec['needs']
+
 /** What `owners.bt` needs. */
 export const ownerTracepoints = [
   {
