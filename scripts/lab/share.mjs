@@ -23,7 +23,8 @@ export async function readHistory() {
   return { commit: commit.trim(), changed, claims: readResults() }
 }
 
-const cost = (cell) => (cell.both ? 4 : cell.bcc || cell.variant === 'bcc' ? 3 : 1)
+const cost = (cell) =>
+  cell.both ? 4 : cell.bcc || cell.variant?.startsWith('bcc') || cell.backend === 'bcc' ? 3 : 1
 
 const claimedRows = (guest, place, claims) =>
   claims.find((each) => each.guest === guest && each.place === place)?.rows ?? []

@@ -7,12 +7,15 @@ import { helpOption } from './words.ts'
 /** A probe whose own options have names that no other option has. Throws BAD_DEFINITION. */
 export function withFreeOptions(probe: LoadedProbe): LoadedProbe {
   const { spec } = probe
-  const { params = {}, switches = {}, ...rest } = spec
+  const { params = {}, switches = {}, libraries = {}, ...rest } = spec
   const taken = new Set([...optionsOf(rest), allowOption, helpOption].map(({ name }) => name))
   const wrong = [
     ...Object.keys(params).map((name) => ({ name, place: `/params/${name}` })),
     ...Object.keys(switches).map((name) => ({ name, place: `/switches/${name}` })),
-  ].filter(({ name, place }) => taken.has(name) || (place.startsWith('/s') && name in params))
+    ...Object.keys(libraries).map((name) => ({ name, place: `/libraries/${name}` })),
+  ].filter(
+    ({ name }, at, all) => taken.has(name) || all.findIndex((each) => each.name === name) < at,
+  )
   const [first] = wrong
   if (first === undefined) return probe
   throw new EbpfRunError({

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { EbpfRunError } from '../errors.ts'
-import type { Names } from '../host/names.ts'
+import type { NamespaceKind, Names } from '../host/names.ts'
 import type { FieldSpec } from '../schema/define.ts'
 import { errnoNames } from '../schema/errno.ts'
 import { deviceNumber } from '../schema/kinds.ts'
@@ -87,6 +87,8 @@ const errnoNumbers = new Map(
 export function parseErrno(flag: string, text: string): Range {
   if (/^\d/.test(text)) {
     const { min, max } = parseRange(flag, text, 4_095, 'an errno')
+    if (max === 0)
+      throw bad(flag, text, 'an errno from 1 on', '--ok shows what succeeded, --failed the rest')
     return { min: -Number(max), max: -Math.max(1, Number(min)) }
   }
   const number = errnoNumbers.get(text.toUpperCase())
@@ -177,16 +179,10 @@ export function parseCgroup(flag: string, text: string, names: Names): Range {
     throw bad(flag, text, 'a cgroup path without ..', cgroupRemedy)
   if (/^\/(?:sys|proc)\//.test(text) && !/^\/sys\/fs\/cgroup(?:\/|$)/.test(text))
     throw bad(flag, text, 'a path below /sys/fs/cgroup', cgroupRemedy)
-  return parseNamed(
-    flag,
-    text,
-    'the path of a cgroup below /sys/fs/cgroup, or an id',
-    cgroupRemedy,
-    {
-      below: 2n ** 64n,
-      find: (name) => names.cgroup(name),
-    },
-  )
+  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : names.cgroup(text)
+  if (id === null || id >= 2n ** 64n)
+    throw bad(flag, text, 'the path of a cgroup below /sys/fs/cgroup, or an id', cgroupRemedy)
+  return { min: id, max: id }
 }
 
 const cgroupRemedy = 'ls /sys/fs/cgroup; /proc/PID/cgroup has the path of a process'
@@ -204,37 +200,30 @@ export function parseContainer(flag: string, text: string): RegExp {
 }
 
 export function parseNetns(flag: string, text: string, names: Names): Range {
-  return parseNamed(flag, text, 'a network namespace', 'ip netns list', {
-    below: 2n ** 32n,
-    find: (name) => names.netns(name),
+  return parseNamespace(flag, text, names, {
+    file: 'net',
+    what: 'network',
+    remedy: 'ip netns list',
   })
 }
 
-/** A namespace of tasks, by its inode or the path of a file of it. */
+/** A namespace, by its inode or the path of a file of it; one of networks by its `ip netns` name too. */
 export function parseNamespace(
   flag: string,
   text: string,
   names: Names,
-  { file, what }: { file: string; what: string },
+  { file, what, remedy }: { file: NamespaceKind; what: string; remedy?: string },
 ): Range {
-  return parseNamed(flag, text, `a ${what} namespace, by inode or path`, nsRemedy(flag, file), {
-    below: 2n ** 32n,
-    find: (name) => (name.startsWith('/') ? names.netns(name) : null),
-  })
-}
-
-const nsRemedy = (flag: string, file: string): string =>
-  `for example --${flag} /proc/1/ns/${file}; lsns -t ${file} lists them`
-
-function parseNamed(
-  flag: string,
-  text: string,
-  what: string,
-  remedy: string,
-  { below, find }: { below: bigint; find(name: string): number | bigint | null },
-): Range {
-  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : find(text)
-  if (id === null || id >= below) throw bad(flag, text, what, remedy)
+  const id = /^\d{1,10}$/.test(text) ? Number(text) : names.namespace(file, text)
+  const example =
+    remedy ?? `for example --${flag} /proc/self/ns/${file}; lsns -t ${file} lists them`
+  if (typeof id === 'string' || id >= 2 ** 32)
+    throw bad(
+      flag,
+      typeof id === 'string' ? `${text} (${id})` : text,
+      `a ${what} namespace, by inode or path`,
+      example,
+    )
   return { min: id, max: id }
 }
 

@@ -1,5 +1,5 @@
 import { EbpfRunError } from '../errors.ts'
-import type { Names } from '../host/names.ts'
+import type { NamespaceKind, Names } from '../host/names.ts'
 import type { FieldSpec, ProbeSpec } from '../schema/define.ts'
 import type { Kind } from '../schema/kinds.ts'
 import {
@@ -309,7 +309,7 @@ function flagsFlag(field: string): FlagSpec {
 }
 
 /** A namespace of the task. */
-function namespaceFlag(flag: 'mntns' | 'pidns', file: string, what: string): FlagSpec {
+function namespaceFlag(flag: 'mntns' | 'pidns', file: NamespaceKind, what: string): FlagSpec {
   return {
     flag,
     field: flag,

@@ -11,7 +11,7 @@ const interfaceName = /^(?!\.{1,2}$)[^\s/:\0]+$/u
 export function parsePlace(
   lists: readonly string[],
   netns: readonly string[],
-  names: Pick<Names, 'netns'>,
+  names: Pick<Names, 'namespace'>,
 ): Place {
   const interfaces = lists
     .flatMap((list) => splitList(list, false))
@@ -37,10 +37,10 @@ export function parsePlace(
   return { netns: namespace ?? null, interfaces: [...new Set(interfaces)] }
 }
 
-function parseNamespace(text: string, names: Pick<Names, 'netns'>): string {
+function parseNamespace(text: string, names: Pick<Names, 'namespace'>): string {
   // What is no path is looked for here, what is one where it is entered.
   if (text.startsWith('/')) return text
-  if (text === '' || names.netns(text) === null)
+  if (text === '' || typeof names.namespace('net', text) === 'string')
     throw new EbpfRunError({
       code: 'BAD_VALUE',
       message: '--netns: the path or `ip netns` name of a network namespace was expected',

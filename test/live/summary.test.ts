@@ -12,7 +12,12 @@ import type { AnyEvent } from '../../src/schema/define.ts'
 import { startSession } from '../../src/session/session.ts'
 
 const filesFolder = fileURLToPath(new URL('../../src/backends/', import.meta.url))
-const noNames = { user: () => null, cgroup: () => null, netns: () => null, device: () => null }
+const noNames = {
+  user: () => null,
+  cgroup: () => null,
+  namespace: () => 'none',
+  device: () => null,
+}
 let server: Server
 let port = 0
 let probe: LoadedProbe

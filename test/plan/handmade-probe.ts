@@ -71,7 +71,7 @@ const cTemplate = `{{kprobe handmade_thing struct thing *thing}}
 export const noNames: Names = {
   user: () => null,
   cgroup: () => null,
-  netns: () => null,
+  namespace: () => 'none',
   device: () => null,
 }
 

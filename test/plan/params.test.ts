@@ -168,7 +168,7 @@ const opens: ProbeSpec = opensnoop
 const choicesOf = (spec: ProbeSpec, flag: string, text: string) => {
   const [filter] = parseFilters(spec, { [flag]: [text] }, null, {
     ...noNames,
-    netns: () => 4_026_531_840,
+    namespace: (_, name) => (name.startsWith('/') ? 4_026_531_840 : 'no inode and no path'),
   })
   if (filter === undefined || !('choices' in filter)) throw new Error('no filter')
   return [filter.by, filter.field, filter.choices.map(({ negated, value }) => [negated, value])]
@@ -210,7 +210,7 @@ describe('values by name', () => {
       'mntns',
       [
         [false, { min: 4_026_531_840, max: 4_026_531_840 }],
-        [true, { min: 4_026_531_841n, max: 4_026_531_841n }],
+        [true, { min: 4_026_531_841, max: 4_026_531_841 }],
       ],
     ],
     ['ppid', '1-5', opens, 'task', 'ppid', [[false, { min: 1, max: 5 }]]],
@@ -227,7 +227,8 @@ describe('values by name', () => {
     ['access', 'append', opens, '--access read'],
     ['errno', 'ENOFOO', opens, '--errno ENOENT'],
     ['errno', '-2', opens, '--errno ENOENT'],
-    ['mntns', 'web', opens, '/proc/1/ns/mnt'],
+    ['errno', '0', opens, '--ok'],
+    ['mntns', 'web', opens, '/proc/self/ns/mnt'],
     ['pidns', '4294967296', opens, 'lsns -t pid'],
     ['filename', '(', opens, 'backslash'],
     ['exit-code', '256', exitsnoop, '--exit-code 255'],

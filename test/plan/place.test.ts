@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { parsePlace, requirePlace } from '../../src/plan/place.ts'
 import { handmadeBcc, planFor } from './handmade-probe.ts'
 
-const names = { netns: (name: string) => (name.includes('none') ? null : 4_026_531_833) }
+const names = {
+  namespace: (_: string, name: string) => (name.includes('none') ? 'ENOENT' : 4_026_531_833),
+}
 const badValue = expect.objectContaining({ code: 'BAD_VALUE' })
 
 describe('where a probe on interfaces goes', () => {
