@@ -8,7 +8,7 @@ import type { RecordLayout } from '../wire/layout.ts'
 import { kernelCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
 import { parseEmit } from './emit.ts'
-import type { AnyFilter } from './filters.ts'
+import type { AnyFilter, TaskNumber } from './filters.ts'
 import { uprobePath } from './needs.ts'
 import type { Applied, Program, Secrets } from './render.ts'
 import type { SummaryPlan } from './summary.ts'
@@ -21,7 +21,7 @@ import {
   groupScratch,
   keyBytes,
 } from './summary-bcc.ts'
-import { taskFilters, taskNumberInC } from './task-numbers.ts'
+import { isTaskNumber, taskFilters, taskNumberInC } from './task-numbers.ts'
 import { broken, hasDirective, type Node } from './template.ts'
 import { markPrograms, readUserMacro } from './usdt-bcc.ts'
 
@@ -40,6 +40,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *                             head of one at a mark that a program's author left; it has the arguments N ... as argN, and a bit
  *                             in `unread` for each that could not be read
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
+ *   task NUMBER VARIABLE EXPR  declares a variable, a number of the task at an address: ppid, mntns, pidns or netns; 0 for none
  *   port EXPR                 the same for a 16-bit number in network order
  *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
  *   tcx DIRECTION             head of one at tc, ingress or egress, by a BPF link
@@ -215,6 +216,7 @@ class Rendering {
   private readonly seen = new Set<string>()
   /** Programs at functions of user space, which other programs of the same CPU may preempt. */
   private readonly hasUprobes: boolean
+  private readonly taskNumbers = new Set<TaskNumber>()
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: BccInput
@@ -230,6 +232,7 @@ class Rendering {
     this.groups = input.summary?.groups ?? []
     this.hasUprobes = hasDirective(input.nodes, ['uprobe', 'uretprobe', 'usdt'])
     if (this.hasUprobes) this.checkStack()
+    for (const { field } of taskFilters(input.filters)) this.taskNumbers.add(field)
   }
 
   /** Records and keys are filled on the stack: a place of the CPU's would be shared with a program that preempts. */
@@ -281,7 +284,7 @@ class Rendering {
         : []),
       ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(hasDirective(this.input.nodes, ['usdt']) ? [readUserMacro] : []),
-      ...taskFilters(this.input.filters).map(({ field }) => taskNumberInC(field).definition),
+      ...[...this.taskNumbers].map((number) => taskNumberInC(number).definition),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
@@ -497,6 +500,12 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
   }`
   }
 
+  task(number: string, variable: string, task: string): string {
+    if (!isTaskNumber(number)) throw this.broken(`{{task ${number}}} is no number of a task`)
+    this.taskNumbers.add(number)
+    return `u64 ${variable} = ${taskNumberInC(number, task).call};`
+  }
+
   part(rest: string): string {
     const [target = '', key = '', index = '', ...text] = rest.split(/\s+/)
     const at = this.structs.findIndex(
@@ -661,6 +670,10 @@ const directives: Readonly<Record<string, Directive>> = {
   owner(run, rest) {
     const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]
     return run.owner(variable, key, port)
+  },
+  task(run, rest) {
+    const [number, others] = split(rest)
+    return run.task(number, ...split(others))
   },
   part: (run, rest) => run.part(rest),
   emit: (run, rest) => run.emit(rest),

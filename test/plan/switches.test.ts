@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { optionsOf } from '../../src/commands/options.ts'
 import { makePlan, type Plan } from '../../src/plan/plan.ts'
 import { defineProbe } from '../../src/schema/define.ts'
+import { switchesAsked } from '../../src/schema/switches.ts'
 import { factsFor } from './handmade-facts.ts'
 
 const pid = { kind: 'u32', doc: 'process id' } as const
@@ -148,4 +149,16 @@ it('every switch is an option of its probe without a value', () => {
     ['data', true, true],
     ['stack', true, true],
   ])
+})
+
+describe('a switch that nobody set', () => {
+  it('is on where a field is named that it alone brings', () => {
+    expect(switchesAsked(spec, [], ['pid', 'stack'])).toEqual(['stack'])
+    expect(switchesAsked(spec, ['stack'], ['stack'])).toEqual(['stack'])
+  })
+
+  it('stays off where it brings events too, and where none of its fields is named', () => {
+    expect(switchesAsked(spec, [], ['first'])).toEqual([])
+    expect(switchesAsked(spec, [], ['pid', 'send'])).toEqual([])
+  })
 })
