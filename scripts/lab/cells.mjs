@@ -144,10 +144,10 @@ function switchesOf({ switches: own = {} }, { switches = {} }) {
   ]
 }
 
-/** Whether a variant has no kprobe, fentry, raw tracepoint or kernel headers among its needs. */
+/** Whether a variant has no kprobe, fentry, raw tracepoint, kernel variable or kernel headers among its needs. */
 function isNative(variant, on = []) {
   return needsOf(variant, on).every(
-    (need) => !('function' in need) && !('headers' in need) && !need.raw,
+    (need) => !('function' in need) && !('headers' in need) && !('symbol' in need) && !need.raw,
   )
 }
 

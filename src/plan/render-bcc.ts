@@ -42,6 +42,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   task NUMBER VARIABLE EXPR  declares a variable, a number of the task at an address: ppid, mntns, pidns or netns; 0 for none
  *   port EXPR                 the same for a 16-bit number in network order
+ *   symbol NAME               the address of a variable of the kernel
  *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
  *   tcx DIRECTION             head of one at tc, ingress or egress, by a BPF link
  *   tc DIRECTION              the same by a filter of tc
@@ -107,6 +108,8 @@ export interface BccProgram extends Program {
   readonly counts: readonly { readonly code: string; readonly site: number; readonly at: number }[]
   /** The place of the count of what did not fit into a map, null when nothing counts that. */
   readonly fullAt: number | null
+  /** Variables of the kernel whose addresses it needs. */
+  readonly symbols: readonly string[]
   readonly attach: readonly Attach[]
 }
 
@@ -127,6 +130,7 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
     groups: run.groups.map(groupRequest),
     counts: run.counts.map(({ code, site, at }) => ({ code, site, at })),
     fullAt: run.hasFull ? fullAt : null,
+    symbols: [...run.symbols],
     attach: run.attach,
   }
 }
@@ -207,6 +211,7 @@ static __always_inline u64 er_opened(u64 key, u64 rport)
 
 class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
+  readonly symbols = new Set<string>()
   readonly counts: { code: string; site: number; at: number; struct: string }[] = []
   readonly attach: Attach[] = []
   readonly groups: readonly GroupLayout[]
@@ -506,6 +511,13 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     return `u64 ${variable} = ${taskNumberInC(number, task).call};`
   }
 
+  /** Where a variable of the kernel is; the driver defines the macro. */
+  symbol(name: string): string {
+    if (!/^\w+$/.test(name)) throw this.broken(`{{symbol ${name}}} is no name`)
+    this.symbols.add(name)
+    return `ER_SYMBOL_${name}`
+  }
+
   part(rest: string): string {
     const [target = '', key = '', index = '', ...text] = rest.split(/\s+/)
     const at = this.structs.findIndex(
@@ -675,6 +687,7 @@ const directives: Readonly<Record<string, Directive>> = {
     const [number, others] = split(rest)
     return run.task(number, ...split(others))
   },
+  symbol: (run, rest) => run.symbol(rest),
   part: (run, rest) => run.part(rest),
   emit: (run, rest) => run.emit(rest),
 }

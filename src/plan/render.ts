@@ -216,6 +216,12 @@ class Rendering {
     return `${before}${variable} = ${text};`
   }
 
+  /** Where a variable of the kernel is; bpftrace looks it up. */
+  symbol(name: string): string {
+    if (!/^\w+$/.test(name)) throw this.broken(`{{symbol ${name}}} is no name`)
+    return `(uint64)kaddr("${name}")`
+  }
+
   items(): string {
     return String(this.input.dialect.listItems)
   }
@@ -492,6 +498,7 @@ const directives: Readonly<Record<string, Directive>> = {
     const [number, others] = split(rest)
     return run.task(number, ...split(others))
   },
+  symbol: (run, rest) => run.symbol(rest),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
   map: (run, name) => run.map(name),

@@ -13,6 +13,7 @@ import { isTaskNumber, membersOfTask } from './task-numbers.ts'
  *   user EXPR                 an address of the traced process
  *   word EXPR                 the 64-bit word at a user-space address
  *   task NUMBER VARIABLE EXPR  sets a variable to a number of the task at a kernel address: ppid, mntns, pidns or netns; 0 for none
+ *   symbol NAME               the address of a variable of the kernel
  *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
