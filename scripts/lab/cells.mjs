@@ -56,7 +56,7 @@ export const cell = (
 
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
 const groupings = {
-  biolatency: ['dev', 'op', 'result'],
+  biolatency: ['dev', 'op', 'rwbs', 'result'],
   execsnoop: ['ppid', 'filename', 'ret'],
   retrans: ['netns', 'lport', 'rport'],
   runqlat: ['pid', 'tid', 'cpu', 'uid', 'comm'],
