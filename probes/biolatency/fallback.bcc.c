@@ -99,6 +99,7 @@ static __always_inline int queued(struct request *request)
     cgroup = begun->cgroup
     dev = request.dev
     op = request.op
+    rwbs = kernel ctx->rwbs
     bytes = begun->bytes
     sector = request.sector
     result = (s32)ctx->error

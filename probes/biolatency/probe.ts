@@ -58,6 +58,14 @@ export default defineProbe({
           doc: 'what was asked for; erasing is a discard',
           width: 7,
         },
+        rwbs: {
+          kind: 'text',
+          bytes: 9,
+          emptyIsNull: true,
+          later: true,
+          doc: 'operation and flags in the letters of the block layer, such as `WS` for a write that somebody waits for',
+          width: 6,
+        },
         bytes: {
           kind: 'u64',
           unit: 'bytes',

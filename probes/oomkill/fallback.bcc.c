@@ -21,6 +21,9 @@
     struct kernfs_node *limit = {{read limits->kn}};
     reached = {{read limit->id}};
   }
+  {{when load}}
+  unsigned long *averages = (unsigned long *){{symbol avenrun}};
+  {{end}}
   {{emit oomkill
     task
     tpid = {read victim->tgid}
@@ -30,6 +33,9 @@
     limit_cgroup = reached
     total_pages = {read control->totalpages}
     oom_score_adj = {read signals->oom_score_adj}
+    load1 = {read averages[0]}
+    load5 = {read averages[1]}
+    load15 = {read averages[2]}
   }}
   return 0;
 }

@@ -12,6 +12,12 @@ const sizes = {
   shmem_rss_bytes: 'the function has them in pages and counters that differ between kernels',
 } as const
 
+/** The kernel's load averages (kernel/sched/loadavg.c), three numbers in a row. */
+const averages = { symbol: 'avenrun' } as const
+/** A record of bpftrace before 0.16 has no room for them beside what else these variants tell. */
+const roomy = [averages, { bpftrace: '>=0.16.0' }] as const
+const load = { kind: 'load', nullable: true, later: true } as const
+
 const pages = { kind: 'u64', unit: 'bytes', width: 12 } as const
 
 export default defineProbe({
@@ -20,6 +26,12 @@ export default defineProbe({
   example: 'ebpf-run oomkill -o ndjson',
   owner: 'task',
   inTask: true,
+  switches: {
+    load: {
+      doc: "also the machine's load averages at that moment",
+      fields: ['load1', 'load5', 'load15'],
+    },
+  },
   events: {
     oomkill: {
       doc: 'one process that the kernel chose to kill; the task fields are those of the task that asked for memory',
@@ -62,6 +74,9 @@ export default defineProbe({
           doc: 'what /proc/PID/oom_score_adj said of the victim',
           nullAs: 32_767,
         },
+        load1: { ...load, doc: "with `--load` the machine's load average over 1 minute" },
+        load5: { ...load, doc: 'with `--load` that over 5 minutes' },
+        load15: { ...load, doc: 'with `--load` that over 15 minutes' },
       },
       table: ['time', 'pid', 'comm', 'tpid', 'tcomm', 'anon_rss_bytes'],
     },
@@ -79,6 +94,7 @@ export default defineProbe({
       ],
       // bpftrace 0.11 cannot read such a string of a tracepoint, and 0.22 and 0.23 read it as empty.
       options: { full: true, comm: { bpftrace: '>=0.12.0 <0.22.0 || >=0.24.0' } },
+      switches: { load: roomy },
       cannotTell: {
         tcgroup: 'the tracepoint does not have it',
         limit_cgroup: 'the tracepoint does not have it',
@@ -103,6 +119,7 @@ export default defineProbe({
         { btf: 'css_set.dfl_cgrp' },
         { btf: 'kernfs_node.id' },
       ],
+      switches: { load: roomy },
       cannotTell: sizes,
       misses:
         'kills while another tracing program runs on that CPU, and of a cgroup that is killed as a whole (memory.oom.group) all but one process',
@@ -114,6 +131,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [{ tracepoint: 'oom:mark_victim', fields: ['pid'] }],
       options: { full: false, comm: false },
+      switches: { load: [averages] },
       cannotTell: {
         tuid: ofPid,
         tcomm: ofPid,
@@ -138,6 +156,7 @@ export default defineProbe({
         { headers: true },
         { function: 'oom_kill_process', by: 'kprobe' },
       ],
+      switches: { load: [averages] },
       cannotTell: sizes,
       misses:
         'kills while another tracing program runs on that CPU, and of a cgroup that is killed as a whole (memory.oom.group) all but one process',

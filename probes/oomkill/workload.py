@@ -8,7 +8,7 @@ import tempfile
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, expect, scope, shown
+from workload import HOSTILE, expect, scope, shown, switches
 
 MIB = 1024 * 1024
 LIMIT = 32 * MIB
@@ -19,6 +19,21 @@ me = open("/proc/self/comm").read().strip()
 def write(path, text):
     with open(path, "w") as file:
         file.write(str(text))
+
+
+def loads():
+    return [float(each) for each in read("/proc/loadavg").split()[:3]]
+
+
+def averages():
+    """What the kernel can have had between the beginning and now: it makes new ones every 5 s, and they change slowly."""
+    if "load" not in switches():
+        return {"load1": None, "load5": None, "load15": None}
+    now = loads()
+    return {
+        name: {"between": [min(first, last) - 0.5, max(first, last) + 0.5]}
+        for name, first, last in zip(("load1", "load5", "load15"), began, now)
+    }
 
 
 def read(path):
@@ -121,6 +136,7 @@ def killed(victim, status, tcomm, adjust=0, **trigger):
         limit_cgroup={"any": [group.id, None]},
         total_pages={"any": [str(LIMIT // os.sysconf("SC_PAGE_SIZE")), None]},
         oom_score_adj={"any": [adjust, None]},
+        **averages(),
         **trigger,
     )
 
@@ -149,6 +165,7 @@ def small():
 
 
 victims = []
+began = loads()
 group = Group()
 try:
     for _ in range(3):

@@ -44,6 +44,9 @@ static __always_inline int woken(struct task_struct *task)
     struct css_set *set = {{read next->cgroups}};
     struct cgroup *group = {{read set->dfl_cgrp}};
     struct kernfs_node *node = {{read group->kn}};
+    {{when pidnss}}
+    {{task pidns space next}}
+    {{end}}
     {{emit wait
       ktime_ns = now
       pid = {read next->tgid}
@@ -52,6 +55,7 @@ static __always_inline int woken(struct task_struct *task)
       uid = {read cred->uid.val}
       comm = kernel next->comm
       cgroup = {read node->id}
+      pidns = space
       duration_ns = now - *since
     }}
   }

@@ -1,12 +1,27 @@
 import { common } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
+/** The way from a task to its own pid namespace (fs/nsfs.c, task_active_pid_ns). */
+const pidNamespace = [
+  { btf: 'task_struct.thread_pid' },
+  { btf: 'pid.level' },
+  { btf: 'pid.numbers' },
+  { btf: 'upid.ns' },
+  { btf: 'pid_namespace.ns.inum' },
+] as const
+
 export default defineProbe({
   name: 'runqlat',
   summary: 'how long threads that could run waited for a CPU',
   example: 'ebpf-run runqlat --duration 10',
   owner: 'task',
   aggregate: { by: [], histogram: 'duration_ns' },
+  switches: {
+    pidnss: {
+      doc: "also the thread's pid namespace, for `--by pidns`, which asks for it by itself",
+      fields: ['pidns'],
+    },
+  },
   events: {
     wait: {
       doc: 'one wait of a thread on the run queue, when it gets the CPU',
@@ -16,6 +31,13 @@ export default defineProbe({
         cpu: { ...common.cpu, doc: 'CPU that the thread got' },
         uid: { ...common.uid, nullAs: 4_294_967_295 },
         cgroup: { ...common.cgroup, nullAs: '0' },
+        pidns: {
+          kind: 'u32',
+          nullAs: 0,
+          later: true,
+          doc: "with `--pidnss` the thread's pid namespace: inode of /proc/PID/ns/pid",
+          width: 10,
+        },
         duration_ns: {
           kind: 'duration',
           unit: 'ns',
@@ -40,6 +62,7 @@ export default defineProbe({
         { btf: 'kernfs_node.id' },
       ],
       options: { raw: true, renamed: { btf: 'task_struct.__state' } },
+      switches: { pidnss: pidNamespace },
       cannotTell: {},
       misses:
         'nothing beside other tracing programs; from Linux 7.0 on what happens while the program itself was preempted on that CPU (`missed` has it)',
@@ -59,9 +82,16 @@ export default defineProbe({
         { tracepoint: 'task:task_newtask', fields: ['pid', 'clone_flags'] },
       ],
       options: { raw: false, renamed: false },
+      switches: {
+        pidnss: [
+          ...pidNamespace,
+          { btf: 'task_struct.nsproxy' },
+          { btf: 'nsproxy.pid_ns_for_children' },
+        ],
+      },
       cannotTell: {},
       misses:
-        'waits that begin or end while another tracing program runs on that CPU; pid, uid and cgroup of a thread that neither began nor slept since the start',
+        'waits that begin or end while another tracing program runs on that CPU; pid, uid, cgroup and pid namespace of a thread that neither began nor slept since the start',
       cost: 'a tracepoint program a wake-up and a change of threads',
     },
     {

@@ -56,7 +56,7 @@ export const cell = (
 
 /** What summaries group by: fields of the workload's scope, and others that its expectations name. */
 const groupings = {
-  biolatency: ['dev', 'op', 'result'],
+  biolatency: ['dev', 'op', 'rwbs', 'result'],
   execsnoop: ['ppid', 'filename', 'ret'],
   retrans: ['netns', 'lport', 'rport'],
   runqlat: ['pid', 'tid', 'cpu', 'uid', 'comm'],
@@ -144,10 +144,10 @@ function switchesOf({ switches: own = {} }, { switches = {} }) {
   ]
 }
 
-/** Whether a variant has no kprobe, fentry, raw tracepoint or kernel headers among its needs. */
+/** Whether a variant has no kprobe, fentry, raw tracepoint, kernel variable or kernel headers among its needs. */
 function isNative(variant, on = []) {
   return needsOf(variant, on).every(
-    (need) => !('function' in need) && !('headers' in need) && !need.raw,
+    (need) => !('function' in need) && !('headers' in need) && !('symbol' in need) && !need.raw,
   )
 }
 

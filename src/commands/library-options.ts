@@ -3,11 +3,13 @@ import { nearest } from '../catalog/nearest.ts'
 import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
 import { parseLibraries } from '../plan/libraries.ts'
+import { fieldsOfFilters } from '../plan/filters.ts'
 import { flagsOf, parseFilters } from '../plan/params.ts'
 import { parsePlace, requirePlace } from '../plan/place.ts'
 import type { PlanRequest, SummaryRequest } from '../plan/plan.ts'
 import { parseParams } from '../plan/probe-params.ts'
 import type { ProbeSpec } from '../schema/define.ts'
+import { switchesAsked } from '../schema/switches.ts'
 import { isCount, isSize, isTime } from './option-values.ts'
 import { runOptions } from './options.ts'
 import { namesIn } from './request.ts'
@@ -177,19 +179,23 @@ export function readRunOptions(spec: ProbeSpec, options: unknown): LibraryReques
       ? null
       : parsePlace(textsOf('interface'), textsOf('netns'), hostNames)
   requirePlace(spec, place)
+  const parsed = parseFilters(
+    spec,
+    Object.fromEntries(filters.map(({ flag, name }) => [flag, textsOf(name)])),
+    (given['outcome'] ?? null) as 'failed' | 'ok' | null,
+    hostNames,
+  )
   return {
     plan: {
-      filters: parseFilters(
-        spec,
-        Object.fromEntries(filters.map(({ flag, name }) => [flag, textsOf(name)])),
-        (given['outcome'] ?? null) as 'failed' | 'ok' | null,
-        hostNames,
-      ),
+      filters: parsed,
       params: parseParams(
         spec,
         Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)])),
       ),
-      switches,
+      switches: switchesAsked(spec, switches, [
+        ...fieldsOfFilters(parsed),
+        ...(summary?.request.by ?? []),
+      ]),
       libraries: parseLibraries(
         Object.fromEntries(Object.entries(libraries).map(([name, path]) => [name, String(path)])),
       ),

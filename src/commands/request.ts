@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 import { hostNames } from '../host/names.ts'
+import { fieldsOfFilters } from '../plan/filters.ts'
 import { parseFilters } from '../plan/params.ts'
 import { parseLibraries } from '../plan/libraries.ts'
 import { parsePlace } from '../plan/place.ts'
@@ -8,6 +9,7 @@ import type { LoadedProbe, Place, PlanRequest, SummaryRequest } from '../plan/pl
 import { parseParams } from '../plan/probe-params.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
+import { switchesAsked } from '../schema/switches.ts'
 import type { SinkName } from '../sinks/index.ts'
 import { only } from './only.ts'
 import { parseCount, parseSize, parseTime } from './option-values.ts'
@@ -59,21 +61,28 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
   // Those of a summary are known when the plan is.
   if (!isSummary) selectFields(probe.spec, fields)
   refuseSameFile(['out', 'record', 'summary-json'], text)
+  const filters = parseFilters(probe.spec, parsed.texts, outcomeOf(parsed), hostNames)
+  const summary = isSummary ? summaryOf(probe.spec, parsed, when) : null
+  const given = Object.keys(probe.spec.switches ?? {}).filter((name) => isSet(parsed, name))
   return {
     probe,
     parsed,
     plan: {
       filters: [
-        ...parseFilters(probe.spec, parsed.texts, outcomeOf(parsed), hostNames),
+        ...filters,
         ...(parsed.command === null || isSet(parsed, 'all') ? [] : [commandFilter]),
       ],
       params: paramsOf(probe.spec, text),
-      switches: Object.keys(probe.spec.switches ?? {}).filter((name) => isSet(parsed, name)),
+      switches: switchesAsked(probe.spec, given, [
+        ...fieldsOfFilters(filters),
+        ...(summary?.by ?? []),
+        ...(fields ?? []),
+      ]),
       libraries: librariesOf(probe.spec, text),
       variant: text('variant'),
       backend: text('backend'),
       bufferBytes: when('buffer', parseSize),
-      summary: isSummary ? summaryOf(probe.spec, parsed, when) : null,
+      summary,
       place: placeOf(parsed),
     },
     output,

@@ -37,6 +37,8 @@ export interface Questions {
   /** `sock:inet_sock_set_state` */
   readonly tracepoints: readonly string[]
   readonly functions: readonly string[]
+  /** Variables: `avenrun` */
+  readonly symbols?: readonly string[]
   readonly libraryFunctions?: readonly { readonly library: string; readonly function: string }[]
   /** `sock.__sk_common.skc_num` */
   readonly members: readonly string[]
@@ -83,6 +85,8 @@ export interface HostFacts {
   }
   /** Headers of the running kernel, as bcc looks for them; absent: nobody looked. */
   readonly headers?: Fact
+  /** Variable of the kernel to whether its address is known; absent: nobody looked. */
+  readonly symbols?: Readonly<Record<string, Fact>>
   readonly tools: { readonly setpriv: string | null; readonly unshare: string | null }
   /** Tracepoint to its fields; null: the kernel has no such tracepoint; absent: not asked or could not be read. */
   readonly tracepoints: Readonly<Record<string, readonly TracepointField[] | null>>

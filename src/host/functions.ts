@@ -134,6 +134,31 @@ function judgeSymbol(symbols: Symbols, name: string): Fact {
   return yes(`/proc/kallsyms has ${name}${end === '\n' ? '' : ' in a module'}, BTF has not`)
 }
 
+/** For each name, whether /proc/kallsyms tells where the kernel's only variable of that name is. */
+export function judgeSymbols(
+  names: readonly string[],
+  kallsyms: () => Symbols,
+): Record<string, Fact> {
+  if (names.length === 0) return {}
+  const symbols = kallsyms()
+  return Object.fromEntries(names.map((name) => [name, judgeVariable(symbols, name)]))
+}
+
+/** Letters of nm(1) for data: initialised, zeroed, read-only. An address that is hidden is all zeros (kptr_restrict). */
+function judgeVariable(symbols: Symbols, name: string): Fact {
+  if ('errno' in symbols) return unknown(`/proc/kallsyms: ${symbols.errno}`)
+  const addresses = ['b', 'B', 'd', 'D', 'r', 'R'].flatMap((letter) => {
+    const at = symbols.bytes.indexOf(` ${letter} ${name}\n`, 0, 'latin1')
+    return at < 0 ? [] : [symbols.bytes.toString('latin1', Math.max(0, at - 16), at)]
+  })
+  const [address] = addresses
+  if (address === undefined) return no(`/proc/kallsyms has no variable ${name}`)
+  if (addresses.length > 1) return no(`/proc/kallsyms has several variables ${name}`)
+  return /^0+$/.test(address)
+    ? no(`/proc/kallsyms hides the address of ${name}`)
+    : yes(`/proc/kallsyms has the variable ${name}`)
+}
+
 /** Letters of nm(1) for code: text, weak. A variable of the same name is not a function. */
 function findCode(symbols: Buffer, rest: string): boolean {
   return ['t', 'T', 'w', 'W'].some((letter) => symbols.includes(` ${letter} ${rest}`, 0, 'latin1'))

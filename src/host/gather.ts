@@ -9,6 +9,7 @@ import {
   judgeFentry,
   judgeFunctions,
   judgeKprobes,
+  judgeSymbols,
   mechanismQuestions,
 } from './functions.ts'
 import { openKernelBtf } from './kernel-btf.ts'
@@ -53,6 +54,7 @@ export async function gatherFacts(
   const { btf, types } = readTypes(questions, env)
   const tracing = await looking
   const bpftrace = await asking
+  const kallsyms = () => readBytes('/proc/kallsyms')
   const lockdown = readLockdown(readHost, tracing.lockdown)
   const mechanisms = { ...tracing, lockdown, btf, types }
   return {
@@ -72,9 +74,10 @@ export async function gatherFacts(
     tracepoints: tracing.tracepoints,
     functions: judgeFunctions(questions.functions, {
       types,
-      kallsyms: () => readBytes('/proc/kallsyms'),
+      kallsyms,
       blacklist: readBlacklist(),
     }),
+    symbols: judgeSymbols(questions.symbols ?? [], kallsyms),
     btfFunctions: judgeBtfFunctions(questions.functions, types),
     uprobes: judgeUprobes(readHost, lockdown),
     libraries: findLibraries(questions.libraryFunctions ?? [], { read: readHost, readBytes }),

@@ -62,6 +62,7 @@ function requestOf(
     dump_code: dumpCode,
     counts: program.counts,
     full_at: program.fullAt,
+    symbols: program.symbols,
     attach: program.attach,
   }
   return `${JSON.stringify(request)}\n`

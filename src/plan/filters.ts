@@ -84,6 +84,13 @@ export type TaskNumber = 'ppid' | 'mntns' | 'pidns' | 'netns'
 
 export type AnyFilter = Filter | OutcomeFilter | CommandFilter | TaskFilter
 
+/** The fields that filters look at. */
+export function fieldsOfFilters(filters: readonly AnyFilter[]): readonly string[] {
+  return filters.flatMap((filter) =>
+    filter.by === 'outcome' ? filter.fields.map(({ field }) => field) : [filter.field],
+  )
+}
+
 /** Whether an event passes a filter that runs after the kernel. A field that is null passes only when nothing but negations was asked. */
 export function eventPasses(filter: AnyFilter, event: AnyEvent, numberOf: NumberOf): boolean {
   if (filter.by === 'command') return event[filter.field] !== null

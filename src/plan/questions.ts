@@ -43,6 +43,7 @@ export function questionsOf(probe: LoadedProbe, filters: readonly AnyFilter[] = 
       ...needs.flatMap((need) => ('hook' in need ? [hookFunctions[need.hook]] : [])),
       ...(probe.spec.variants.some(({ backend }) => backend === 'bcc') ? [ringFunction] : []),
     ]),
+    symbols: unique(needs.flatMap((need) => ('symbol' in need ? [need.symbol] : []))),
     libraryFunctions: needs.flatMap((need) =>
       'uprobe' in need || 'usdt' in need
         ? [{ library: need.library, function: 'uprobe' in need ? need.uprobe : need.usdt }]

@@ -59,7 +59,7 @@ function isSigned(spec: FieldSpec): boolean {
   return kinds[spec.kind].printf === '%lld' || (typeof spec.nullAs === 'number' && spec.nullAs < 0)
 }
 
-const wide: ReadonlySet<string> = new Set(['ktime', 'u64', 'duration', 'count'])
+const wide: ReadonlySet<string> = new Set(['ktime', 'u64', 'duration', 'count', 'load'])
 
 /** Formats are limited to 64 bytes on 0.11: %u where 32 bits are all there is. */
 function shortConversion(spec: FieldSpec): string {

@@ -8,7 +8,7 @@ import type { RecordLayout } from '../wire/layout.ts'
 import { kernelCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
 import { parseEmit } from './emit.ts'
-import type { AnyFilter } from './filters.ts'
+import type { AnyFilter, TaskNumber } from './filters.ts'
 import { uprobePath } from './needs.ts'
 import type { Applied, Program, Secrets } from './render.ts'
 import type { SummaryPlan } from './summary.ts'
@@ -21,7 +21,7 @@ import {
   groupScratch,
   keyBytes,
 } from './summary-bcc.ts'
-import { taskFilters, taskNumberInC } from './task-numbers.ts'
+import { isTaskNumber, taskFilters, taskNumberInC } from './task-numbers.ts'
 import { broken, hasDirective, type Node } from './template.ts'
 import { markPrograms, readUserMacro } from './usdt-bcc.ts'
 
@@ -40,7 +40,9 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *                             head of one at a mark that a program's author left; it has the arguments N ... as argN, and a bit
  *                             in `unread` for each that could not be read
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
+ *   task NUMBER VARIABLE EXPR  declares a variable, a number of the task at an address: ppid, mntns, pidns or netns; 0 for none
  *   port EXPR                 the same for a 16-bit number in network order
+ *   symbol NAME               the address of a variable of the kernel
  *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
  *   tcx DIRECTION             head of one at tc, ingress or egress, by a BPF link
  *   tc DIRECTION              the same by a filter of tc
@@ -106,6 +108,8 @@ export interface BccProgram extends Program {
   readonly counts: readonly { readonly code: string; readonly site: number; readonly at: number }[]
   /** The place of the count of what did not fit into a map, null when nothing counts that. */
   readonly fullAt: number | null
+  /** Variables of the kernel whose addresses it needs. */
+  readonly symbols: readonly string[]
   readonly attach: readonly Attach[]
 }
 
@@ -126,6 +130,7 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
     groups: run.groups.map(groupRequest),
     counts: run.counts.map(({ code, site, at }) => ({ code, site, at })),
     fullAt: run.hasFull ? fullAt : null,
+    symbols: [...run.symbols],
     attach: run.attach,
   }
 }
@@ -206,6 +211,7 @@ static __always_inline u64 er_opened(u64 key, u64 rport)
 
 class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
+  readonly symbols = new Set<string>()
   readonly counts: { code: string; site: number; at: number; struct: string }[] = []
   readonly attach: Attach[] = []
   readonly groups: readonly GroupLayout[]
@@ -215,6 +221,7 @@ class Rendering {
   private readonly seen = new Set<string>()
   /** Programs at functions of user space, which other programs of the same CPU may preempt. */
   private readonly hasUprobes: boolean
+  private readonly taskNumbers = new Set<TaskNumber>()
   private readonly judged = new Set<number>()
   private readonly passedOn = new Set<number>()
   private readonly input: BccInput
@@ -230,6 +237,7 @@ class Rendering {
     this.groups = input.summary?.groups ?? []
     this.hasUprobes = hasDirective(input.nodes, ['uprobe', 'uretprobe', 'usdt'])
     if (this.hasUprobes) this.checkStack()
+    for (const { field } of taskFilters(input.filters)) this.taskNumbers.add(field)
   }
 
   /** Records and keys are filled on the stack: a place of the CPU's would be shared with a program that preempts. */
@@ -281,7 +289,7 @@ class Rendering {
         : []),
       ...(hasDirective(this.input.nodes, ['exit']) ? [exitMacro] : []),
       ...(hasDirective(this.input.nodes, ['usdt']) ? [readUserMacro] : []),
-      ...taskFilters(this.input.filters).map(({ field }) => taskNumberInC(field).definition),
+      ...[...this.taskNumbers].map((number) => taskNumberInC(number).definition),
       ...(this.hasInterfaces ? [interfaceStruct] : []),
       ...this.structs.map(cDeclaration),
       ...(this.hasUprobes
@@ -497,6 +505,19 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
   }`
   }
 
+  task(number: string, variable: string, task: string): string {
+    if (!isTaskNumber(number)) throw this.broken(`{{task ${number}}} is no number of a task`)
+    this.taskNumbers.add(number)
+    return `u64 ${variable} = ${taskNumberInC(number, task).call};`
+  }
+
+  /** Where a variable of the kernel is; the driver defines the macro. */
+  symbol(name: string): string {
+    if (!/^\w+$/.test(name)) throw this.broken(`{{symbol ${name}}} is no name`)
+    this.symbols.add(name)
+    return `ER_SYMBOL_${name}`
+  }
+
   part(rest: string): string {
     const [target = '', key = '', index = '', ...text] = rest.split(/\s+/)
     const at = this.structs.findIndex(
@@ -662,6 +683,11 @@ const directives: Readonly<Record<string, Directive>> = {
     const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]
     return run.owner(variable, key, port)
   },
+  task(run, rest) {
+    const [number, others] = split(rest)
+    return run.task(number, ...split(others))
+  },
+  symbol: (run, rest) => run.symbol(rest),
   part: (run, rest) => run.part(rest),
   emit: (run, rest) => run.emit(rest),
 }

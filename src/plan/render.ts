@@ -14,7 +14,7 @@ import { controlPrintf, counterName, fullName, recordPrintf } from './records.ts
 import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
-import { readTaskNumber, taskFilters } from './task-numbers.ts'
+import { isTaskNumber, readTaskNumber, taskFilters } from './task-numbers.ts'
 import { broken, type Node, socketEnds } from './template.ts'
 
 /** Everything a program is made from, but the secrets of one run. */
@@ -208,6 +208,18 @@ class Rendering {
     const [, pointer = '', bytes = ''] = /^([^]*)\s(\d+)$/.exec(rest) ?? []
     if (bytes === '') throw this.broken(`{{text ${rest}}} needs an address and a number of bytes`)
     return `str(${this.user(pointer)}, ${Number(bytes) + 2})`
+  }
+
+  task(number: string, variable: string, pointer: string): string {
+    if (!isTaskNumber(number)) throw this.broken(`{{task ${number}}} is no number of a task`)
+    const { before, text } = readTaskNumber(this.structs, number, pointer)
+    return `${before}${variable} = ${text};`
+  }
+
+  /** Where a variable of the kernel is; bpftrace looks it up. */
+  symbol(name: string): string {
+    if (!/^\w+$/.test(name)) throw this.broken(`{{symbol ${name}}} is no name`)
+    return `(uint64)kaddr("${name}")`
   }
 
   items(): string {
@@ -482,6 +494,11 @@ const directives: Readonly<Record<string, Directive>> = {
   uprobe: (run, rest) => run.uprobe('uprobe', ...split(rest)),
   uretprobe: (run, rest) => run.uprobe('uretprobe', ...split(rest)),
   usdt: (run, rest) => run.uprobe('usdt', ...split(rest)),
+  task(run, rest) {
+    const [number, others] = split(rest)
+    return run.task(number, ...split(others))
+  },
+  symbol: (run, rest) => run.symbol(rest),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
   map: (run, name) => run.map(name),

@@ -3,7 +3,8 @@ import type { AnyFilter, TaskFilter, TaskNumber } from './filters.ts'
 import type { StructTable } from './structs.ts'
 
 /*
- * Numbers of the current task that filters ask for and no event carries. What /proc/PID/ns/* shows is read from the same places
+ * Numbers of a task: those of the current one that filters ask for and no event carries, and those that a template asks of another
+ * one (`{{task NUMBER VARIABLE POINTER}}`). What /proc/PID/ns/* shows is read from the same places
  * (fs/nsfs.c, fs/namespace.c, kernel/pid_namespace.c): the pid namespace is the one that the task is in, which is another one than
  * that of its children after unshare().
  */
@@ -77,17 +78,25 @@ export function taskNeeds(filters: readonly AnyFilter[], backend: string): reado
 
 /** Members of structs that programs for these filters read. */
 export function membersAsked(filters: readonly AnyFilter[]): readonly string[] {
-  return taskFilters(filters).flatMap(({ field }) =>
-    steps[field].flatMap((step) =>
-      typeof step === 'string' ? [step] : [step.level, step.numbers, step.ns],
-    ),
+  return taskFilters(filters).flatMap(({ field }) => membersOfTask(field))
+}
+
+/** Members of structs on the way from a task to one of its numbers. */
+export function membersOfTask(number: TaskNumber): readonly string[] {
+  return steps[number].flatMap((step) =>
+    typeof step === 'string' ? [step] : [step.level, step.numbers, step.ns],
   )
 }
 
-/** bpftrace: statements that read the number, and the variable that then holds it. */
+export function isTaskNumber(name: string): name is TaskNumber {
+  return Object.hasOwn(steps, name)
+}
+
+/** bpftrace: statements that read the number of the task at an address, and the variable that then holds it. */
 export function readTaskNumber(
   structs: StructTable,
   field: TaskNumber,
+  task = '(uint64)curtask',
 ): { before: string; text: string } {
   const variable = `$er_${field}`
   const lines = steps[field].flatMap((step) => {
@@ -100,20 +109,22 @@ export function readTaskNumber(
     ]
   })
   return {
-    before: [`${variable} = (uint64)curtask;`, ...lines].map((line) => `${line}\n  `).join(''),
+    before: [`${variable} = ${task};`, ...lines].map((line) => `${line}\n  `).join(''),
     text: variable,
   }
 }
 
 /** C: the call that reads the number, and the function behind it. */
-export function taskNumberInC(field: TaskNumber): { call: string; definition: string } {
+export function taskNumberInC(
+  field: TaskNumber,
+  task = '(struct task_struct *)bpf_get_current_task()',
+): { call: string; definition: string } {
   const { includes, body } = functionsInC[field]
   return {
-    call: `er_task_${field}()`,
+    call: `er_task_${field}(${task})`,
     definition: `${includes}
-static __always_inline u64 er_task_${field}(void)
+static __always_inline u64 er_task_${field}(struct task_struct *task)
 {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 ${body}
 }`,
   }

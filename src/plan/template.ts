@@ -1,4 +1,5 @@
 import { EbpfRunError } from '../errors.ts'
+import { isTaskNumber, membersOfTask } from './task-numbers.ts'
 
 /*
  * A template is bpftrace with these directives, each in double braces:
@@ -11,6 +12,8 @@ import { EbpfRunError } from '../errors.ts'
  *   byte EXPR                 the byte at a kernel address
  *   user EXPR                 an address of the traced process
  *   word EXPR                 the 64-bit word at a user-space address
+ *   task NUMBER VARIABLE EXPR  sets a variable to a number of the task at a kernel address: ppid, mntns, pidns or netns; 0 for none
+ *   symbol NAME               the address of a variable of the kernel
  *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
@@ -94,7 +97,9 @@ export function membersRead(nodes: readonly Node[]): readonly string[] {
     if (node.is === 'when') return [...membersRead(node.then), ...membersRead(node.otherwise)]
     if (node.is === 'text') return []
     const text = `${node.name} ${node.rest}`
+    const [number = ''] = node.rest.split(/\s/)
     return [
+      ...(node.name === 'task' && isTaskNumber(number) ? membersOfTask(number) : []),
       ...[...text.matchAll(/\b(?:read|port|string|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
         (match) => match[1] ?? '',
       ),

@@ -29,6 +29,7 @@ const typeOfKind: Partial<Record<Kind, MemberType>> = {
   ktime: 'u64',
   duration: 'u64',
   device: 'u32',
+  load: 'u64',
   enum: 'u32',
   result: 'i32',
   address: 'address',

@@ -70,6 +70,8 @@ export type Need =
   /** A mark that a program's author left, `PROVIDER:NAME`; `reads`: which of its arguments the template wants. */
   | { readonly usdt: string; readonly library: string; readonly reads?: readonly number[] }
   | { readonly btf: string }
+  /** A variable of the kernel whose address /proc/kallsyms tells. */
+  | { readonly symbol: string }
   | { readonly bpftrace: string }
   | { readonly bcc: string }
   /** Versions of the kernel. */

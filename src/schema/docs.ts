@@ -26,6 +26,7 @@ const typeWords: Record<Kind, string> = {
   duration: 'integer',
   address: 'IP address',
   device: 'MAJOR:MINOR',
+  load: 'number with two decimals',
   enum: 'name',
   result: '{code, name}',
   text: 'text',
@@ -87,6 +88,7 @@ export function needText(need: Need): string {
   if ('uprobe' in need) return `uprobe on ${need.uprobe} of ${need.library}`
   if ('usdt' in need) return `the mark ${need.usdt} of ${need.library}${readsText(need.reads)}`
   if ('btf' in need) return `BTF of ${need.btf}`
+  if ('symbol' in need) return `the kernel's symbol ${need.symbol}`
   if ('hook' in need) return hookTexts[need.hook]
   if ('headers' in need) return "the kernel's headers"
   if ('linux' in need) return `Linux ${need.linux}`

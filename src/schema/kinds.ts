@@ -90,6 +90,14 @@ export const kinds = {
     width: 7,
     align: 'left',
   },
+  /** A load average as /proc/loadavg shows it, a number with two decimals; on the wire the kernel's own, in parts of 2048. */
+  load: {
+    travel: 'closed',
+    printf: '%llu',
+    json: { type: 'number', minimum: 0 },
+    width: 7,
+    align: 'right',
+  },
   /** A number with names, from the field's `names`; one without a name shows as `UNKNOWN_<n>`. */
   enum: { travel: 'closed', printf: '%llu', json: { type: 'string' }, width: 12, align: 'left' },
   /** A return value: 0 or more is fine, -n is an errno. `{code, name}`. */
@@ -236,6 +244,7 @@ export interface KindValue {
   count: number
   address: string
   device: string
+  load: number
   enum: string
   result: Result
   text: string
@@ -278,6 +287,11 @@ export interface MapEntry {
 /** `MAJOR:MINOR` of the kernel's own number of a device (include/linux/kdev_t.h). */
 export function deviceText(device: number): string {
   return `${device >>> 20}:${device & 0xfffff}`
+}
+
+/** The load average of the kernel's fixed-point number of it, rounded as /proc/loadavg does (loadavg_proc_show: FSHIFT is 11). */
+export function loadOf(fixed: number): number {
+  return Math.floor(((fixed + 10) * 100) / 2048) / 100
 }
 
 /** `8:16` to the kernel's own number of the device; null for anything else. */

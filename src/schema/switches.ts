@@ -18,6 +18,19 @@ export function fieldsLeftOut(
   return new Set([...Object.keys(variant.cannotTell), ...off])
 }
 
+/** The switches that are on: those given, and each that brings nothing but fields of which one is named, to group or filter by or to show. */
+export function switchesAsked(
+  { switches = {} }: ProbeSpec,
+  given: readonly string[],
+  named: readonly string[],
+): readonly string[] {
+  return Object.entries(switches).flatMap(([name, { events, fields = [] }]) =>
+    given.includes(name) || (events === undefined && fields.some((each) => named.includes(each)))
+      ? [name]
+      : [],
+  )
+}
+
 function offOf({ switches = {} }: ProbeSpec, on: readonly string[]) {
   return Object.entries(switches).flatMap(([name, each]) => (on.includes(name) ? [] : [each]))
 }

@@ -27,6 +27,7 @@ const show: Record<Kind, (value: unknown, context: CellContext) => string> = {
   duration: (value) => (typeof value === 'number' ? milliseconds(value) : asIs(value)),
   address: asIs,
   device: asIs,
+  load: (value) => (typeof value === 'number' ? value.toFixed(2) : asIs(value)),
   enum: asIs,
   result: (value) => asIs(resultOf(value)?.name ?? value),
   text: (value) => (value === '' || value === '-' ? `'${value}'` : asIs(value)),

@@ -39,6 +39,7 @@ const codes: Readonly<Record<string, KindCode>> = {
   pointer: pointerCode,
   ktime: digitsCode,
   device: deviceCode,
+  load: loadCode,
   enum: enumCode,
   result: resultCode,
   address: addressCode,
@@ -96,6 +97,16 @@ function deviceCode(place: FieldPlace): FieldCode {
     o = support.writeAscii(${value}, o)`),
     value,
   })
+}
+
+/** As `loadOf` says it. */
+function loadCode(place: FieldPlace): FieldCode {
+  const { name } = place
+  const read = readInteger(place, kinds.count.json)
+  const value = `support.loadOf(${name}$n)`
+  const code = `
+    o = support.writeAscii(String(${value}), o)`
+  return orNull(place, { read, line: [{ code }], value })
 }
 
 function enumCode(place: FieldPlace): FieldCode {

@@ -1,4 +1,4 @@
-import { resultName } from '../schema/kinds.ts'
+import { loadOf, resultName } from '../schema/kinds.ts'
 import type { WallClock } from './clock.ts'
 import type { Containers } from './containers.ts'
 import { createFastTime, type FastTime } from './fast-time.ts'
@@ -24,6 +24,7 @@ export interface FastSupport extends FastTime {
   /** The container of a cgroup, or null. */
   container(cgroup: string): string | null
   resultName(code: number): string
+  loadOf(fixed: number): number
   /** The result's name as JSON. */
   resultJson(code: number): Uint8Array
   writeAscii(text: string, o: number): number
@@ -53,6 +54,7 @@ export function createFastSupport(options: SupportOptions): FastSupport {
     address: (text) => addresses.read(text),
     container: (cgroup) => containers.nameOf(cgroup),
     resultName,
+    loadOf,
     resultJson(code) {
       // Below 0 there are only errnos, at most 4095; anything else a program returns shares no table.
       const key = Math.max(-4096, Math.min(code, 0))

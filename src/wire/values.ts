@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { EbpfRunError } from '../errors.ts'
 import type { FieldSpec } from '../schema/define.ts'
-import { deviceText, kinds, resultName } from '../schema/kinds.ts'
+import { deviceText, kinds, loadOf, resultName } from '../schema/kinds.ts'
 import { flagsText } from '../schema/names.ts'
 import type { FaultReason } from './decoder.ts'
 
@@ -47,6 +47,10 @@ const readers: Readonly<Record<string, ReadKind>> = {
   pointer: (text) => (/^(?:0|[1-9a-f][0-9a-f]{0,15})$/.test(text) ? `0x${text}` : bad.number),
   ktime: readDigits,
   device: (text) => deviceOf(readInteger(text, kinds.u32.json)),
+  load(text) {
+    const fixed = readInteger(text, kinds.count.json)
+    return fixed instanceof Bad ? fixed : loadOf(fixed)
+  },
   enum: (text, spec) =>
     spec.flags === undefined
       ? named(readDigits(text), spec.names ?? {})

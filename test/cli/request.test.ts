@@ -5,6 +5,7 @@ import { loadProbe } from '../../src/catalog/load.ts'
 import { commandNamed } from '../../src/commands/commands.ts'
 import { findTarget } from '../../src/commands/find-target.ts'
 import { helpOf, parseWords } from '../../src/commands/frame.ts'
+import { readRunOptions } from '../../src/commands/library-options.ts'
 import { optionsOf, runOptions } from '../../src/commands/options.ts'
 import { readRequest } from '../../src/commands/request.ts'
 import { watchLeftovers } from '../fakes/leftovers.ts'
@@ -254,5 +255,29 @@ describe('help', () => {
 
     for (const { name, hidden } of target.options)
       if (hidden) expect(text).not.toContain(`--${name} `)
+  })
+})
+
+describe('a field that waits for a switch', () => {
+  const switchesOf = async (...words: readonly string[]) =>
+    readRequest(await loadProbe('runqlat'), await parse('runqlat', ...words)).plan.switches
+
+  it('is asked for by its name: to group by, to filter by, to show', async () => {
+    expect(await switchesOf('--by', 'comm,pidns')).toEqual(['pidnss'])
+    expect(await switchesOf('--pidns', '4026531836')).toEqual(['pidnss'])
+    expect(await switchesOf('--events', '--fields', 'tid,pidns')).toEqual(['pidnss'])
+    expect(await switchesOf('--pidnss')).toEqual(['pidnss'])
+  })
+
+  it('is not there otherwise', async () => {
+    expect(await switchesOf('--by', 'comm', '--pid', '7')).toEqual([])
+  })
+
+  it('is asked for by the library too', async () => {
+    const { spec } = await loadProbe('runqlat')
+
+    expect(readRunOptions(spec, { pidns: 4_026_531_836 }).plan.switches).toEqual(['pidnss'])
+    expect(readRunOptions(spec, { summary: { by: 'pidns' } }).plan.switches).toEqual(['pidnss'])
+    expect(readRunOptions(spec, { pid: 7 }).plan.switches).toEqual([])
   })
 })

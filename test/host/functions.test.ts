@@ -5,6 +5,7 @@ import {
   judgeBtfFunctions,
   judgeFentry,
   judgeFunctions,
+  judgeSymbols,
   judgeKprobes,
   type Mechanisms,
 } from '../../src/host/functions.ts'
@@ -88,6 +89,42 @@ describe('judgeKprobes', () => {
 
   it('does not know without sysfs', () => {
     expect(judgeKprobes(readFrom({}), { ...debian12, kprobeEvents: null }).is).toBe('unknown')
+  })
+})
+
+describe('judgeSymbols', () => {
+  const symbols = `ffffffff82a00000 B avenrun
+ffffffff82a00010 T a_function
+ffffffff82a00020 d twice
+ffffffff82a00030 b twice
+0000000000000000 D hidden
+ffffffff82a00040 D xpart
+ffffffff82a00050 D of_module\t[nf]
+`
+  const kallsyms = () => ({ bytes: Buffer.from(symbols) })
+  const judged = (name: string) => judgeSymbols([name], kallsyms)[name]
+
+  it('finds the only variable of that name', () => {
+    expect(judged('avenrun')).toEqual({
+      is: 'yes',
+      evidence: '/proc/kallsyms has the variable avenrun',
+    })
+  })
+
+  it('says no for functions, several, hidden ones, parts of names and those of modules', () => {
+    for (const name of ['a_function', 'twice', 'hidden', 'part', 'of_module'])
+      expect(judged(name)?.is).toBe('no')
+    expect(judged('twice')?.evidence).toContain('several')
+    expect(judged('hidden')?.evidence).toContain('hides')
+  })
+
+  it('cannot tell what it cannot read, and reads nothing that nobody asked for', () => {
+    expect(judgeSymbols(['avenrun'], () => ({ errno: 'EACCES' }))['avenrun']?.is).toBe('unknown')
+    expect(
+      judgeSymbols([], () => {
+        throw new Error('read')
+      }),
+    ).toEqual({})
   })
 })
 

@@ -34,7 +34,13 @@ export function factsFor(
   version: string,
   filters: readonly AnyFilter[] = [],
 ): HostFacts {
-  const { tracepoints, functions, members, libraryFunctions = [] } = questionsOf(probe, filters)
+  const {
+    tracepoints,
+    functions,
+    members,
+    symbols = [],
+    libraryFunctions = [],
+  } = questionsOf(probe, filters)
   const needed = probe.spec.variants.flatMap(({ needs, switches = {} }) => [
     ...needs,
     ...Object.values(switches).flatMap((each) => (typeof each === 'string' ? [] : each)),
@@ -52,6 +58,7 @@ export function factsFor(
     ),
     functions: Object.fromEntries(functions.map((name) => [name, yes])),
     btfFunctions: Object.fromEntries(functions.map((name) => [name, yes])),
+    symbols: Object.fromEntries(symbols.map((name) => [name, yes])),
     uprobes: yes,
     libraries: Object.fromEntries(
       libraryFunctions.map(({ library }) => [

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { optionsOf } from '../../src/commands/options.ts'
 import { makePlan, type Plan } from '../../src/plan/plan.ts'
 import { defineProbe } from '../../src/schema/define.ts'
+import { switchesAsked } from '../../src/schema/switches.ts'
+import { loadProbe } from '../../src/catalog/load.ts'
+import { errorOf } from '../error-of.ts'
 import { factsFor } from './handmade-facts.ts'
 
 const pid = { kind: 'u32', doc: 'process id' } as const
@@ -148,4 +151,59 @@ it('every switch is an option of its probe without a value', () => {
     ['data', true, true],
     ['stack', true, true],
   ])
+})
+
+describe('a switch that nobody set', () => {
+  it('is on where a field is named that it alone brings', () => {
+    expect(switchesAsked(spec, [], ['pid', 'stack'])).toEqual(['stack'])
+    expect(switchesAsked(spec, ['stack'], ['stack'])).toEqual(['stack'])
+  })
+
+  it('stays off where it brings events too, and where none of its fields is named', () => {
+    expect(switchesAsked(spec, [], ['first'])).toEqual([])
+    expect(switchesAsked(spec, [], ['pid', 'send'])).toEqual([])
+  })
+})
+
+describe('the load averages of oomkill', () => {
+  const variants = ['tracepoint', 'kprobe', 'pidalone', 'bcc']
+  const planned = async (variant: string, version: string, switches: readonly string[]) => {
+    const oomkill = await loadProbe('oomkill')
+    const request = {
+      ...{ filters: [], params: {}, switches, variant },
+      ...{ backend: null, bufferBytes: null },
+    }
+    const facts = factsFor(oomkill, version)
+    return (differences: object = {}) => makePlan(oomkill, request, { ...facts, ...differences })
+  }
+
+  it.each(variants)(
+    'are read of the kernel by %s, and only where they are asked for',
+    async (variant) => {
+      const symbol = variant === 'bcc' ? 'ER_SYMBOL_avenrun' : 'kaddr("avenrun")'
+
+      expect(program((await planned(variant, '0.17.0', ['load']))())).toContain(symbol)
+      expect(program((await planned(variant, '0.17.0', []))())).not.toContain('avenrun')
+    },
+  )
+
+  it('are given to the driver by their name', async () => {
+    const made = (await planned('bcc', '0.17.0', ['load']))()
+
+    expect(JSON.parse(made.input(made.placeholders))).toMatchObject({ symbols: ['avenrun'] })
+  })
+
+  it('need a kernel that tells its variables, and of bpftrace the room for them', async () => {
+    const none = { symbols: { avenrun: { is: 'no', evidence: 'none here' } } }
+    const roomless = await planned('kprobe', '0.14.0', ['load'])
+
+    for (const variant of variants) {
+      const made = await planned(variant, '0.17.0', ['load'])
+      expect(errorOf(() => made(none)).found).toContain(
+        "needs the kernel's symbol avenrun: none here",
+      )
+    }
+    expect(errorOf(roomless).found).toContain('bpftrace >=0.16.0')
+    expect((await planned('pidalone', '0.11.3', ['load']))().variant.name).toBe('pidalone')
+  })
 })

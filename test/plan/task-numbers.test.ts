@@ -3,6 +3,7 @@ import { loadProbe } from '../../src/catalog/load.ts'
 import { dialectVersions } from '../../src/plan/dialect.ts'
 import type { AnyFilter, TaskNumber } from '../../src/plan/filters.ts'
 import { makePlan } from '../../src/plan/plan.ts'
+import { membersOfTask } from '../../src/plan/task-numbers.ts'
 import { errorOf } from '../error-of.ts'
 import { factsFor, handmadeFacts } from './handmade-facts.ts'
 
@@ -49,8 +50,9 @@ describe('filters by the current task', () => {
     const plan = (await planOf('opensnoop', all, { backend: 'bcc' })).plan()
     const text = plan.render(plan.placeholders)
 
-    expect(text).toContain('!(er_task_ppid() == 7) && ((er_task_mntns() == 7))')
-    expect(text.split('u64 er_task_pidns(void)')).toHaveLength(2)
+    const current = '(struct task_struct *)bpf_get_current_task()'
+    expect(text).toContain(`!(er_task_ppid(${current}) == 7) && ((er_task_mntns(${current}) == 7))`)
+    expect(text.split('u64 er_task_pidns(struct task_struct *task)')).toHaveLength(2)
   })
 
   it('take nothing of a program that does not ask', async () => {
@@ -81,5 +83,58 @@ describe('filters by the current task', () => {
     const probe = await loadProbe('opensnoop')
     expect(Object.keys(factsFor(probe, '0.17.0').members)).not.toContain('nsproxy.mnt_ns')
     expect(handmadeFacts().members).toEqual({})
+  })
+})
+
+describe('the pid namespace of the thread that runqlat tells of', () => {
+  const on = { switches: ['pidnss'] }
+  const programOf = async (more: object, version = '0.27.0') => {
+    const plan = (await planOf('runqlat', [], more, version)).plan()
+    return plan.render(plan.placeholders)
+  }
+
+  it('is read of that thread, on the way that filters take', async () => {
+    const raw = await programOf({ ...on, variant: 'rawtracepoint' })
+    const bcc = await programOf({ ...on, variant: 'bcc' })
+
+    expect(raw).toContain('$er_pidns = $next;')
+    expect(raw).toContain('+ $er_level * 16)')
+    expect(bcc).toContain('u64 space = er_task_pidns(next);')
+    expect(bcc.split('u64 er_task_pidns(struct task_struct *task)')).toHaveLength(2)
+  })
+
+  it.each(dialectVersions)(
+    'is learned of threads that leave the CPU, with bpftrace %s',
+    async (version) => {
+      const text = await programOf({ ...on, variant: 'tracepoint' }, version)
+
+      expect(text).toContain('$er_pidns = (uint64)curtask;')
+      expect(text).toContain('@space[$born]')
+    },
+  )
+
+  it('is not there otherwise', async () => {
+    for (const variant of ['rawtracepoint', 'tracepoint', 'bcc'])
+      expect(await programOf({ variant })).not.toMatch(/pidns|\bspace\b|\$space/)
+  })
+
+  it('needs of BTF what it reads', async () => {
+    const { spec } = await loadProbe('runqlat')
+    for (const { backend, switches = {} } of spec.variants) {
+      const needs = switches['pidnss'] ?? []
+      if (typeof needs === 'string') throw new Error(needs)
+      const members = needs.flatMap((need) => ('btf' in need ? [need.btf] : []))
+      expect(members).toEqual(
+        expect.arrayContaining(backend === 'bcc' ? [] : [...membersOfTask('pidns')]),
+      )
+    }
+  })
+
+  it('is asked of a host with BTF alone', async () => {
+    const { probe, request, facts } = await planOf('runqlat', [], on)
+    const noBtf = { ...facts, btf: { is: 'no', evidence: 'no BTF here' } as const }
+
+    expect(makePlan(probe, request, noBtf).variant.name).toBe('bcc')
+    expect(makePlan(probe, { ...request, switches: [] }, noBtf).variant.name).toBe('tracepoint')
   })
 })

@@ -17,7 +17,25 @@ function show(ktime: bigint, offsetNs: bigint): string {
 
 /** The same through both outputs of the decoder, of a record that the fast way takes. */
 function decoded(ktimes: readonly bigint[], offsetNs: bigint, mode: 'object' | 'ndjson') {
-  const closed = (ktime: bigint) => [ktime, 1, 2, 3, 4, 5, 6, '::', 8, '10.0.0.1', 9, 1, 0, 0, 0, 0]
+  const closed = (ktime: bigint) => [
+    ktime,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    '::',
+    8,
+    '10.0.0.1',
+    9,
+    1,
+    0,
+    0,
+    0,
+    0,
+    0,
+  ]
   const stream = ktimes.map((ktime) =>
     record(codes.kitchen, closed(ktime).map(String), ['', '', '']),
   )

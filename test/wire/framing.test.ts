@@ -230,7 +230,7 @@ describe('sizes', () => {
   const limit = 65_536
 
   test('a record of 64 KiB decodes and one byte more is too long', () => {
-    const closed = ['5', 1, 2, 3, '4', 5, 6, '::', 8, '10.0.0.2', 9, 1, 0, 0, 0, 0]
+    const closed = ['5', 1, 2, 3, '4', 5, 6, '::', 8, '10.0.0.2', 9, 1, 0, 0, 0, 0, 0]
     const long = (note: string) => record(codes.kitchen, closed, ['sh', '', note])
     const fits = limit - long('').length
 

@@ -40,6 +40,7 @@ export const kitchen = {
     ret: { kind: 'i32', doc: '' },
     delta: { kind: 'i64', doc: '' },
     where: { kind: 'pointer', nullAs: '0', doc: '' },
+    load: { kind: 'load', doc: '' },
     error: { kind: 'errno', of: 'ret', nullable: true, doc: '' },
     path: { kind: 'text', bytes: 8, emptyIsNull: true, doc: '' },
     note: { kind: 'text', doc: '' },

@@ -124,6 +124,6 @@ function shownOf(latin1: string): string {
 }
 
 function kitchen(note: string): string {
-  const closed = ['5', 1, 2, 3, '4', 5, 6, '10.0.0.1', 8, '10.0.0.2', 9, 1, 0, 0, 0, 0]
+  const closed = ['5', 1, 2, 3, '4', 5, 6, '10.0.0.1', 8, '10.0.0.2', 9, 1, 0, 0, 0, 0, 0]
   return record(codes.kitchen, closed, ['sh', '', note])
 }

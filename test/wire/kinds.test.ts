@@ -21,6 +21,7 @@ const good = {
   ret: '-2147483648',
   delta: '-922337203685477580',
   where: 'ffffffff81000000',
+  load: '3101',
 } as const
 
 function kitchen(changes: Partial<Record<keyof typeof good, string>>, mode: Mode = 'object') {
@@ -60,6 +61,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
       ret: -2_147_483_648,
       delta: '-922337203685477580',
       where: '0xffffffff81000000',
+      load: 1.51,
       error: 'ERRNO_2147483648',
       path: '/bin/sh',
       note: '',
@@ -81,6 +83,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     ['state', '18446744073709551616'],
     ['delta', '9223372036854775808'],
     ['delta', '-9223372036854775809'],
+    ['load', '9007199254740992'],
   ] as const)('%s of %s is out of range', (field, text) => {
     expect(faults(field, text)).toEqual(['range'])
   })
@@ -116,6 +119,9 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     ['where', '0ff'],
     ['where', '-1'],
     ['where', '1ffffffffffffffff'],
+    ['load', '-1'],
+    ['load', '1.5'],
+    ['load', '01'],
   ] as const)('%s of %j is no number', (field, text) => {
     expect(faults(field, text)).toEqual(['number'])
   })
@@ -160,6 +166,15 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
     expect(shown('lport', '0')).toBeNull()
     expect(shown('rport', '0')).toBe(0)
     expect(shown('where', '0')).toBeNull()
+  })
+
+  test('of a load average has the two decimals of /proc/loadavg', () => {
+    // LOAD_INT and LOAD_FRAC of include/linux/sched/loadavg.h, after adding FIXED_1 / 200.
+    const decimals = (fixed: number) =>
+      `${(fixed + 10) >> 11}.${String((((fixed + 10) & 2047) * 100) >> 11).padStart(2, '0')}`
+
+    for (const fixed of [0, 10, 11, 2037, 2038, 2048, 3101, 204_800, 20_971_520])
+      expect((shown('load', String(fixed)) as number).toFixed(2)).toBe(decimals(fixed))
   })
 
   test('with a sign keeps it, and all 19 digits', () => {

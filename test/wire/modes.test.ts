@@ -213,6 +213,7 @@ describe('the fast way', () => {
       '-2',
       '-5',
       'ff',
+      '2048',
     ]
     const result = both(values, ['curl', '/bin', 'x'], token)
 

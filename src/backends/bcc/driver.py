@@ -434,6 +434,19 @@ def attach(bpf, each):
         bpf.attach_uprobe(name=each["path"].encode(), sym=event, fn_name=function)
 
 
+def symbol_flags(names):
+    """Addresses of variables of the kernel, as macros. bcc's own list of symbols leaves variables out."""
+    if not names:
+        return []
+    with open("/proc/kallsyms") as symbols:
+        lines = [line.split() for line in symbols]
+    found = {line[2]: line[0] for line in lines if len(line) == 3 and line[1] in "bBdDrR" and line[2] in names}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError("/proc/kallsyms has no %s" % ", ".join(missing))
+    return ["-DER_SYMBOL_%s=0x%sULL" % each for each in found.items()]
+
+
 def main():
     try:
         request = json.loads(sys.stdin.buffer.read())
@@ -454,7 +467,7 @@ def main():
         give_up("import", error)
     try:
         # Tracepoints are attached here as well.
-        bpf = BPF(text=request["program"].encode())
+        bpf = BPF(text=request["program"].encode(), cflags=symbol_flags(request["symbols"]))
     except Exception as error:
         give_up(step_of(error), error)
     # From here on there is something to clean up.

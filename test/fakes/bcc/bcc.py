@@ -62,7 +62,7 @@ class Out:
 
 
 class BPF:
-    def __init__(self, text):
+    def __init__(self, text, cflags=()):
         with open(os.path.join(HERE, "steps.json")) as file:
             self.steps = json.load(file)
         self.said = open(os.path.join(HERE, "said"), "w")
