@@ -8,6 +8,7 @@ import {
   withoutOwnerHooks,
   withoutOwnerHooksByBcc,
   heldSocket,
+  noOwners,
 } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
@@ -157,7 +158,9 @@ export default defineProbe({
         ...{ raw: false, tcp: false },
       },
       cannotTell: {
+        ...noOwners('without BTF a socket is not told from an earlier one at its address'),
         inode: noBtf,
+        netns: noBtf,
         outcome: noBtf,
         sent: noBtf,
         received: noBtf,

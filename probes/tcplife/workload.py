@@ -74,6 +74,8 @@ class Connection:
             comm = shown(name.read()[:-1], 15)
         # Who accepted is known or null, never somebody else.
         who = {"pid": os.getpid(), "uid": os.getuid(), "comm": comm, "owner_from": told("socket", "narrow")}
+        # Without BTF nobody knows whose a socket is.
+        who = {name: told(value, "addresses") for name, value in who.items()}
         if end == "passive":
             who = {name: {"any": [value, None]} for name, value in who.items()}
         expect(

@@ -1,6 +1,7 @@
 import {
   common,
   heldSocket,
+  noOwners,
   sendingOwner,
   ownerHooks,
   ownerHooksByBcc,
@@ -13,20 +14,19 @@ import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
 
-const options = {
-  btf: { btf: 'sock.__sk_common.skc_v6_daddr' },
-  ...ownerHooks,
-} as const
-
-const without = [
-  ...withoutOwnerHooks,
-  { options: ['btf'], says: 'neither network namespaces nor owners are known' },
-]
+const options = { ...ownerHooks, btf: true } as const
+const without = withoutOwnerHooks
+const noBtf = 'the tracepoint does not have it, and without BTF its place in the socket is unknown'
 
 const change = {
   tracepoint: 'sock:inet_sock_set_state',
   fields: ['skaddr', 'oldstate', 'newstate', 'sport', 'dport', 'protocol', 'saddr_v6', 'daddr_v6'],
 } as const
+
+const members = [
+  { btf: 'sock.__sk_common.skc_v6_daddr' },
+  { btf: 'socket_alloc.vfs_inode.i_ino' },
+] as const
 
 export default defineProbe({
   name: 'tcpstates',
@@ -72,8 +72,7 @@ export default defineProbe({
       template: 'tracepoint.bt',
       needs: [
         { tracepoint: 'sock:inet_sock_set_state', raw: true },
-        { btf: 'sock.__sk_common.skc_v6_daddr' },
-        { btf: 'socket_alloc.vfs_inode.i_ino' },
+        ...members,
         { btf: 'sock.sk_protocol' },
         { btf: 'inet_sock.inet_sport' },
       ],
@@ -88,7 +87,7 @@ export default defineProbe({
       name: 'tracepoint',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [{ bpftrace: '>=0.16.0' }, change],
+      needs: [{ bpftrace: '>=0.16.0' }, change, ...members],
       options: { ...options, raw: false },
       without,
       cannotTell: {},
@@ -99,12 +98,29 @@ export default defineProbe({
       name: 'narrow',
       backend: 'bpftrace',
       template: 'tracepoint.bt',
-      needs: [change],
+      needs: [change, ...members],
       options: { ...options, raw: false },
       without,
       cannotTell: { inode: 'a record of bpftrace before 0.16 has no room for it' },
       misses:
         'changes made while another tracing program runs on that CPU, and owners of sockets older than the run',
+      cost: 'a tracepoint program a TCP state change',
+    },
+    {
+      name: 'addresses',
+      backend: 'bpftrace',
+      template: 'tracepoint.bt',
+      needs: [change],
+      options: {
+        ...{ accept: false, graft: false, acceptcall: false, sendentry: false, sendkprobe: false },
+        ...{ raw: false, btf: false },
+      },
+      cannotTell: {
+        ...noOwners('without BTF a socket is not told from an earlier one at its address'),
+        inode: noBtf,
+        netns: noBtf,
+      },
+      misses: 'changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',
     },
     {

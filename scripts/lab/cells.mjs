@@ -88,6 +88,7 @@ const sameOwners = [
   'tcplife-rawtracepoint',
   'tcplife-narrow',
   'tcplife-addresses',
+  'tcpstates-addresses',
   'tcpcong-rawtracepoint',
   'tcpdrop-rawtracepoint',
   'tcpdrop-narrow',
@@ -354,6 +355,16 @@ export const impossible = [
     guest,
     name: 'tcpdrop-rawtracepoint-stack',
     says: 'this bpftrace has no raw tracepoints',
+  })),
+  ...['debian11', 'debian12'].map((guest) => ({
+    guest,
+    name: 'runqlat-rawtracepoint-pidnss',
+    says: 'this bpftrace has no raw tracepoints',
+  })),
+  ...['oomkill-kprobe-load', 'oomkill-tracepoint-load'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'a record of bpftrace 0.11 has no room for the load averages',
   })),
   ...['debian11', 'debian12'].flatMap((guest) =>
     [

@@ -129,11 +129,14 @@ function noValueTaken(typed: string, found: string): EbpfRunError {
   })
 }
 
+/** What to type here, and by which option the probe is known that it is said of; without one, by the option that it names. */
+type Hint = string | { readonly has: string; readonly say: string }
+
 /**
  * What users of bcc's tools may type, and what to type here: the first of these that the probe has, since their options mean
  * different things in each tool.
  */
-const bccHints: Readonly<Record<string, readonly string[]>> = {
+const bccHints: Readonly<Record<string, readonly Hint[]>> = {
   P: ['--rport 443', '--summary --by pid,comm'],
   p: ['--pid 1234'],
   u: ['--uid 1000'],
@@ -147,9 +150,19 @@ const bccHints: Readonly<Record<string, readonly string[]>> = {
   Q: ['--queued 1'],
   4: ['--family 4'],
   6: ['--family 6'],
-  e: ['--errno ENOENT', '--summary, which has sums and averages'],
+  e: [
+    { has: 'dev', say: '--summary, which has sums and averages' },
+    { has: 'filename', say: 'the flags field, which is always there: -o ndjson, or --fields' },
+    '--errno ENOENT',
+    '--summary, which has sums and averages',
+  ],
   f: ['--flags O_CREAT'],
-  F: ['--op read', '--cgroup PATH', '--netns NS'],
+  F: [
+    { has: 'dev', say: '--summary --by rwbs' },
+    { has: 'filename', say: 'the name as the program gave it; /proc/PID/cwd is where it starts' },
+    '--cgroup PATH',
+    '--netns NS',
+  ],
   N: ['--netns INODE'],
   s: ['--signal TERM'],
   cgroupmap: ['--cgroup PATH'],
@@ -164,11 +177,12 @@ const bccHints: Readonly<Record<string, readonly string[]>> = {
 /** The first hint for an option that this command has; one that names no option first fits any. */
 function hintFor(name: string, options: readonly RunOption[]): string | null {
   const hints = Object.hasOwn(bccHints, name) ? (bccHints[name] ?? []) : []
-  const fits = (hint: string): boolean => {
-    const named = [...hint.matchAll(/--([a-z-]+)/g)].map(([, option]) => option)
-    return named.length === 0 || options.some((option) => option.name === named[0])
+  const fits = (hint: Hint): boolean => {
+    const needed = typeof hint === 'string' ? /--([a-z-]+)/.exec(hint)?.[1] : hint.has
+    return needed === undefined || options.some((option) => option.name === needed)
   }
-  return hints.find(fits) ?? null
+  const found = hints.find(fits) ?? null
+  return typeof found === 'string' ? found : (found?.say ?? null)
 }
 
 function unknownOption(typed: string, options: readonly RunOption[]): EbpfRunError {

@@ -249,7 +249,7 @@ class Rendering {
 
   /** Where the local end is known now, it takes the place of the inode. The owner stays who it was. */
   settle(key: string, port: string): string {
-    if (!this.hasEnds()) return ''
+    if (!this.hasOwners()) return ''
     return `if (@ends[${key}] != 0) {
   ${this.far(key, port)}${this.held(key)}if ($er_inode != 0 && @ends[${key}] == $er_held) {
   ${this.near(key)}@ends[${key}] = $er_near;
@@ -257,13 +257,13 @@ class Rendering {
   }
 
   forget(key: string): string {
+    if (!this.hasOwners()) return ''
     return ownerMaps.map((map) => `delete(@${map}[${key}]);`).join(' ')
   }
 
   owner(variable: string, key: string, port: string): string {
     const nobody = `${variable} = (uint64)0;`
-    // What cannot be told from an earlier socket at the same address is nobody's.
-    if (!this.hasEnds()) return nobody
+    if (!this.hasOwners()) return nobody
     const same = `@ends[${key}] == $er_near || ($er_inode != 0 && @ends[${key}] == $er_held)`
     return `${nobody}
   if (@ends[${key}] != 0) {
@@ -273,13 +273,17 @@ class Rendering {
 
   /** Keeps the current task. The number of the ends comes last: without it nothing else counts. */
   private keep(key: string, reads: () => string, ends: string): string {
-    const [before, value] = this.hasEnds() ? [reads(), ends] : ['', '1']
+    if (!this.hasOwners()) return ''
     const own = `@pid[${key}] = pid; @uid[${key}] = (uint64)uid + 1; @cgroup[${key}] = cgroup; @comm[${key}] = comm;`
-    return `${before}delete(@ends[${key}]); ${own} @ends[${key}] = ${value}; ${this.kept(`@ends[${key}]`)}`
+    return `${reads()}delete(@ends[${key}]); ${own} @ends[${key}] = ${ends}; ${this.kept(`@ends[${key}]`)}`
   }
 
-  private hasEnds(): boolean {
-    return Object.values(socketEnds).every((path) => this.structs.has(path))
+  /** Without BTF nobody can tell a socket from an earlier one at its address, and a variant that cannot tell owners keeps none. */
+  private hasOwners(): boolean {
+    const isTold = this.input.layouts.some(({ closed }) =>
+      closed.some(({ name }) => name === 'pid'),
+    )
+    return isTold && Object.values(socketEnds).every((path) => this.structs.has(path))
   }
 
   /** Makes a number of the remote end of the socket at an address, and of its network namespace. */

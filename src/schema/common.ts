@@ -54,7 +54,11 @@ export const owner = {
   },
 } as const satisfies Record<string, FieldSpec>
 
-/** The same, where who sends on a connection owns it from then on. */
+/** What a variant cannot tell that knows no owners. */
+export const noOwners = (why: string) =>
+  ({ pid: why, uid: why, comm: why, cgroup: why, owner_from: why }) as const
+
+/** An owner, where who sends on a connection owns it from then on. */
 export const sendingOwner = {
   ...owner,
   comm: {
