@@ -10,13 +10,13 @@ struct call {
 BPF_HASH(calls, u32, struct call, {{keys}});
 
 // A lookup made by another one lies deeper on the thread's stack, or, where the other jumped to it, at the same place with the same
-// argument. One that never returned is overwritten by the thread's next one that does not look like that.
+// argument. One that never returned, since a signal handler jumped out of it, counts for a minute at most.
 static __always_inline int called(struct pt_regs *ctx, u64 kind, u64 host, u64 length, u64 answer)
 {
   u32 me = bpf_get_current_pid_tgid();
   struct call call = { bpf_ktime_get_ns(), PT_REGS_SP(ctx), kind, host, length, answer };
   struct call *outer = calls.lookup(&me);
-  if (outer != 0) {
+  if (outer != 0 && call.start - outer->start < 60000000000ULL) {
     if (call.sp < outer->sp && outer->sp - call.sp < 65536) return 0;
     if (call.sp == outer->sp && host == outer->host && kind != outer->kind) return 0;
   }
