@@ -86,6 +86,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
       owner who
       inode = inode
       connection = id
+      cookie = {read sk->__sk_common.skc_cookie.counter}
       netns = {read net->ns.inum}
       laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
       lport = lport
@@ -112,6 +113,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
     owner who
     inode = inode
     connection = id
+    cookie = {read sk->__sk_common.skc_cookie.counter}
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
     lport = lport
@@ -154,6 +156,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
     ktime_ns = now
     owner_from = 1
     connection = id
+    cookie = {read sk->__sk_common.skc_cookie.counter}
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
     lport = {read sk->__sk_common.skc_num}
@@ -187,6 +190,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
     ktime_ns = now
     owner_from = 1
     connection = id
+    cookie = {read sk->__sk_common.skc_cookie.counter}
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
     lport = {port ((struct inet_sock *)sk)->inet_sport}
@@ -221,6 +225,7 @@ static __always_inline u64 number_of(u64 key, u64 now)
     ktime_ns = now
     owner_from = 1
     connection = id
+    cookie = {read sk->__sk_common.skc_cookie.counter}
     netns = {read net->ns.inum}
     laddr = in6 &sk->__sk_common.skc_v6_rcv_saddr
     lport = {port ((struct inet_sock *)sk)->inet_sport}

@@ -22,6 +22,12 @@ const shared = {
     kind: 'u64',
     doc: 'the same in all events of a connection, and of no other in this run',
   },
+  cookie: {
+    kind: 'u64',
+    later: true,
+    nullAs: 0,
+    doc: "the kernel's cookie of the socket, as `ss -e` shows it; null as long as nobody has asked the kernel for it",
+  },
   ...socket,
   lport: { ...socket.lport, nullAs: 0 },
 } as const
@@ -41,6 +47,7 @@ const states = [
 ] as const
 const members = [
   { btf: 'sock.__sk_common.skc_v6_daddr' },
+  { btf: 'sock.__sk_common.skc_cookie.counter' },
   { btf: 'sock.sk_protocol' },
   { btf: 'sock.sk_err' },
   { btf: 'inet_sock.inet_sport' },
@@ -50,12 +57,42 @@ const options = {
   raw: { tracepoint: 'sock:inet_sock_set_state', raw: true },
 } as const
 const without = [withoutSenders]
+/** bpftrace 0.11 limits a format to 64 bytes. */
+const roomy = { bpftrace: '>=0.16.0' } as const
+const noRoom = 'a record of bpftrace before 0.16 has no room for it'
 const lengths = [
-  // The limit of 64 bytes on a format, before that.
-  { bpftrace: '>=0.16.0' },
   { tracepoint: 'sock:sock_send_length', fields: ['sk', 'protocol', 'ret'] },
   { tracepoint: 'sock:sock_recv_length', fields: ['sk', 'protocol', 'ret', 'flags'] },
 ] as const
+
+const noRoomForData = 'a record of bpftrace before 0.16 has no room for bytes and result'
+
+const byKprobe = {
+  backend: 'bpftrace',
+  template: 'kprobe.bt',
+  needs: [{ function: 'security_sock_graft', by: 'kprobe' }, ...states, ...members],
+  options,
+  without,
+  misses:
+    'connections that fail before the socket changes state (no route, not permitted); splice and sendfile that go past sendmsg; what happens while another tracing program runs on that CPU',
+  cost: 'a tracepoint program a TCP state change and a kprobe an accept(); with --data a tracepoint program a send and a receive of any socket',
+} as const
+const byTracepoint = {
+  backend: 'bpftrace',
+  template: 'tracepoint.bt',
+  needs: [
+    { tracepoint: 'syscalls:sys_exit_accept', fields: ['ret'] },
+    { tracepoint: 'syscalls:sys_exit_accept4', fields: ['ret'] },
+    ...descriptorMembers,
+    ...states,
+    ...members,
+  ],
+  options,
+  without,
+  misses:
+    'connections that fail before the socket changes state (no route, not permitted); accepts by io_uring, by 32-bit programs and by the kernel itself; splice and sendfile that go past sendmsg; what happens while another tracing program runs on that CPU',
+  cost: 'a tracepoint program a TCP state change and an accept(); with --data one a send and a receive of any socket',
+} as const
 
 export default defineProbe({
   name: 'tcptracer',
@@ -171,35 +208,29 @@ export default defineProbe({
     },
     {
       name: 'kprobe',
-      backend: 'bpftrace',
-      template: 'kprobe.bt',
-      needs: [{ function: 'security_sock_graft', by: 'kprobe' }, ...states, ...members],
-      options,
-      without,
+      ...byKprobe,
+      needs: [roomy, ...byKprobe.needs],
       switches: { data: lengths },
       cannotTell: {},
-      misses:
-        'connections that fail before the socket changes state (no route, not permitted); splice and sendfile that go past sendmsg; what happens while another tracing program runs on that CPU',
-      cost: 'a tracepoint program a TCP state change and a kprobe an accept(); with --data a tracepoint program a send and a receive of any socket',
     },
     {
       name: 'tracepoint',
-      backend: 'bpftrace',
-      template: 'tracepoint.bt',
-      needs: [
-        { tracepoint: 'syscalls:sys_exit_accept', fields: ['ret'] },
-        { tracepoint: 'syscalls:sys_exit_accept4', fields: ['ret'] },
-        ...descriptorMembers,
-        ...states,
-        ...members,
-      ],
-      options,
-      without,
+      ...byTracepoint,
+      needs: [roomy, ...byTracepoint.needs],
       switches: { data: lengths },
       cannotTell: {},
-      misses:
-        'connections that fail before the socket changes state (no route, not permitted); accepts by io_uring, by 32-bit programs and by the kernel itself; splice and sendfile that go past sendmsg; what happens while another tracing program runs on that CPU',
-      cost: 'a tracepoint program a TCP state change and an accept(); with --data one a send and a receive of any socket',
+    },
+    {
+      name: 'narrowkprobe',
+      ...byKprobe,
+      switches: { data: noRoomForData },
+      cannotTell: { cookie: noRoom },
+    },
+    {
+      name: 'narrowtracepoint',
+      ...byTracepoint,
+      switches: { data: noRoomForData },
+      cannotTell: { cookie: noRoom },
     },
     {
       name: 'bcc',

@@ -1,4 +1,4 @@
-"""23 events of connections on loopback, 53 with sends and receives: IPv4 and IPv6, refused, reset, a hostile name."""
+"""23 events of connections on loopback, 63 with sends and receives: IPv4 and IPv6, refused, reset, a hostile name, cookies that are asked for."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, child, expect, own_network, rename, scope, shown, switches
+from workload import HOSTILE, child, expect, own_network, rename, scope, shown, switches, variant
 
 PORT, CLOSED = 36000, 36001
 SOME_TIME = {"between": [1, 60_000_000_000]}
@@ -20,32 +20,41 @@ def mine(comm, by):
     return {"pid": os.getpid(), "uid": os.getuid(), "comm": comm, "owner_from": by}
 
 
-def refused(family, address, comm):
+def ask_cookie(sock):
+    """SO_COOKIE: the kernel draws the socket's cookie now, if nobody has asked before. None where the variant tells none."""
+    cookie = str(struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, 57, 8))[0])
+    return None if variant().startswith("narrow") else cookie
+
+
+def bound(family, address):
+    """A socket with the next source port."""
     global source
     source += 1
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.bind((address, source))
+    return sock
+
+
+def refused(sock, comm, cookie=None):
+    family, (address, port) = sock.family, sock.getsockname()[:2]
     try:
         sock.connect((address, CLOSED))
     except ConnectionRefusedError:
         pass
-    sock.close()
-    expect(event="connect", connection={"same": "refused %d" % source}, netns=netns, family=6 if ":" in address else 4, laddr=address,
-           lport=source, raddr=address, rport=CLOSED, result={"code": -111, "name": "ECONNREFUSED"}, duration_ns=SOME_TIME,
-           **mine(comm, "socket"))
+    expect(event="connect", connection={"same": "refused %d" % port}, cookie=cookie, netns=netns,
+           family=6 if family == socket.AF_INET6 else 4, laddr=address, lport=port, raddr=address, rport=CLOSED,
+           result={"code": -111, "name": "ECONNREFUSED"}, duration_ns=SOME_TIME, **mine(comm, "socket"))
 
 
 class Connection:
     """Both ends of one, and what is expected of them."""
 
-    def __init__(self, server, family, address, comm):
-        global source
-        source += 1
-        self.comm, self.address, self.port = comm, address, source
+    def __init__(self, server, client, comm, cookie=None):
+        self.address, self.port = client.getsockname()[:2]
+        self.comm, self.client = comm, client
         self.moved = {}
-        self.client = socket.socket(family, socket.SOCK_STREAM)
-        self.client.bind((address, source))
-        self.client.connect((address, PORT))
+        self.cookies = {"client": cookie, "server": None}
+        self.client.connect((self.address, PORT))
         self.event("client", "connect", "socket", result=OK, duration_ns=SOME_TIME)
         time.sleep(0.01)
         self.server, _ = server.accept()
@@ -53,8 +62,12 @@ class Connection:
 
     def event(self, end, event, by, **more):
         ports = (self.port, PORT) if end == "client" else (PORT, self.port)
-        expect(event=event, connection={"same": "%s %d" % (end, self.port)}, netns=netns, family=6 if ":" in self.address else 4,
+        expect(event=event, connection={"same": "%s %d" % (end, self.port)}, cookie=self.cookies[end], netns=netns, family=6 if ":" in self.address else 4,
                laddr=self.address, lport=ports[0], raddr=self.address, rport=ports[1], **mine(self.comm, by), **more)
+
+    def ask_cookies(self):
+        """From now on both ends have one."""
+        self.cookies = {"client": ask_cookie(self.client), "server": ask_cookie(self.server)}
 
     def transfer(self, end, event, size, result=OK):
         if not data:
@@ -119,29 +132,40 @@ def hostile():
     source += 20
     rename(HOSTILE)
     comm = shown(HOSTILE, 15)
-    connection = Connection(four, socket.AF_INET, "127.0.0.1", comm)
+    connection = Connection(four, bound(socket.AF_INET, "127.0.0.1"), comm)
     connection.talk()
     connection.reset()
-    refused(socket.AF_INET, "127.0.0.1", comm)
+    with bound(socket.AF_INET, "127.0.0.1") as sock:
+        refused(sock, comm)
 
 
 netns = own_network()
 scope(("netns", [netns]))
 four, six = listener(socket.AF_INET, "127.0.0.1"), listener(socket.AF_INET6, "::1")
 me = open("/proc/self/comm").read().strip()
-refused(socket.AF_INET, "127.0.0.1", me)
-refused(socket.AF_INET6, "::1", me)
-# Two at the same time, then the others.
-pair = [Connection(four, socket.AF_INET, "127.0.0.1", me) for _ in range(2)]
+with bound(socket.AF_INET, "127.0.0.1") as sock:
+    refused(sock, me)
+# One socket, two connections: the cookie is the socket's and stays, the number is the connection's.
+again = bound(socket.AF_INET6, "::1")
+cookie = ask_cookie(again)
+refused(again, me, cookie)
+last = Connection(six, again, me, cookie)
+last.talk()
+last.ask_cookies()
+assert last.cookies["client"] == cookie
+last.close()
+# The cookie of a socket that listens is not that of what it accepts.
+ask_cookie(four)
+# Two at the same time; of one the cookies are asked for between its events.
+pair = [Connection(four, bound(socket.AF_INET, "127.0.0.1"), me) for _ in range(2)]
 for each in pair:
     each.talk()
     each.nothing_there()
+pair[0].ask_cookies()
 for each in pair:
+    each.talk()
     each.close()
-last = Connection(six, socket.AF_INET6, "::1", me)
-last.talk()
-last.close()
-aborted = Connection(four, socket.AF_INET, "127.0.0.1", me)
+aborted = Connection(four, bound(socket.AF_INET, "127.0.0.1"), me)
 aborted.talk()
 aborted.reset()
 child(hostile)

@@ -341,6 +341,11 @@ export const impossible = [
       says: 'the tracepoints came with 6.3',
     })),
   ),
+  ...['tcptracer-kprobe', 'tcptracer-tracepoint'].map((name) => ({
+    guest: 'debian11',
+    name,
+    says: 'a record of bpftrace 0.11 has no room for the cookie: tcptracer-narrowkprobe, tcptracer-narrowtracepoint',
+  })),
   ...['tcpdrop-tracepoint', 'tcpdrop-tracepoint-stack'].map((name) => ({
     guest: 'debian11',
     name,

@@ -8,6 +8,7 @@ import { withFreeOptions } from './free-options.ts'
 import { optionsOf, runOptions } from './options.ts'
 import { baseOf, type Target } from './target.ts'
 import { beforeCommand, infoCommand, optionsAndTexts, optionsOfUser } from './target-parts.ts'
+import { positionals } from './words.ts'
 
 /** The target of a command that may be about a probe or a recording. Throws USAGE, UNKNOWN_PROBE, BAD_RECORDING. */
 export async function findProbeTarget(
@@ -23,11 +24,8 @@ export async function findProbeTarget(
     return { target: await plainTarget(spec, load), rest: words }
   const [word, ...rest] = words
   if (name !== 'pipe') {
-    if (isHelp(word)) {
-      const options =
-        name === 'funccount'
-          ? (await import('./calls-target.ts')).callsOptions()
-          : generalOptions(spec)
+    if (await isHelpAlone(name, words)) {
+      const options = name === 'funccount' ? await callsOptions() : generalOptions(spec)
       const target = { ...baseOf(spec), options, run: nothing }
       return { target, rest: words }
     }
@@ -64,6 +62,15 @@ function missingWord(name: string, takes: NonNullable<CommandSpec['takes']>) {
 }
 
 const isHelp = (word: string | undefined): boolean => word === '-h' || word === '--help'
+
+const callsOptions = async () => (await import('./calls-target.ts')).callsOptions()
+
+/** Whether the help of a command is asked for without what the command is about. Patterns of funccount may stand behind its options. */
+async function isHelpAlone(name: string, words: readonly string[]): Promise<boolean> {
+  if (isHelp(words[0])) return true
+  if (name !== 'funccount' || !beforeCommand(words).some(isHelp)) return false
+  return positionals(words, await callsOptions()).found.length === 0
+}
 
 /** Without its probe a command shows the options of every probe. */
 function generalOptions({ name, options, takes }: CommandSpec) {

@@ -57,6 +57,10 @@ describe('a command line that cannot be', () => {
     ['tcpconnect -o', 'USAGE', '--output FORMAT'],
     ['--duration 3 tcpconnect', 'USAGE', 'ebpf-run --help'],
     ['describe', 'USAGE', 'ebpf-run describe tcpconnect'],
+    ['funccount', 'USAGE', 'ebpf-run funccount'],
+    ['funccount --pid 1', 'USAGE', "ebpf-run funccount 'tcp_*'"],
+    ['funccount --pid 1 -- true --help', 'USAGE', "ebpf-run funccount 'tcp_*'"],
+    ['funccount --pid --help', 'USAGE', '--pid PID'],
     ['replay', 'USAGE', 'ebpf-run replay FILE'],
     ['replay /no/such', 'BAD_RECORDING', '--record FILE'],
     ['tcpconnect --rport 70000', 'BAD_VALUE', '443 or 8000-8100'],
@@ -141,6 +145,18 @@ describe('help', () => {
       const { code, stdout } = await run(`${name} --help`)
 
       expect(stdout).toContain(`ebpf-run ${name}`)
+      expect(code).toBe(0)
+    },
+  )
+
+  it.each(['funccount --pid 1 --help', 'funccount --pid=1 -h', 'funccount -o json --all -h'])(
+    'of funccount needs no pattern, wherever it stands: ebpf-run %s',
+    async (line) => {
+      const { code, stdout, stderr } = await run(line)
+
+      expect(stdout).toContain('ebpf-run funccount PATTERN')
+      expect(stdout).toContain('--pid PID')
+      expect(stderr).toBe('')
       expect(code).toBe(0)
     },
   )
