@@ -90,7 +90,12 @@ const made = [
 
 const functions = ['tcp_conn*', 'tcp_v4_c*', 'syscall:getpgid']
 
-/** With `bcc` beside bcc's own tool. */
+/** More than the 512 that bpftrace attaches by itself to 0.22. */
+const many = ['tcp_*', 'ip_*', 'syscall:getpgid']
+/** NOKPROBE_SYMBOL on every kernel (kernel/notifier.c), and traceable. */
+const refused = 'atomic_notifier_call_chain'
+
+/** With `bcc` beside bcc's own tool; `leftOut` must be named in `left_out`, and the kernel's list of what it refuses is not there. */
 const counts = [
   {
     what: 'tracepoint',
@@ -101,6 +106,16 @@ const counts = [
   { what: 'kprobe', words: functions, isNative: false },
   { what: 'kprobe', words: functions, backend: 'bcc', isNative: false },
   { what: 'kprobe', words: functions, isNative: false, bcc: true },
+  { what: 'many', words: many, isNative: false },
+  { what: 'many', words: many, backend: 'bcc', isNative: false },
+  { what: 'refused', words: [...functions, refused], leftOut: [refused], isNative: false },
+  {
+    what: 'refused',
+    words: [...functions, refused],
+    leftOut: [refused],
+    backend: 'bcc',
+    isNative: false,
+  },
   // By bcc where bpftrace is too new for it.
   { what: 'uprobe', words: ['c:getpgi*', 'syscall:getpgid'], isNative: true },
   { what: 'uprobe', words: ['c:getpgi*', 'syscall:getpgid'], backend: 'bcc', isNative: true },
@@ -173,6 +188,7 @@ function runCells(place) {
         backend = null,
         bcc = false,
         asked = ['--comm', 'OWN_NAME'],
+        leftOut = [],
       }) => ({
         ...emptyCell(
           [probe, bcc ? 'beside' : what, ...(backend === null ? [] : [backend])].join('-'),
@@ -182,6 +198,7 @@ function runCells(place) {
         by,
         asked,
         backend,
+        ...(leftOut.length > 0 ? { leftOut, unmounted: ['/sys/kernel/debug'] } : {}),
         ...(probe === 'new'
           ? { makes: words, command: [`made-${what}`] }
           : { command: [probe, ...words] }),

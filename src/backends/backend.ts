@@ -2,7 +2,7 @@ import type { HostFacts } from '../host/facts.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { BackendName } from '../schema/define.ts'
 import { launchBcc, readBccNotice } from './bcc/launch.ts'
-import { launchBpftrace, readNotice } from './bpftrace.ts'
+import { hasLeftOut, launchBpftrace, readNotice } from './bpftrace.ts'
 import type { Launch, Notice } from './launcher.ts'
 import { launchReader, readReaderNotice } from './tracefs.ts'
 
@@ -11,6 +11,8 @@ export interface Backend {
   readonly name: BackendName
   readonly launch: Launch
   readNotice(line: string): Notice
+  /** Whether a line of stderr says that the kernel refused an attach point and the back-end goes on without it; absent: it never does. */
+  hasLeftOut?(line: string): boolean
 }
 
 /** The back-end of a plan. `filesFolder` is the folder of this file in the package, with a slash. */
@@ -27,6 +29,7 @@ export function backendOf(plan: Plan, facts: HostFacts, filesFolder: string): Ba
         name: 'bpftrace',
         launch: launchBpftrace(plan, plan.dialect, facts, filesFolder),
         readNotice,
+        ...(plan.probe.script === undefined ? { hasLeftOut } : {}),
       }
 }
 

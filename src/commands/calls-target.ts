@@ -5,7 +5,6 @@ import { type AttachPointList, withAttachPoints } from '../host/attach-point-cac
 import { parseBlacklist, readBlacklist } from '../host/blacklist.ts'
 import { symbolAddresses } from '../host/symbol-addresses.ts'
 import { readUserFile } from '../host/user-points.ts'
-import type { LoadedProbe } from '../plan/plan.ts'
 import { noMatch } from './attach-point-list.ts'
 import { optionsOf, type RunOption } from './options.ts'
 import { fileOf, userPointLines } from './user-point-list.ts'
@@ -14,9 +13,11 @@ import { positionals } from './words.ts'
 /** What can be counted of the kernel, by the names of attach points. */
 const types = ['kprobe', 'tracepoint', 'syscall'] as const
 
-/** A probe that counts the calls of what matches, and what matches and cannot be counted, with the reason. */
+/** What matches, and what matches and cannot be counted, with the reason. */
 export interface Calls {
-  readonly probe: LoadedProbe
+  readonly counted: Counted
+  /** What was typed, for people. */
+  readonly pattern: string
   readonly leftOut: readonly string[]
 }
 
@@ -52,7 +53,7 @@ export async function callsOf(
       remedy:
         "ebpf-run list --attach-points 'kprobe:tcp_*' shows functions, ebpf-run doctor what this kernel can",
     })
-  return { calls: { probe: defineCalls(counted, patterns.join(' ')), leftOut }, rest }
+  return { calls: { counted, pattern: patterns.join(' '), leftOut }, rest }
 }
 
 const isOfUser = (pattern: string): boolean => pattern.startsWith('uprobe:')

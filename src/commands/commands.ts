@@ -73,7 +73,7 @@ export const traceOptions: readonly RunOption[] = [
   {
     name: 'calls',
     boolean: true,
-    doc: 'only count the calls of what the patterns match, as funccount does: 400 functions at once',
+    doc: 'only count the calls of what the patterns match, as funccount does: 1000 functions at once',
     group: 'What to trace:',
     live: true,
   },

@@ -1,4 +1,5 @@
 import { EbpfRunError } from '../errors.ts'
+import type { LoadedProbe, PlanRequest } from '../plan/plan.ts'
 import { startSession } from '../session/session.ts'
 import { filesFolder } from './follow.ts'
 import { planOnHost } from './plan-on-host.ts'
@@ -18,32 +19,37 @@ export async function leaveOutRefused(
   attachTimeoutMs: number,
   env: NodeJS.ProcessEnv,
 ): Promise<Parts> {
-  const release = exitOnSignals()
-  try {
+  const known = facts === undefined ? {} : { facts }
+  return leavingOnSignals(async () => {
     const good: Part[] = []
     const out = [...leftOut]
     for (const part of parts) {
-      const refused = await refusalOf(part, facts, attachTimeoutMs, env)
+      const refused = await refusalOf({ ...part.probe, ...known }, {}, attachTimeoutMs, env)
       if (refused === null) good.push(part)
       else out.push(`${part.text}: ${refused.message}`)
     }
-    return { parts: good, leftOut: out, ...(facts === undefined ? {} : { facts }) }
+    return { parts: good, leftOut: out, ...known }
+  })
+}
+
+/** Does what no session of a run is there to end: a signal kills what was started, and leaves. */
+export async function leavingOnSignals<T>(action: () => Promise<T>): Promise<T> {
+  const release = exitOnSignals()
+  try {
+    return await action()
   } finally {
     release()
   }
 }
 
-async function refusalOf(
-  { probe }: Part,
-  known: Parts['facts'],
+/** Attaches a probe for a moment, without filters: null where that works, else why not. */
+export async function refusalOf(
+  probe: LoadedProbe,
+  asked: Partial<Pick<PlanRequest, 'variant' | 'backend'>>,
   attachTimeoutMs: number,
   env: NodeJS.ProcessEnv,
 ): Promise<EbpfRunError | null> {
-  const { plan, facts } = await planOnHost(
-    { ...probe, ...(known === undefined ? {} : { facts: known }) },
-    nothingAsked,
-    env,
-  )
+  const { plan, facts } = await planOnHost(probe, { ...nothingAsked, ...asked }, env)
   const session = startSession({
     ...{ plan, facts, filesFolder, attachTimeoutMs, drainMs: 0 },
     consumer: { event() {} },

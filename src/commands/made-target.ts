@@ -120,9 +120,10 @@ async function callsTarget(
   env: Io['env'],
 ): Promise<{ target: Target; rest: readonly string[] }> {
   const { callsOf } = await import('./calls-target.ts')
+  const { defineCalls } = await import('../attach/calls.ts')
   const { calls, rest } = await callsOf(words, env)
-  const { leftOut } = calls
-  const probe = { ...calls.probe, leftOut }
+  const { counted, pattern, leftOut } = calls
+  const probe = { ...defineCalls(counted, pattern), leftOut }
   return {
     rest,
     target: {
@@ -132,7 +133,9 @@ async function callsTarget(
       ...optionsAndTexts(probe),
       async run(parsed, io) {
         tellLeftOut('not counted', leftOut, io)
-        return runOrTell('funccount', spec, probe, parsed, io)
+        if (spec.name !== 'funccount') return runOrTell('funccount', spec, probe, parsed, io)
+        const { runCalls } = await import('./run-calls.ts')
+        return runCalls(calls, parsed, io, (each) => runOrTell('funccount', spec, each, parsed, io))
       },
     },
   }

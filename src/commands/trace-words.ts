@@ -50,7 +50,7 @@ export async function readTraceWords(
       message: 'these are too many attach points for one trace',
       expected: `at most ${mostPoints}`,
       found: String(trace.length),
-      remedy: 'a narrower pattern; --calls only counts, and takes 400',
+      remedy: 'a narrower pattern; --calls only counts, and takes 1000',
     })
   return { trace, rest: words.slice(own.length) }
 }

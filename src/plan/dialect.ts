@@ -40,6 +40,11 @@ export interface Dialect {
   readonly needsBarriers: boolean
   /** BEGIN and END are uprobes on bpftrace's own symbols below 0.16 and fail on stripped builds. */
   readonly hasEnd: boolean
+  /**
+   * What bpftrace does with an attach point that the kernel refuses, where a program has several: to 0.23 it says a warning, leaves it
+   * out and goes on; from 0.21 on `missing_probes` can forbid that, and from 0.24 on it is forbidden (src/attached_probe.cpp).
+   */
+  readonly whenRefused: 'warns' | 'warns unless told' | 'fails'
   /** Items of a list that fit: strings live on the 512-byte BPF stack below 0.22. */
   readonly listItems: number
 }
@@ -60,6 +65,7 @@ const first: Dialect = {
   needsBarriers: true,
   userPointer: '',
   hasEnd: false,
+  whenRefused: 'warns',
   listItems: 20,
 }
 
@@ -71,7 +77,8 @@ const changes: readonly Change[] = [
     since: '0.12.0',
     clock: 'boottime',
     programFrom: 'stdin',
-    flags: ['-q', '--no-warnings'],
+    // Warnings are not silenced: one says that an attach point was left out.
+    flags: ['-q'],
     userPointer: 'uptr',
     needsBarriers: false,
   },
@@ -89,9 +96,10 @@ const changes: readonly Change[] = [
     keysVariable: 'BPFTRACE_MAX_MAP_KEYS',
     fentry: { entry: 'fentry', exit: 'fexit' },
   },
+  { since: '0.21.0', flags: ['-q', '--no-warnings'], whenRefused: 'warns unless told' },
   { since: '0.22.0', listItems: 60 },
   { since: '0.23.0', rawTracepoint: 'any' },
-  { since: '0.24.0', rawTracepoint: 'listed' },
+  { since: '0.24.0', rawTracepoint: 'listed', whenRefused: 'fails' },
 ]
 
 /** The oldest bpftrace that this project drives. */

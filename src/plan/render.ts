@@ -79,10 +79,20 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
     ending: run.ending,
   })
   const command = commandPid === null ? '' : commandProgram(token, commandPid)
-  const parts = [run.structs.text(), body, command, footer].filter((part) => part !== '')
+  const parts = [run.structs.text(), strictness(body, input), body, command, footer].filter(
+    (part) => part !== '',
+  )
   const text = `${parts.join('\n\n')}\n`
   if (text.includes('{{')) throw broken(input.where, 'a {{ is left over')
   return { text, applied: input.filters.map((_, index) => run.applied(index)) }
+}
+
+/** A program that several functions share is attached to all of them or not at all: none is left out in silence. Stands behind structs. */
+function strictness(body: string, { dialect, isScript }: ProgramInput): string {
+  const hasSeveral = /^kprobe:\S+,$/m.test(body)
+  return hasSeveral && dialect.whenRefused === 'warns unless told' && !isScript
+    ? 'config = { missing_probes = "error"; }'
+    : ''
 }
 
 /** Without the empty lines that directives leave. */

@@ -103,6 +103,8 @@ export interface VariantSpec {
   readonly without?: readonly Lack[]
   /** What it needs beside `needs` where a switch of the probe is on; a text: why it cannot do that. */
   readonly switches?: Readonly<Record<string, readonly Need[] | string>>
+  /** How many attach points it has, where they are so many that the kernel takes long to detach them; absent: few. */
+  readonly attachPoints?: number
   /** Field to the reason why this variant leaves it null. */
   readonly cannotTell: Readonly<Record<string, string>>
   /** Why its events do not happen in the task, where those of other variants do. */

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { defineCalls, mostFunctions, mostNumbered } from '../../src/attach/calls.ts'
+import { hasLeftOut } from '../../src/backends/bpftrace.ts'
+import { dialectVersions } from '../../src/plan/dialect.ts'
+import { makePlan } from '../../src/plan/plan.ts'
+import { isAtLeast } from '../../src/plan/versions.ts'
+import { factsFor } from '../plan/handmade-facts.ts'
 import { parseAddresses } from '../../src/host/symbol-addresses.ts'
 
 const nothing = { functions: [], tracepoints: [], user: [] }
@@ -50,6 +55,36 @@ describe('counting calls', () => {
       { tracepoint: 'sock:one' },
       { tracepoint: 'sock:other' },
     ])
+  })
+
+  it.each(dialectVersions)(
+    'lets bpftrace %s attach all functions of the kernel or none, so that none is left out in silence',
+    (version) => {
+      const functions = ['tcp_a', 'tcp_b'].map((name, index) => ({
+        name,
+        address: BigInt(4096 + index * 16),
+      }))
+      const probe = defineCalls({ ...nothing, functions }, 'tcp_*')
+      const request = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
+      const plan = makePlan(probe, request, factsFor(probe, version))
+      const text = plan.render(plan.placeholders)
+      const canBeTold = isAtLeast(version, '0.21.0') && !isAtLeast(version, '0.24.0')
+
+      expect(text.includes('config = { missing_probes = "error"; }')).toBe(canBeTold)
+      // Where it cannot, and only warns, the warning is not silenced: the session fails of it.
+      const warns = !isAtLeast(version, '0.21.0')
+      expect(plan.dialect?.flags.includes('--no-warnings')).toBe(!warns)
+      expect(plan.variant.attachPoints).toBe(2)
+    },
+  )
+
+  it.each([
+    ['Warning: could not attach probe kprobe:tcp_a, skipping.', true],
+    ['WARNING: could not attach probe kprobe:tcp_a, skipping.', true],
+    ['WARNING: Addrspace is not set', false],
+    ['could not attach probe kprobe:tcp_a, skipping.', false],
+  ])('knows what bpftrace says when it leaves one out: %s', (line, is) => {
+    expect(hasLeftOut(line)).toBe(is)
   })
 
   it('refuses more than can be attached, with a remedy', () => {

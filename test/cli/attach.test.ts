@@ -273,6 +273,56 @@ exec ${real} "$@"
     expect(only.code).toBe(70)
   })
 
+  it.each([
+    [
+      'gives up',
+      'echo "ERROR: Error attaching probe: \'tracepoint:syscalls:sys_enter_getsid\'" >&2; exit 1',
+    ],
+    // As bpftrace to 0.23 does where a program has several attach points.
+    [
+      'leaves it out and goes on',
+      'echo "WARNING: could not attach probe kprobe:getsid, skipping." >&2',
+    ],
+  ])(
+    'finds out what cannot be counted where bpftrace %s, and counts the rest',
+    async (how, does) => {
+      const refusing = join(folder, how.replaceAll(' ', '-'))
+      mkdirSync(refusing)
+      const real = findTool('bpftrace', process.env)
+      writeFileSync(
+        join(refusing, 'bpftrace'),
+        `#!/bin/sh
+if [ "$1" != --version ]; then
+  cat > "$0.program"
+  if grep -q sys_enter_getsid "$0.program"; then ${does}; fi
+  exec ${real} "$@" < "$0.program"
+fi
+exec ${real} "$@"
+`,
+        { mode: 0o755 },
+      )
+      const env = { PATH: `${refusing}:${process.env['PATH']}` }
+      const file = join(folder, 'refused.json')
+      const patterns = ['getpgid', 'getsid', 'getpriority'].map((name) => `syscall:${name}`)
+      const command = ['-o', 'ndjson', '--summary-json', file, '--', 'python3', '-c', calls]
+      const counted = await runCli(['funccount', ...patterns, ...command], { env })
+      const none = await runCli(['funccount', 'syscall:getsid', '--duration', '1s'], { env })
+      const left = /^syscalls:sys_enter_getsid: ./
+
+      expect(counted.code).toBe(0)
+      expect(counted.stderr).toMatch(/^not counted: syscalls:sys_enter_getsid: /m)
+      expect(linesOf(counted.stdout)).toMatchObject([
+        { function: 'syscalls:sys_enter_getpgid', count: 1 },
+      ])
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+        account: 'exact',
+        left_out: [expect.stringMatching(left)],
+      })
+      expect(none.code).toBe(70)
+      expect(none.stderr).toContain('[ATTACH_FAILED]')
+    },
+  )
+
   it('takes a pattern, and with --calls only counts', async () => {
     const words = ['trace', 'syscall:gets?d', '-o', 'ndjson']
     const traced = await runCli([...words, '--', 'python3', '-c', calls])

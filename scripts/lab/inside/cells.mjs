@@ -18,6 +18,20 @@ function judgeSummary(lines, rows, summary, { by, linear = null }) {
   }
 }
 
+/** What the kernel refuses must have been said. */
+function withLeftOut(verdict, summary, { leftOut = [] }) {
+  const said = summary?.left_out ?? []
+  const unsaid = leftOut.filter((name) => !said.some((each) => each.startsWith(`${name}: `)))
+  return {
+    ...verdict,
+    wrong: verdict.wrong + unsaid.length,
+    complaints: [
+      ...verdict.complaints,
+      ...unsaid.map((name) => `not said to be left out: ${name}`),
+    ],
+  }
+}
+
 async function runCell(request, cell) {
   const started = Date.now()
   const special = cell.answers ? runAnswers : cell.both ? runBoth : null
@@ -43,9 +57,11 @@ async function runCell(request, cell) {
     const summary = existsSync(run.files.summary)
       ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
       : null
-    const verdict = cell.by
-      ? judgeSummary(lines, run.events, summary, cell)
-      : judge(lines, run.events, summary)
+    const verdict = withLeftOut(
+      cell.by ? judgeSummary(lines, run.events, summary, cell) : judge(lines, run.events, summary),
+      summary,
+      cell,
+    )
     writeFileSync(
       join(request.out, `${cell.name}.ndjson`),
       run.events.map((event) => `${JSON.stringify(event)}\n`).join(''),

@@ -101,6 +101,14 @@ function countedAs(linear) {
   return ['--hist', field, '--linear', `${min}..${max}/${step}`]
 }
 
+/** The same command where these are not mounted, for it alone. */
+function without(mounted, command) {
+  const script = 'while test "$1" != --; do umount "$1" || exit 1; shift; done; shift; exec "$@"'
+  return mounted.length === 0
+    ? command
+    : ['unshare', '--mount', 'sh', '-c', script, 'sh', ...mounted, '--', ...command]
+}
+
 /** Starts ebpf-run and waits until it is attached, or has ended. `place`: words that say where to attach. */
 export async function startRun({ cli, out }, cell, place = []) {
   const { probe, variant, backend, name, events, by, switches = [], asked = [] } = cell
@@ -123,7 +131,8 @@ export async function startRun({ cli, out }, cell, place = []) {
       : ['--record', files.recording]),
   ]
   if (cell.makes) makeProbe(cli, command[0], named(cell.makes))
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [program, ...args] = without(cell.unmounted ?? [], [process.execPath, ...words])
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const seen = []
   let errors = ''
   child.stderr.on('data', (data) => (errors += data))

@@ -138,7 +138,7 @@ def connected():
 
 def counted():
     """Only how often: the names are all that a count tells."""
-    functions = ["tcp_connect", "tcp_v4_connect"] if what == "kprobe" else []
+    functions = ["tcp_connect", "tcp_v4_connect"] if what in ("kprobe", "many", "refused") else []
     names = ["syscalls:sys_enter_getpgid", *functions]
     if what == "uprobe":
         with open("/proc/self/maps") as maps:
