@@ -54,7 +54,10 @@ export function shieldWords(words: readonly string[], options: readonly RunOptio
   return { words: shielded, command: end === -1 ? null : words.slice(end + 1), help }
 }
 
-/** The words that are neither options nor their values, and the rest as it stands. What follows `--` is a command's. */
+/**
+ * The words that are neither options nor their values, and the rest as it stands. What follows `--` is a command's. Throws
+ * UNKNOWN_OPTION: what is not known may have a value, which is no word of its own.
+ */
 export function positionals(
   words: readonly string[],
   options: readonly RunOption[],
@@ -63,21 +66,23 @@ export function positionals(
   const own = end === -1 ? words : words.slice(0, end)
   const found: string[] = []
   const rest: string[] = []
-  for (let at = 0; at < own.length; at++) {
-    const word = own[at] ?? ''
-    if (!/^-./.test(word)) {
+  let wantsValue = false
+  const take = (typed: string, option: RunOption | undefined, attached: string | undefined) => {
+    if (option === undefined) throw unknownOption(typed, options)
+    wantsValue = option.boolean !== true && attached === undefined
+  }
+  for (const word of own) {
+    const isValue = wantsValue
+    wantsValue = false
+    if (!isValue && !/^-./.test(word)) {
       found.push(word)
       continue
     }
     rest.push(word)
-    const option = options.find(
-      ({ name, short }) => word === `--${name}` || (short !== undefined && word === `-${short}`),
-    )
-    const value = own[at + 1]
-    if (option !== undefined && option.boolean !== true && value !== undefined) {
-      rest.push(value)
-      at++
-    }
+    if (isValue) continue
+    const [, name, value] = /^--([^=]+)(?:=([^]*))?$/.exec(word) ?? []
+    if (name !== undefined) take(`--${name}`, byName(name, options), value)
+    else takeShorts(word, options, take)
   }
   return { found, rest: [...rest, ...(end === -1 ? [] : words.slice(end))] }
 }
