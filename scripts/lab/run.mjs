@@ -82,7 +82,7 @@ async function runNatively(guest, work, folder, cells, onLine) {
 
 async function runBooted(guest, _work, folder, cells, onLine) {
   const script =
-    'mkdir /tmp/lab && tar -xf /work9/lab.tar -C /tmp/lab && node /tmp/lab/inside/cells.mjs /work9/request.json\n'
+    'mkdir /tmp/lab && tar -xf /work9/lab.tar -C /tmp/lab && EBPF_RUN_ALONE=1 node /tmp/lab/inside/cells.mjs /work9/request.json\n'
   const { status, seconds } = await bootGuest(guest, {
     workDir: folder,
     script,

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { processesWith, watchLeftovers } from '../fakes/leftovers.ts'
 import { startCli } from './run-cli.ts'
 
@@ -37,7 +37,8 @@ describe.each(['tcpconnect', 'plan tcpconnect', 'print tcpconnect'])(
       const outcome = await running.outcome
 
       expect(outcome).toMatchObject({ code: status, signal: null, stdout: '', stderr: '' })
-      expect(sleeping()).toBe(false)
+      // It has been killed by now; that it is gone the kernel says a moment later.
+      await vi.waitFor(() => expect(sleeping()).toBe(false), { timeout: 2000, interval: 10 })
     })
   },
 )

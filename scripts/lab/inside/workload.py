@@ -93,6 +93,11 @@ def switches():
     return os.environ.get("EBPF_RUN_SWITCHES", "").split()
 
 
+def alone():
+    """Whether nobody else traces this kernel: in a guest, where one variant is tried at a time."""
+    return "EBPF_RUN_ALONE" in os.environ and variant() != ""
+
+
 def tracepoint_fields(name):
     """The names of a tracepoint's fields on this kernel; none where there is no such tracepoint."""
     path = "events/%s/format" % name.replace(":", "/")
