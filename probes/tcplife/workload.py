@@ -17,6 +17,8 @@ BASE = own_ports(int(sys.argv[2]) if len(sys.argv) > 2 else 10000, size=200)
 V4, V6, CLOSED, FULL, SELF = BASE, BASE + 1, BASE + 2, BASE + 3, BASE + 4
 source = BASE + 100
 MS = 1_000_000
+# include/net/tcp_states.h
+FIN_WAIT2 = 5
 
 
 def told(value, blind):
@@ -180,7 +182,9 @@ def aborted_after_shutdown():
     connection = connected(socket.AF_INET, "127.0.0.1", servers[0])
     connection.talk(30, 40)
     connection.active.shutdown(socket.SHUT_WR)
-    wait()
+    # tcpi_state: until the other side has acknowledged it.
+    while connection.active.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != FIN_WAIT2:
+        time.sleep(0.01)
     connection.active.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.active.close()
     wait()

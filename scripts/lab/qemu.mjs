@@ -63,7 +63,7 @@ export function qemuArgs(guest, { workDir, shell = false, shares = [] }) {
   const work = { tag: 'work', path: checkPath(workDir), readOnly: false }
   return [
     // Software emulation: the lab must run on machines without nested virtualisation, and the same everywhere.
-    ...['-accel', 'tcg,thread=multi', '-cpu', cpu, '-smp', String(guest.cpus), '-m', '2048'],
+    ...['-accel', 'tcg,thread=multi', '-cpu', cpu, '-smp', String(guest.cpus), '-m', '3072'],
     ...['-nographic', '-no-reboot', '-nodefaults', '-serial', shell ? 'mon:stdio' : 'stdio'],
     ...['-kernel', kernelFile, '-initrd', initramfs],
     ...['-append', kernelOptions(guest, shell, further)],

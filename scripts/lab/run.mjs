@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { $ } from 'zx'
 import { bootGuest } from './boot.mjs'
 import { cellsOf, impossibleReason, isGood, loadDefinitions } from './cells.mjs'
+import { groupsOf } from './groups.mjs'
 import { findGuest, guests } from './guests.mjs'
 import { ensureImages, unavailableText } from './image.mjs'
 import { runNative } from './native.mjs'
@@ -40,7 +41,7 @@ async function installPacked(folder) {
 }
 
 /** The folder a place works in: what to do, and room for the results. The guest unpacks one file: 9p is slow with many. */
-export async function prepare(place, folder, work, cells) {
+export async function prepare(place, folder, work, cells, groups = groupsOf(cells)) {
   mkdirSync(join(folder, 'results'), { recursive: true })
   const at = place === 'boot' ? '/tmp/lab' : work
   const out = place === 'boot' ? '/work9/results' : join(folder, 'results')
@@ -49,6 +50,7 @@ export async function prepare(place, folder, work, cells) {
     out,
     probes: `${at}/probes`,
     cells,
+    groups,
   }
   writeFileSync(join(folder, 'request.json'), JSON.stringify(request))
   if (place === 'boot')
@@ -87,8 +89,7 @@ async function runBooted(guest, _work, folder, cells, onLine) {
     workDir: folder,
     script,
     timeoutMs: bootTimeoutMs,
-    onLine: (line) =>
-      /^(cell |  (missing|not expected|not seen)|the guest)/.test(line) && onLine(line),
+    onLine: (line) => /^(cells?[: ]|  |the guest)/.test(line) && onLine(line),
   })
   return collect(folder, cells, `the guest ended with ${status} after ${Math.round(seconds)} s`)
 }
@@ -136,13 +137,16 @@ function turned(cells, share) {
   return [...cells.slice(at), ...cells.slice(0, at)]
 }
 
-/** How many cells a boot has whose results are written: what has been run is kept when the run is ended. */
+/** How many cells a boot has at least whose results are written: what has been run is kept when the run is ended. */
 const cellsOfBoot = 6
 
-/** The cells, in the parts that are run and written one after the other. */
+/** The cells, in the parts that are run and written one after the other. A group stays together. */
 function inParts(cells, size) {
-  const parts = []
-  for (let at = 0; at < cells.length; at += size) parts.push(cells.slice(at, at + size))
+  const parts = [[]]
+  for (const group of groupsOf(cells)) {
+    if (parts.at(-1).length >= size) parts.push([])
+    parts.at(-1).push(...group)
+  }
   return parts
 }
 
@@ -203,34 +207,32 @@ export async function runLab(words) {
 async function runPart({ nth, image, place, cells }, work, keep) {
   const { kernel, versions } = image
   const guest = findGuest(image.guest)
-  const runCells = (some, folder) =>
-    runIn(place, guest, work, folder, some, (line) =>
+  const runCells = (some, folder, groups) =>
+    runIn(place, guest, work, folder, some, groups, (line) =>
       console.log(`${guest.name} ${place}: ${line}`),
     )
+  const alone = (some) => some.flatMap((cell) => groupsOf([cell]))
   const folder = join(work, `${place}-${guest.name}-${nth}`)
-  const rows = await runCells(cells, folder)
+  // A recording is of one cell.
+  const rows = await runCells(cells, folder, keep ? alone(cells) : groupsOf(cells))
   const failed = rows.filter((row) => !isGood(row) && !impossibleReason(guest.name, row))
+  const once = cells.filter(({ name }) => failed.some((row) => row.name === name))
   const again = failed.length > 0 && failed.length <= mostAgain
-  const second = again
-    ? await runCells(
-        cells.filter(({ name }) => failed.some((row) => row.name === name)),
-        `${folder}-again`,
-      )
-    : []
+  const second = again ? await runCells(once, `${folder}-again`, alone(once)) : []
   for (const { name } of second)
     console.log(`${guest.name} ${place}: ${name} failed, and was tried once more`)
   if (keep) keepRecordings(guest, place, folder, rows)
   return { guest: guest.name, place, kernel, versions, rows: withSecond(rows, second) }
 }
 
-async function runIn(place, guest, work, folder, cells, onLine) {
-  await prepare(place, folder, work, cells)
+async function runIn(place, guest, work, folder, cells, groups, onLine) {
+  await prepare(place, folder, work, cells, groups)
   return (place === 'boot' ? runBooted : runNatively)(guest, work, folder, cells, onLine)
 }
 
 /**
  * Workloads wait for what the kernel does by its own clock, which an emulator on a busy machine can hold up. Few cells that fail
- * are tried once more, and the result says so; more than that is no accident.
+ * are tried once more, each alone, and the result says so; more than that is no accident.
  */
 const mostAgain = 3
 

@@ -12,7 +12,7 @@ const ends = ({ laddr, lport, raddr, rport }) => [laddr, lport, raddr, rport].jo
  * The tool, and how a line of its output becomes a key; the same key is made from an event of ours. A tool that prints what it
  * counted has a `tally` of its whole output in place of `key`: how often each key. `blind`: versions
  * without this text in their source see nothing, and why. `blindTo`: so many events at most that it does
- * not see; `sums`: what makes it count more than we do; `perEvent`: like ours, its programs send a record for each event.
+ * not see; `sums`: what makes it count more than we do; `cannot`: what it says of itself where it does not start; `perEvent`: like ours, its programs send a record for each event.
  */
 const tools = {
   biolatency: {
@@ -33,6 +33,8 @@ const tools = {
     own: () => 'loop',
     // It does not see flushes.
     blindTo: 5,
+    // Its kprobes are on functions that some kernels have inlined.
+    cannot: "it's not traceable",
   },
   dns: {
     command: sbin('gethostlatency'),
@@ -191,13 +193,17 @@ const tools = {
     perEvent: true,
     command: ['/usr/sbin/tcpconnect-bpfcc', '-L'],
     key: (words) => (/^\d+$/.test(words[0]) ? words.slice(-4).join(' ') : null),
-    own: (event) => [event.laddr, event.lport, event.raddr, event.rport].join(' '),
+    own: (event) =>
+      isRefusedAtOnce(event)
+        ? null
+        : [event.laddr, event.lport, event.raddr, event.rport].join(' '),
     // 0.18 does not show local ports.
     older: {
       command: ['/usr/sbin/tcpconnect-bpfcc'],
       key: (words) =>
         /^\d+$/.test(words[0]) ? [words.at(-3), words.at(-2), words.at(-1)].join(' ') : null,
-      own: (event) => [event.laddr, event.raddr, event.rport].join(' '),
+      own: (event) =>
+        isRefusedAtOnce(event) ? null : [event.laddr, event.raddr, event.rport].join(' '),
     },
   },
   tcpconnlat: {
@@ -276,6 +282,9 @@ export const perEventNames = toolNames.filter((name) => tools[name].perEvent)
 /** What is started for a probe. */
 export const toolCommand = (probe) => tools[probe].command.join(' ')
 
+/** It shows what was sent alone. Where a variant cannot tell, it does not see those that were not either. */
+const isRefusedAtOnce = ({ result }) => result !== null && result.code !== 0
+
 /** It shows an answer alone: neither time-outs nor what was given up. */
 const isAnswered = ({ outcome }) => outcome === 'established' || outcome === 'refused'
 
@@ -294,6 +303,9 @@ export async function compareWithBcc(probe, work) {
   const first = await watch(tool, work)
   return tool.older !== undefined && isRefused(first.errors) ? watch(tool.older, work) : first
 }
+
+/** True: it cannot work on this kernel, which says nothing about ours. */
+const isKnown = ({ cannot }, errors) => cannot !== undefined && errors.includes(cannot)
 
 const isRefused = (errors) => /unrecognized arguments/.test(errors)
 
@@ -336,7 +348,11 @@ async function watch(tool, work) {
     judge: (_, events) =>
       isReady
         ? compare(tool, output, events)
-        : { ok: null, text: `did not start: ${errors.trim().split('\n').at(-1)}` },
+        : {
+            ok: isKnown(tool, errors),
+            isMissing: true,
+            text: `did not start: ${errors.trim().split('\n').at(-1)}`,
+          },
   }
 }
 

@@ -1,64 +1,6 @@
-// Both back-ends at once on the same traffic: what one said, the other must have said too, field by field.
-import { existsSync, readFileSync } from 'node:fs'
-import { figuresOf, ownEvents } from './judge.mjs'
-import { runWorkload, startRun } from './start.mjs'
+// What both back-ends saw of the same traffic: what one said, the other must have said too, field by field.
 
-const backends = ['bpftrace', 'bcc']
-
-/** Starts both and waits for both; throws what the one said that could not attach. */
-async function startBoth(request, cell, runs) {
-  await Promise.all(
-    backends.map(async (backend) => {
-      const own = { name: `${cell.name}-${backend}`, backend }
-      runs[backend] = await startRun(request, { ...cell, ...own })
-    }),
-  )
-  const failed = backends.find((backend) => !runs[backend].isAttached)
-  if (failed === undefined) return
-  const said = runs[failed].errors().trim().split('\n').slice(0, 3).join(' | ')
-  throw new Error(`${failed}: ${said}`)
-}
-
-/** Runs the workload once; a row as that of other cells, where `expected` is what bpftrace said, and `delivered` what bcc said. */
-export async function runBoth(request, cell) {
-  const runs = {}
-  try {
-    await startBoth(request, cell, runs)
-    const lines = await runWorkload(request.probes, cell)
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    const [ours, theirs] = await Promise.all(backends.map((each) => ended(each, runs[each])))
-    const verdict = (cell.by ? compareGroups : compareEvents)(
-      cell,
-      { ...ours, events: ownEvents(lines, runs.bpftrace.events) },
-      { ...theirs, events: ownEvents(lines, runs.bcc.events) },
-    )
-    return { ...cell, ...verdict, events: undefined, pair: [ours.variant, theirs.variant] }
-  } catch (error) {
-    await Promise.all(Object.values(runs).map(giveUp))
-    return { ...cell, ...nothing, error: error.message }
-  }
-}
-
-const nothing = { expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
-
-async function ended(backend, run) {
-  run.child.kill('SIGINT')
-  const status = await run.ended
-  if (status !== 0) {
-    const said = run.errors().trim().split('\n').at(-1)
-    throw new Error(`ebpf-run with ${backend} ended with ${status}: ${said}`)
-  }
-  const summary = existsSync(run.files.summary)
-    ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
-    : null
-  return { variant: summary?.variant ?? null, ...figuresOf(summary) }
-}
-
-async function giveUp(run) {
-  run.child.kill('SIGINT')
-  await Promise.race([run.ended, new Promise((resolve) => setTimeout(resolve, 20_000))])
-  run.child.kill('SIGKILL')
-}
+export const backends = ['bpftrace', 'bcc']
 
 /** The accounts of both as one: what either of them lost counts. */
 function joined(ours, theirs) {
@@ -71,6 +13,7 @@ function joined(ours, theirs) {
   }
 }
 
+/** As the rows of other cells, where `expected` is what bpftrace said, and `delivered` what bcc said. */
 function row(ours, theirs, wrong, complaints) {
   const empty = ours.events.length === 0 ? ['no events of the workload'] : []
   return {

@@ -41,7 +41,7 @@ async function measure(request, cell) {
     run.child.kill('SIGINT')
     await run.ended
     const verdict = bcc.judge(bcc.lines, [])
-    if (verdict.ok === null) throw new Error(`${toolCommand(cell.probe)} ${verdict.text}`)
+    if (verdict.isMissing) throw new Error(`${toolCommand(cell.probe)} ${verdict.text}`)
     const summary = JSON.parse(readFileSync(run.files.summary, 'utf8'))
     const isInside = ({ ktime_ns: at }) => BigInt(at) >= window.from && BigInt(at) <= window.to
     const [ours, theirs] = window.spent

@@ -18,7 +18,7 @@ export const limit = Number(process.env.EBPF_RUN_CELL_SECONDS ?? 420)
 export function startWorkload(
   probes,
   { probe, variant, owners, switches = [], workload },
-  args = [],
+  { args = [], isShared = false } = {},
 ) {
   const script = owners
     ? join(inside, 'owners.py')
@@ -47,6 +47,8 @@ export function startWorkload(
       EBPF_RUN_VARIANT: variant ?? '',
       EBPF_RUN_SWITCHES: switches.join(' '),
       EBPF_RUN_NAME: ownName,
+      // Others trace the kernel too.
+      ...(isShared ? { EBPF_RUN_ALONE: undefined } : {}),
     },
   })
   const lines = []
@@ -80,7 +82,7 @@ export function startWorkload(
 }
 
 /** Words with the workload's own name in them. */
-const named = (words) =>
+export const named = (words) =>
   words.map((word) => word.replace('OWN_NAME', ownName).replace('INSIDE', inside))
 
 /** Makes a trace a probe of the user's, where root's are. */
@@ -92,7 +94,7 @@ function makeProbe(cli, name, words) {
 }
 
 /** Runs a workload that prepares nothing. */
-export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, args).run()
+export const runWorkload = (probes, cell, args) => startWorkload(probes, cell, { args }).run()
 
 /** Figures of each group, or a linear histogram. */
 function countedAs(linear) {
