@@ -13,7 +13,7 @@ const usage = `usage: node scripts/lab/cli.mjs COMMAND
   images [GUEST ...]      build the guests that are missing or out of date, and list all of them
   run [GUEST|CELL ...] [--native|--boot] [--share|--unproven] [--write] [--keep-recordings]
                           all cells, or those whose names begin so; --share boots changed probes and some others,
-                          --unproven those that no result proves as they are now, --write puts the results into
+                          --unproven runs those that no result proves as they are now, --write puts the results into
                           docs/kernels.md as each boot ends, --keep-recordings makes fixtures of them
   overhead [GUEST|PROBE ...] [--write]
                           kernel time an event beside bcc's own tools; --write puts it into docs/overhead.md

@@ -1,7 +1,6 @@
 // docs/kernels.json holds the last result of every cell; docs/kernels.md is made from it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { guests } from './guests.mjs'
-import { proofOf } from './proof.mjs'
 import { kernelsMarkdown } from './table.mjs'
 
 const docs = new URL('../../docs/', import.meta.url)
@@ -9,7 +8,7 @@ const dataFile = new URL('kernels.json', docs)
 const pageFile = new URL('kernels.md', docs)
 
 /** What a page needs of a row. */
-const keep = (row) => ({
+const keep = (row, prove) => ({
   ...Object.fromEntries(
     ['name', 'probe', 'variant', 'expected', 'delivered', 'lost', 'wrong', 'faults', 'missed']
       .concat('account', 'error', 'again', 'pair')
@@ -17,7 +16,7 @@ const keep = (row) => ({
       .map((field) => [field, row[field]]),
   ),
   bcc: row.bcc ? { ok: row.bcc.ok, text: row.bcc.text } : false,
-  proof: proofOf(row),
+  proof: prove(row),
 })
 
 /** The last results that were written. */
@@ -25,8 +24,8 @@ export function readResults() {
   return existsSync(dataFile) ? JSON.parse(readFileSync(dataFile, 'utf8')) : []
 }
 
-/** Puts the results in place of those that these cells had before; cells that are no more are dropped. */
-export function writeResults(results, cellsOfPlace) {
+/** Puts the results in place of those that these cells had before; cells that are no more are dropped. `prove`: of proof.mjs. */
+export function writeResults(results, cellsOfPlace, prove) {
   const before = readResults()
   const merged = ['boot', 'native'].flatMap((place) =>
     guests.flatMap(({ name: guest }) => {
@@ -36,12 +35,12 @@ export function writeResults(results, cellsOfPlace) {
       if (now?.unavailable) return [{ guest, place, unavailable: now.unavailable, rows: [] }]
       const rows = cellsOfPlace(place).flatMap(({ name }) => {
         const row = now?.rows.find((each) => each.name === name)
-        return row ? [keep(row)] : (old?.rows.filter((each) => each.name === name) ?? [])
+        return row ? [keep(row, prove)] : (old?.rows.filter((each) => each.name === name) ?? [])
       })
       const { kernel, versions } = now ?? old
       return [{ guest, place, kernel, versions, rows }]
     }),
   )
   writeFileSync(dataFile, `${JSON.stringify(merged, null, 1)}\n`)
-  writeFileSync(pageFile, kernelsMarkdown(merged))
+  writeFileSync(pageFile, kernelsMarkdown(merged, prove))
 }

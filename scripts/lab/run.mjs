@@ -17,6 +17,7 @@ import { groupsOf } from './groups.mjs'
 import { findGuest, guests } from './guests.mjs'
 import { ensureImages, unavailableText } from './image.mjs'
 import { runNative } from './native.mjs'
+import { loadProver } from './proof.mjs'
 import { readResults, writeResults } from './results.mjs'
 import { readHistory, shareOf, unprovenOf } from './share.mjs'
 
@@ -151,10 +152,10 @@ function inParts(cells, size) {
 }
 
 /** What of a guest's cells is run in a place, as the words say. */
-function choose(cells, place, image, share, { history, unproven }) {
-  if (place === 'native') return turned(cells, share)
-  if (history !== null) return shareOf(cells, image.guest, history)
-  return unproven === null ? cells : unprovenOf(cells, image.guest, place, unproven)
+function choose(cells, place, { guest }, share, { history, unproven }) {
+  const wanted = unproven === null ? cells : unprovenOf(cells, guest, place, unproven)
+  if (place === 'native') return turned(wanted, share)
+  return history === null ? wanted : shareOf(cells, guest, history)
 }
 
 /** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
@@ -169,14 +170,15 @@ export async function runLab(words) {
   const chosen = guests.filter(({ name }) => names.includes(name))
   const wantedGuests = chosen.length > 0 ? chosen : guests
   const only = names.filter((name) => !guests.some((guest) => guest.name === name))
-  const asked = {
-    history: words.includes('--share') ? await readHistory() : null,
-    unproven: words.includes('--unproven') ? readResults() : null,
-  }
   const images = await ensureImages(wantedGuests, (line) => console.error(line))
   return withPacked(async (work) => {
     const definitions = await loadDefinitions()
+    const prove = await loadProver(definitions)
     const allCells = (place) => cellsOf(definitions, place, [])
+    const asked = {
+      history: words.includes('--share') ? await readHistory(prove) : null,
+      unproven: words.includes('--unproven') ? { claims: readResults(), prove } : null,
+    }
     const parts = places.flatMap((place) =>
       images.flatMap((image, at) => {
         const { guest, ok, reason } = image
@@ -196,7 +198,7 @@ export async function runLab(words) {
     const results = await twoByTwo(
       order.map((part) => async () => {
         const result = part.result ?? (await runPart(part, work, keep))
-        if (write) writeResults([result], allCells)
+        if (write) writeResults([result], allCells, prove)
         return result
       }),
     )

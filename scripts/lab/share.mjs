@@ -1,38 +1,46 @@
-// Which cells a run of CI boots: those that no result of docs/kernels.md proves as they are now, then those of probes that changed
-// lately, then others in an order that each commit draws anew.
+// Which cells a run of CI boots: groups with cells that no result of docs/kernels.md proves as they are now, then those of probes that
+// changed lately, then others in an order that each commit draws anew.
 import { createHash } from 'node:crypto'
 import { $ } from 'zx'
 import { impossibleReason, isGood } from './cells.mjs'
-import { proofOf } from './proof.mjs'
+import { groupsOf } from './groups.mjs'
 import { readResults } from './results.mjs'
 
-/** What the cells of one guest may cost together, so that CI stays under 45 minutes; a cell costs 1, one that compiles with bcc as much as three, and one with both back-ends 4. */
-const budget = 11
+/** What the cells of one guest may cost together, so that CI stays under 45 minutes, in starts of bpftrace (half a minute). */
+const budget = 16
 const lately = 25
 
 const root = new URL('../../', import.meta.url).pathname
 const git = $({ cwd: root, quiet: true })
 
-/** Probes whose folders the last commits touched, and the commit that the order is drawn from. */
-export async function readHistory() {
+/** Probes whose folders the last commits touched, and the commit that the order is drawn from. `prove`: of proof.mjs. */
+export async function readHistory(prove) {
   const { stdout: commit } = await git`git rev-parse HEAD`
   const { stdout: files } = await git`git log -n ${lately} --name-only --pretty=format: -- probes`
   const changed = new Set(
     files.split('\n').flatMap((file) => /^probes\/([a-z0-9]+)\//.exec(file)?.[1] ?? []),
   )
-  return { commit: commit.trim(), changed, claims: readResults() }
+  return { commit: commit.trim(), changed, claims: readResults(), prove }
 }
 
-const cost = (cell) =>
-  cell.both ? 4 : cell.bcc || cell.variant?.startsWith('bcc') || cell.backend === 'bcc' ? 3 : 1
+const isOfBcc = ({ variant, backend, both }) =>
+  both || backend === 'bcc' || Boolean(variant?.startsWith('bcc'))
+
+/** A start of bpftrace for each variant, three for what bcc compiles, and a third for each look at a workload. */
+function cost(group) {
+  const own = new Set(group.filter((cell) => !isOfBcc(cell)).map(({ variant }) => variant))
+  const ofBcc = group.some(isOfBcc) ? 3 : 0
+  const tool = group.some(({ bcc }) => bcc) ? 3 : 0
+  return own.size + ofBcc + tool + group.length / 3
+}
 
 const claimedRows = (guest, place, claims) =>
   claims.find((each) => each.guest === guest && each.place === place)?.rows ?? []
 
 /** Names of the cells that a result proves as they are now. `claims` has the results of earlier runs. */
-function provenOf(guest, place, claims) {
+function provenOf(guest, place, { claims, prove }) {
   const works = (row) =>
-    (isGood(row) && row.proof === proofOf(row)) || impossibleReason(guest, row) !== null
+    (isGood(row) && row.proof === prove(row)) || impossibleReason(guest, row) !== null
   return new Set(
     claimedRows(guest, place, claims)
       .filter(works)
@@ -41,24 +49,32 @@ function provenOf(guest, place, claims) {
 }
 
 /** The cells of one guest that no result proves as they are now; first those that have none at all. */
-export function unprovenOf(cells, guest, place, claims) {
-  const proven = provenOf(guest, place, claims)
-  const known = new Set(claimedRows(guest, place, claims).map(({ name }) => name))
+export function unprovenOf(cells, guest, place, known) {
+  const proven = provenOf(guest, place, known)
+  const named = new Set(claimedRows(guest, place, known.claims).map(({ name }) => name))
   return cells
     .filter(({ name }) => !proven.has(name))
-    .toSorted((a, b) => Number(known.has(a.name)) - Number(known.has(b.name)))
+    .toSorted((a, b) => Number(named.has(a.name)) - Number(named.has(b.name)))
 }
 
-/** The share of one guest, as many as the budget holds. `claims` has the results of earlier runs. */
-export function shareOf(cells, guest, { commit, changed, claims }) {
-  const proven = provenOf(guest, 'boot', claims)
-  const urgency = ({ name, probe }) => (proven.has(name) ? (changed.has(probe) ? 1 : 0) : 2)
-  const place = (cell) =>
-    createHash('sha256').update(`${commit} ${guest} ${cell.name}`).digest('hex')
-  const order = [...cells].sort(
-    (a, b) => urgency(b) - urgency(a) || place(a).localeCompare(place(b)),
+/** The share of one guest: of groups as many as the budget holds, each without what others prove already. */
+export function shareOf(cells, guest, history) {
+  const { commit, changed } = history
+  const proven = provenOf(guest, 'boot', history)
+  const place = (text) => createHash('sha256').update(`${commit} ${guest} ${text}`).digest('hex')
+  const groups = groupsOf(cells).map((group) => {
+    const left = group.filter(({ name }) => !proven.has(name))
+    const isChanged = changed.has(group[0].probe)
+    return left.length > 0 ? { group: left, urgency: 2 } : { group, urgency: isChanged ? 1 : 0 }
+  })
+  const order = groups.toSorted(
+    (a, b) => b.urgency - a.urgency || place(a.group[0].name).localeCompare(place(b.group[0].name)),
   )
   let left = budget
-  const taken = new Set(order.filter((cell) => (left -= cost(cell)) >= 0))
-  return cells.filter((cell) => taken.has(cell))
+  const taken = order.flatMap(({ group }) => {
+    if (cost(group) > left) return []
+    left -= cost(group)
+    return group.map(({ name }) => name)
+  })
+  return cells.filter(({ name }) => taken.includes(name))
 }

@@ -1,17 +1,16 @@
 // docs/kernels.md, from the last result of every cell.
 import { impossibleReason, isGood } from './cells.mjs'
-import { proofOf } from './proof.mjs'
 
 const placeTitles = { boot: 'Real kernels', native: 'Dialects' }
 const placeTexts = {
-  boot: 'Each guest is a Debian release with its own kernel, bpftrace and bcc, booted in software emulation. The packed ebpf-run runs inside it against the workload of each probe (`probes/NAME/workload.py`).',
+  boot: 'Each guest is a Debian release with its own kernel, bpftrace and bcc, booted in software emulation. The packed ebpf-run runs inside it against the workload of each probe (`probes/NAME/workload.py`), all variants of a probe at once on the same traffic.',
   native:
     'The bpftrace of each guest on the kernel of the machine that ran the lab: every dialect of every tracepoint variant.',
 }
 
 const named = ({ name, pair }) => (pair ? `${name} (${pair.join(', ')})` : name)
 
-function cellRow(guest, row) {
+function cellRow(guest, row, prove) {
   const reason = impossibleReason(guest, row)
   if (reason !== null) return [row.name, `cannot work here: ${reason}`, '', '', '', '', '']
   if (row.error !== undefined)
@@ -23,7 +22,7 @@ function cellRow(guest, row) {
       isGood(row) ? 'good' : 'NOT GOOD',
       account,
       ...(row.again ? ['at the second try'] : []),
-      ...(row.proof === proofOf(row) ? [] : ['of an earlier form']),
+      ...(row.proof === prove(row) ? [] : ['of an earlier form']),
     ].join(', '),
     expected,
     delivered,
@@ -35,8 +34,8 @@ function cellRow(guest, row) {
 
 const line = (cells) => `| ${cells.join(' | ')} |`
 
-/** The table of all cells: events expected, delivered, lost, wrong. */
-export function kernelsMarkdown(results) {
+/** The table of all cells: events expected, delivered, lost, wrong. `prove`: of proof.mjs. */
+export function kernelsMarkdown(results, prove) {
   const parts = ['boot', 'native'].flatMap((place) => [
     `## ${placeTitles[place]}`,
     '',
@@ -52,7 +51,7 @@ export function kernelsMarkdown(results) {
           : [
               line(['cell', 'result', 'expected', 'delivered', 'lost', 'wrong', 'missed']),
               line(Array(7).fill('---')),
-              ...rows.map((row) => line(cellRow(guest, row))),
+              ...rows.map((row) => line(cellRow(guest, row, prove))),
               '',
             ]),
       ]),
@@ -62,7 +61,7 @@ export function kernelsMarkdown(results) {
     '',
     '# Kernels',
     '',
-    '`wrong` counts what was expected and did not come, and what came and was not expected. In a cell with `both` two back-ends see the same traffic: `expected` came from bpftrace, `delivered` from bcc, and `wrong` counts events and groups of one alone, and fields that differ. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later). A row is the last result of its cell; `of an earlier form`: the probe, its templates or its workload have changed since.',
+    '`wrong` counts what was expected and did not come, and what came and was not expected. In a cell with `both` `expected` came from bpftrace, `delivered` from bcc, and `wrong` counts events and groups of one alone, and fields that differ. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later). A row is the last result of its cell; `of an earlier form`: its template or its workload have changed since.',
     '',
     ...parts,
   ].join('\n')

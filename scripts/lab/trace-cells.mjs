@@ -202,7 +202,10 @@ function runCells(place) {
         ...(probe === 'new'
           ? { makes: words, command: [`made-${what}`] }
           : { command: [probe, ...words] }),
-        workload: { script: 'trace.py', words: [`${probe}-${what}`] },
+        workload: {
+          script: probe === 'funccount' ? 'counts.py' : 'trace.py',
+          words: [`${probe}-${what}`],
+        },
       }),
     )
 }

@@ -5,7 +5,6 @@ Usage: trace.py INSIDE WHAT. WHAT is what the probe traces.
 
 import gc
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -136,24 +135,6 @@ def connected():
             expect(laddr="127.0.0.1", lport=port, raddr="127.0.0.1", rport=CLOSED if is_refused else BASE, state="SYN_SENT", **me)
 
 
-def counted():
-    """Only how often: the names are all that a count tells."""
-    functions = ["tcp_connect", "tcp_v4_connect"] if what in ("kprobe", "many", "refused") else []
-    names = ["syscalls:sys_enter_getpgid", *functions]
-    if what == "uprobe":
-        with open("/proc/self/maps") as maps:
-            library = next(line.split()[-1] for line in maps if re.search(r"/libc(\.so\.6|-2\.\d+\.so)$", line.strip()))
-        names.append(os.path.basename(os.path.realpath(library)) + ":getpgid")
-    scope(("function", names))
-    for _ in range(COUNT):
-        os.getpgid(0)
-        if functions:
-            connect_once()
-    for name in names:
-        for _ in range(COUNT):
-            expect(function=name)
-
-
 def connect_once():
     client = socket.socket()
     client.connect_ex(("127.0.0.1", CLOSED))
@@ -189,9 +170,7 @@ def messages():
 
 
 rename(NAME.encode())
-if probe == "funccount":
-    counted()
-elif probe == "script":
+if probe == "script":
     printed()
 elif probe == "pipe":
     scope(("tid", [os.getpid()]))
