@@ -215,8 +215,7 @@ async function runPart({ nth, image, place, cells }, work, keep) {
     )
   const alone = (some) => some.flatMap((cell) => groupsOf([cell]))
   const folder = join(work, `${place}-${guest.name}-${nth}`)
-  // A recording is of one cell.
-  const rows = await runCells(cells, folder, keep ? alone(cells) : groupsOf(cells))
+  const rows = await runCells(cells, folder, groupsOf(cells))
   const failed = rows.filter((row) => !isGood(row) && !impossibleReason(guest.name, row))
   const once = cells.filter(({ name }) => failed.some((row) => row.name === name))
   const again = failed.length > 0 && failed.length <= mostAgain
@@ -245,18 +244,18 @@ function withSecond(rows, second) {
   })
 }
 
-/** Recordings of good cells of the catalogue become fixtures: the raw run, and the events it must decode to. */
+/** Recordings of good cells of the catalogue become fixtures: the raw run, and the events it must decode to. What others saw has none. */
 function keepRecordings(guest, place, folder, rows) {
   if (place !== 'boot') return
   const target = join(root, 'fixtures/recordings')
   mkdirSync(target, { recursive: true })
-  for (const row of rows.filter((each) => isGood(each) && !each.bcc && !each.by && !each.command)) {
-    for (const [from, to] of [
-      [`${row.name}.ebpfrun`, 'ebpfrun'],
-      [`${row.name}.ndjson`, 'ndjson'],
-    ]) {
-      cpSync(join(folder, 'results', from), join(target, `${row.name}-${guest.name}.${to}`))
-    }
+  for (const { name } of rows.filter((each) => isGood(each) && !each.command)) {
+    const kept = ['ebpfrun', 'ndjson'].map((kind) => ({
+      from: join(folder, 'results', `${name}.${kind}`),
+      to: join(target, `${name}-${guest.name}.${kind}`),
+    }))
+    if (kept.every(({ from }) => existsSync(from)))
+      for (const { from, to } of kept) cpSync(from, to)
   }
 }
 
