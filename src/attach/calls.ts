@@ -126,11 +126,18 @@ function functionNames(functions: Counted['functions']): Readonly<Record<number,
 /** What has a number of ours, in its order from 1 on; no code of the kernel lies so low. */
 const numberNames = ({ tracepoints, user }: Counted): Readonly<Record<number, string>> =>
   Object.fromEntries(
-    [...tracepoints, ...user.map(shownAs)].map((name, index) => [index + 1, name] as const),
+    [...tracepoints, ...user.map((each) => shownAs(each, user))].map(
+      (name, index) => [index + 1, name] as const,
+    ),
   )
 
-const shownAs = ({ path, name }: UserFunction): string =>
-  `${path.slice(path.lastIndexOf('/') + 1)}:${name}`
+const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+/** By the name of its file; by its path where another file has that name. */
+function shownAs({ path, name }: UserFunction, all: readonly UserFunction[]): string {
+  const isAlone = all.every((each) => each.path === path || fileName(each.path) !== fileName(path))
+  return `${isAlone ? fileName(path) : path}:${name}`
+}
 
 const slotMask = 4_294_967_280
 

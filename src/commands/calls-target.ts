@@ -58,9 +58,23 @@ export async function callsOf(
 
 const isOfUser = (pattern: string): boolean => pattern.startsWith('uprobe:')
 
+/** Attach points that are no calls, and what counts them or what stands beside them. */
+const notCounted = /^(?:kretprobe|fentry|fexit|kfunc|kretfunc|rawtracepoint|uretprobe):(.*)$/s
+
 /** A pattern as it was typed, or as bcc's funccount has it, with the name of its type in front. Throws BAD_VALUE. */
 function withType(word: string): string {
   if ([...types, 'uprobe'].some((type) => word.startsWith(`${type}:`))) return word
+  const [, other] = notCounted.exec(word) ?? []
+  if (other !== undefined)
+    throw new EbpfRunError({
+      code: 'BAD_VALUE',
+      message: 'funccount counts calls: where a function begins, and tracepoints',
+      expected: `${[...types, 'uprobe'].join(', ')}`,
+      found: word,
+      remedy: word.startsWith('rawtracepoint')
+        ? `ebpf-run trace ${word} --summary`
+        : `ebpf-run funccount ${word.startsWith('u') ? 'uprobe' : 'kprobe'}:${other}`,
+    })
   const [, letter = '', rest = ''] = /^([tpu]):([^]*)$/.exec(word) ?? []
   if (letter === 't') return `tracepoint:${rest}`
   if (letter === 'p' && rest.startsWith(':')) return `kprobe:${rest.slice(1)}`

@@ -83,9 +83,14 @@ export async function follow(
   const observe = plan.probe.tcpCounters ? await tcpObserver(io.env) : null
   const slowDown = watchBackpressure(out, () => session)
 
-  sink.begin()
-  // Before the status line, which would stand in front of it.
-  out.flush()
+  let hasBegun = false
+  /** What never was attached prints nothing: the caller may start it again without a part. */
+  const begin = () => {
+    hasBegun = true
+    sink.begin()
+    // Before the status line, which would stand in front of it.
+    out.flush()
+  }
   const command = request.command === null ? null : launch(request, request.command, facts, io)
   const running = start({
     plan,
@@ -117,6 +122,7 @@ export async function follow(
     },
     watcher: {
       state(state) {
+        if (state === 'attached') begin()
         reporter.state(state)
         if (state !== 'attached') return
         observe?.begin()
@@ -152,7 +158,7 @@ export async function follow(
   try {
     const result = await settle(running)
     reporter.clear()
-    sink.end()
+    if (hasBegun) sink.end()
     // What is still to be written may find no room.
     out.flush()
     const summary = summaryOf(plan, facts, result, {

@@ -1,6 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
 import type { Fact, HostFacts } from '../host/facts.ts'
-import type { BackendName, ProbeSpec, VariantSpec } from '../schema/define.ts'
+import type { BackendName, Need, ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { needText } from '../schema/docs.ts'
 import { withNames } from '../schema/names.ts'
 import { fieldsLeftOut, withSwitches } from '../schema/switches.ts'
@@ -392,7 +392,6 @@ function objections(
   ]
     .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
     .filter(({ fact }) => fact.is !== 'yes')
-    .map(({ need, fact }) => `needs ${needText(need)}: ${factText(fact)}`)
   const unable = asked.flatMap(({ name, need }) =>
     typeof need === 'string' ? [`cannot do --${name}: ${need}`] : [],
   )
@@ -408,7 +407,21 @@ function objections(
     notInTask === undefined
       ? []
       : taskFilters(request.filters).map(({ flag }) => `cannot tell --${flag}: ${notInTask}`)
-  return [...unmet, ...unable, ...blind, ...elsewhere]
+  return [...unmetTexts(unmet), ...unable, ...blind, ...elsewhere]
+}
+
+/** What is not there, each reason once: a library that is missing has none of the functions in it. */
+function unmetTexts(unmet: readonly { readonly need: Need; readonly fact: Fact }[]): string[] {
+  const needed = new Map<string, string[]>()
+  for (const { need, fact } of unmet) {
+    const reason = factText(fact)
+    needed.set(reason, [...(needed.get(reason) ?? []), needText(need)])
+  }
+  return [...needed].map(([reason, [first = '', ...others]]) =>
+    others.length === 0
+      ? `needs ${first}: ${reason}`
+      : `needs ${first} and ${others.length} more: ${reason}`,
+  )
 }
 
 /** That the request names another variant or back-end; null when it does not. */

@@ -34,6 +34,25 @@ describe('counting calls', () => {
     expect(namesOf({ ...nothing, functions })).toEqual({})
   })
 
+  it('names functions of user space by their files, and by their paths where two files have one name', () => {
+    const user = [
+      { path: '/usr/lib/libc.so.6', name: 'malloc' },
+      { path: '/usr/lib/libc.so.6', name: 'free' },
+      { path: '/usr/lib/libz.so.1', name: 'inflate' },
+    ]
+    const other = { path: '/opt/libc.so.6', name: 'malloc' }
+    const shown = (some: typeof user): string[] =>
+      Object.values(namesOf({ ...nothing, user: some }) ?? {})
+
+    expect(shown(user)).toEqual(['libc.so.6:malloc', 'libc.so.6:free', 'libz.so.1:inflate'])
+    expect(shown([...user, other])).toEqual([
+      '/usr/lib/libc.so.6:malloc',
+      '/usr/lib/libc.so.6:free',
+      'libz.so.1:inflate',
+      '/opt/libc.so.6:malloc',
+    ])
+  })
+
   it('has one program for all functions, and one for each tracepoint with its number', () => {
     const { templates, spec } = defineCalls(
       {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { loadProbe } from '../../src/catalog/load.ts'
+import { EbpfRunError } from '../../src/errors.ts'
 import type { Fact, HostFacts } from '../../src/host/facts.ts'
 import { checkNeed } from '../../src/plan/needs.ts'
 import { makePlan, placeholderToken } from '../../src/plan/plan.ts'
@@ -84,6 +85,31 @@ describe('the attach point of a uprobe', () => {
     expect(() => rendered(withLibc(path), [])).toThrow(
       expect.objectContaining({ code: 'BAD_DEFINITION' }),
     )
+  })
+})
+
+describe('needs that fail for one reason', () => {
+  it('are told once, with how many they are', () => {
+    const other = { uprobe: 'gethostbyname', library: 'libc' } as const
+    const facts = withLibc('/lib/libc.so.6')
+    const no: Fact = { is: 'no', evidence: 'no libc was found' }
+    const missing = { path: null, functions: { getaddrinfo: no, gethostbyname: no } }
+    const both = { ...facts, libraries: { libc: missing } }
+    const reasonsOf = (needs: readonly (typeof need | typeof other)[]) => {
+      const [variant] = handmadeProbe().spec.variants
+      if (variant === undefined) throw new Error('no variant')
+      const probe = handmadeProbe({ spec: { variants: [{ ...variant, needs }] } })
+      const request = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
+      try {
+        makePlan(probe, request, handmadeFacts(both))
+        return ''
+      } catch (error) {
+        return error instanceof EbpfRunError ? error.found : String(error)
+      }
+    }
+
+    expect(reasonsOf([need])).toMatch(/needs uprobe on getaddrinfo of libc: /)
+    expect(reasonsOf([need, other])).toMatch(/needs uprobe on getaddrinfo of libc and 1 more: /)
   })
 })
 
