@@ -304,8 +304,9 @@ export async function compareWithBcc(probe, work) {
   return tool.older !== undefined && isRefused(first.errors) ? watch(tool.older, work) : first
 }
 
-/** True: it cannot work on this kernel, which says nothing about ours. */
-const isKnown = ({ cannot }, errors) => cannot !== undefined && errors.includes(cannot)
+/** Whether this bcc has no such tool, or it cannot work on this kernel: that says nothing about ours. */
+const isKnown = ({ command, cannot }, errors) =>
+  errors.includes(`spawn ${command[0]} ENOENT`) || (cannot !== undefined && errors.includes(cannot))
 
 const isRefused = (errors) => /unrecognized arguments/.test(errors)
 

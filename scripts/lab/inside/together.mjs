@@ -167,15 +167,13 @@ class Together {
     }
     const isFirst = ({ cell }) => isOfBcc(cell)
     await attachAll(watchers.filter(isFirst))
-    const rest = () => attachAll(watchers.filter((each) => !isFirst(each)))
+    await attachAll(watchers.filter((each) => !isFirst(each)))
     const beside = all.find(({ hasTool }) => hasTool)
-    if (beside === undefined) await rest()
-    else {
+    if (beside !== undefined) {
       const from = Date.now()
-      beside.tool = await compareWithBcc(beside.cell.probe, async () => {
+      beside.tool = await compareWithBcc(beside.cell.probe, () => {
         this.took.push(`bcc's tool ${Math.round((Date.now() - from) / 1000)} s`)
-        await rest()
-        await this.drive(beside)
+        return this.drive(beside)
       })
     }
     for (const each of all.filter((other) => other !== beside && !early.includes(other)))
