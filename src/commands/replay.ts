@@ -34,21 +34,23 @@ export async function openRecording(path: string): Promise<Recording> {
 /** `ebpf-run replay FILE [filters] [-o …]`: the events of a recording, through the same decoder as a live run. */
 export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io): Promise<number> {
   refuseLive(parsed, optionsOf(probe.spec))
-  const request = readRequest(probe, parsed)
+  // A recording holds events, also of a probe that counts them in the kernel unless asked.
+  const { aggregate: _, ...events } = probe.spec
+  const request = readRequest({ ...probe, spec: events }, parsed)
   const isQuiet = isSet(parsed, 'quiet')
   const recording = openReplay(file, probe.spec)
   const state: { failure: EbpfRunError | null; isClosed: boolean } = {
     failure: null,
     isClosed: false,
   }
-  const events = {
+  const outputEvents = {
     onBehind: () => {},
     onDrain: () => {},
     onClosed: () => void (state.isClosed = true),
     onFailed: (error: EbpfRunError) => void (state.failure ??= error),
   }
   const out: Output =
-    request.out === null ? openStdout(io.env, events) : openFile(request.out, events)
+    request.out === null ? openStdout(io.env, outputEvents) : openFile(request.out, outputEvents)
   const resolver = request.resolve ? createResolver() : null
   const sink = sinkOf(request.output, probe.spec)(out, {
     probe: recording.probe,

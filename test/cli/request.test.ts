@@ -215,6 +215,14 @@ describe('replay', () => {
     expect(code).toBe(0)
   })
 
+  it('shows the events of a probe that counts them in the kernel unless asked', async () => {
+    const counted = new URL('biolatency-tracepoint-debian13.ebpfrun', folder).pathname
+    const { code, stdout } = await runCli(['replay', counted, '-o', 'ndjson', '-n', '2', '-q'])
+
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2)
+    expect(code).toBe(0)
+  })
+
   it('shows in its help what it takes, and nothing else', async () => {
     const ofFile = await targetOf(['replay', path])
     const text = await helpOf(ofFile.target, 80)
