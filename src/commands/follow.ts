@@ -87,8 +87,9 @@ export async function follow(
   /** What never was attached prints nothing: the caller may start it again without a part. */
   const begin = () => {
     hasBegun = true
+    // The status line would stand in front of it.
+    reporter.clear()
     sink.begin()
-    // Before the status line, which would stand in front of it.
     out.flush()
   }
   const command = request.command === null ? null : launch(request, request.command, facts, io)

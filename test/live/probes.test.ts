@@ -32,14 +32,14 @@ describe.each(Object.keys(builtin))('%s on this host', (name) => {
     if (reason !== null) return context.skip(reason)
     const request = join(folder, `${name}.json`)
     const { spec } = await loadProbe(name)
-    const cells = [cell(name, spec, null)]
+    const groups = [[cell(name, spec, null)]]
     writeFileSync(
       request,
       JSON.stringify({
         cli: `${root}dist/src/cli.js`,
         out: folder,
         probes: `${root}probes`,
-        cells,
+        groups,
       }),
     )
 

@@ -165,7 +165,8 @@ class Together {
     const attachAll = async (some) => {
       for (const each of some) await this.timed(each.cell.name, () => this.attach(each, places))
     }
-    const isFirst = ({ cell }) => isOfBcc(cell)
+    // bpftrace to 0.17 cannot put a uprobe where bcc has one (EINVAL of perf_event_open, seen on 6.1 and 6.18).
+    const isFirst = ({ cell }) => isOfBcc(cell) && cell.probe !== 'dns'
     await attachAll(watchers.filter(isFirst))
     await attachAll(watchers.filter((each) => !isFirst(each)))
     const beside = all.find(({ hasTool }) => hasTool)
