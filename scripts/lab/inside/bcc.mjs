@@ -12,7 +12,8 @@ const ends = ({ laddr, lport, raddr, rport }) => [laddr, lport, raddr, rport].jo
  * The tool, and how a line of its output becomes a key; the same key is made from an event of ours. A tool that prints what it
  * counted has a `tally` of its whole output in place of `key`: how often each key. `blind`: versions
  * without this text in their source see nothing, and why. `blindTo`: so many events at most that it does
- * not see; `sums`: what makes it count more than we do; `cannot`: what it says of itself where it does not start; `perEvent`: like ours, its programs send a record for each event.
+ * not see; `sums`: what makes it count more than we do; `cannot`: what it says of itself where it does not start; `perEvent`: like
+ * ours, its programs send a record for each event.
  */
 const tools = {
   biolatency: {
