@@ -62,9 +62,21 @@ for (const file of ['driver.py', 'interfaces.py', 'kernel'])
   cpSync(`src/backends/bcc/${file}`, `dist/src/backends/bcc/${file}`, { recursive: true })
 chmodSync('dist/src/cli.js', 0o755)
 
-const { jsonSchema } = await import('../dist/src/schema/json-schema.js')
+// NAME.json is what `ebpf-run NAME -o ndjson` prints; where those are groups, NAME-events.json is what it prints with --events.
+const { groupSchema, jsonSchema } = await import('../dist/src/schema/json-schema.js')
+const { defaultShapes } = await import('../dist/src/plan/grouping.js')
 mkdirSync('dist/schemas')
 for (const { name } of probes) {
   const { default: probe } = await import(`../dist/probes/${name}/probe.js`)
-  writeFileSync(`dist/schemas/${name}.json`, `${JSON.stringify(jsonSchema(probe), null, 2)}\n`)
+  const shapes = defaultShapes(probe)
+  const ofEvents = jsonSchema(probe)
+  const schemas =
+    shapes === null
+      ? { [name]: ofEvents }
+      : {
+          [name]: groupSchema(probe, shapes, probe.aggregate.histogram ?? null),
+          [`${name}-events`]: ofEvents,
+        }
+  for (const [file, schema] of Object.entries(schemas))
+    writeFileSync(`dist/schemas/${file}.json`, `${JSON.stringify(schema, null, 2)}\n`)
 }

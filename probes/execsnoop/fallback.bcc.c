@@ -4,13 +4,14 @@ struct call {
   u64 argv;
   u64 filename;
 };
-BPF_HASH(calls, u32, struct call, {{keys}});
+// A call is kept by its task: a thread that executes takes over the id of its process.
+BPF_HASH(calls, u64, struct call, {{keys}});
 
 static __always_inline int called(const void *filename, const void *argv)
 {
-  u32 tid = bpf_get_current_pid_tgid();
+  u64 key = bpf_get_current_task();
   struct call call = { (u64)argv, (u64)filename };
-  {{kept calls.update(&tid, &call)}}
+  {{kept calls.update(&key, &call)}}
   return 0;
 }
 
@@ -22,15 +23,23 @@ static __always_inline u64 word(u64 address)
   return value;
 }
 
+static __always_inline u8 byte(u64 address)
+{
+  u8 value = 0;
+  bpf_probe_read_user(&value, sizeof(value), (const void *)address);
+  return value;
+}
+
 // A successful exec is read from its new image: argc and argv stand at the start of the stack (create_elf_tables in
 // fs/binfmt_elf.c), the filename behind the environment's end (copy_string_kernel in fs/exec.c). Its pages are there. A failed
 // one is read from the caller's memory, where a page that nobody touched yet reads as nothing.
 static __always_inline int returned(void *ctx, long ret)
 {
-  u32 tid = bpf_get_current_pid_tgid();
-  struct call *call = calls.lookup(&tid);
+  u64 key = bpf_get_current_task();
+  struct call *call = calls.lookup(&key);
   if (call == 0) return 0;
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  u32 tid = bpf_get_current_pid_tgid();
+  struct task_struct *task = (struct task_struct *)key;
   struct task_struct *parent = {{read task->real_parent}};
   u64 argp = call->argv;
   u64 filename = call->filename;
@@ -50,12 +59,14 @@ static __always_inline int returned(void *ctx, long ret)
       more = 0;
       break;
     }
-    // A page that nobody touched reads as nothing: an argument whose first eight bytes are all zero was not there.
-    int index = ret != 0 && word(arg) == 0 ? -1 - i : i;
+    // A page that nobody touched reads as nothing: an argument whose first eight bytes are all zero was not there. Where not even eight
+    // can be read, a page ends.
+    int index = ret != 0 && word(arg) == 0 && byte(arg) == 0 ? -1 - i : i;
     {{part exec.argv tid index user arg}}
   }
   s64 parts = i;
   if (ret != 0) {
+    if (more == 1 && word(argp + i * 8) == 0) more = 0;
     // The caller's array ends in a null pointer: only where we saw it do we know argc.
     if (more == 0) argc = i;
     // An array whose first pointer cannot be read looks empty.
@@ -72,7 +83,7 @@ static __always_inline int returned(void *ctx, long ret)
     argv = parts
     ret = ret
   }}
-  calls.delete(&tid);
+  calls.delete(&key);
   return 0;
 }
 

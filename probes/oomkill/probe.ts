@@ -18,7 +18,7 @@ const averages = { symbol: 'avenrun' } as const
 const roomy = [averages, { bpftrace: '>=0.16.0' }] as const
 const load = { kind: 'load', nullable: true, later: true } as const
 
-const pages = { kind: 'u64', unit: 'bytes', width: 12 } as const
+const pages = { kind: 'u64', unit: 'bytes', measure: true, width: 12 } as const
 
 export default defineProbe({
   name: 'oomkill',
@@ -30,6 +30,7 @@ export default defineProbe({
     load: {
       doc: "also the machine's load averages at that moment",
       fields: ['load1', 'load5', 'load15'],
+      table: ['time', 'pid', 'comm', 'tpid', 'tcomm', 'anon_rss_bytes', 'load1'],
     },
   },
   events: {
@@ -62,6 +63,7 @@ export default defineProbe({
         },
         total_pages: {
           kind: 'u64',
+          measure: true,
           doc: 'pages that could be used: of the machine, or of the cgroup that reached its limit',
           width: 11,
         },

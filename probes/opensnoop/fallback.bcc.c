@@ -24,6 +24,10 @@ static __always_inline u64 word(u64 address)
   return value;
 }
 
+{{when full-path}}
+{{include directories.bcc.c}}
+{{end}}
+
 // The path is read when the call returns: the kernel has read it then, while at the start of the call a page that the caller never
 // touched reads as nothing.
 static __always_inline int returned(void *ctx, s64 ret)
@@ -49,9 +53,14 @@ static __always_inline int returned(void *ctx, s64 ret)
     result = ret;
   else
     fd = ret;
+  {{when full-path}}
+  // RESOLVE_IN_ROOT: the directory is the root of the path.
+  s64 parts = how != 0 && (word(how + 16) & 16) != 0 ? -1 : send_parts(ctx, path, call->dirfd);
+  {{end}}
   {{emit open
     task
     filename = user path
+    path = parts
     dirfd = call->dirfd
     access = flags & 3
     flags = flags

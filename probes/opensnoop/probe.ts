@@ -9,12 +9,34 @@ const options = {
   creat: { tracepoint: 'syscalls:sys_enter_creat', fields: ['pathname', 'mode'] },
 } as const
 
+/** What the kernel knows of a task's directories and mounts. */
+const directories = [
+  { btf: 'task_struct.fs' },
+  { btf: 'fs_struct.pwd.dentry' },
+  { btf: 'files_struct.fdt' },
+  { btf: 'file.f_path.dentry' },
+  { btf: 'dentry.d_name.name' },
+  { btf: 'vfsmount.mnt_root' },
+  { btf: 'mount.mnt' },
+  { btf: 'mount.mnt_parent' },
+  { btf: 'mount.mnt_mountpoint' },
+] as const
+/** A record of bpftrace before 0.16 has no room for one field more. */
+const roomy = { bpftrace: '>=0.16.0' } as const
+
 export default defineProbe({
   name: 'opensnoop',
   summary: 'file opens: path, flags, descriptor or errno, and how long it took',
   example: 'ebpf-run opensnoop --failed',
   owner: 'task',
   inTask: true,
+  switches: {
+    'full-path': {
+      doc: 'also the path from the root of the process: a relative one behind the directory that it starts from',
+      fields: ['path'],
+      table: ['time', 'pid', 'comm', 'fd', 'result', 'path'],
+    },
+  },
   failed: [{ field: 'result', min: -4095, max: -1 }],
   events: {
     open: {
@@ -27,6 +49,13 @@ export default defineProbe({
           emptyIsNull: true,
           doc: 'path as the caller gave it; null when it could not be read or was empty',
           width: 24,
+        },
+        path: {
+          kind: 'path',
+          nullable: true,
+          later: true,
+          bytes: 128,
+          doc: 'with `--full-path` the path from the root of the process; null where its directories do not lead there',
         },
         dirfd: {
           kind: 'i32',
@@ -73,6 +102,7 @@ export default defineProbe({
         { tracepoint: 'syscalls:sys_exit_openat', fields: ['ret'] },
       ],
       options,
+      switches: { 'full-path': [roomy, ...directories] },
       cannotTell: {},
       misses: 'calls made while another tracing program runs on that CPU, and opens by io_uring',
       cost: 'two tracepoint programs an open',
@@ -88,6 +118,7 @@ export default defineProbe({
         { tracepoint: 'syscalls:sys_exit_openat', fields: ['ret'] },
       ],
       options,
+      switches: { 'full-path': directories },
       cannotTell: {},
       misses: 'calls made while another tracing program runs on that CPU, and opens by io_uring',
       cost: 'two tracepoint programs an open; a compiler run of seconds at the start',

@@ -1,6 +1,7 @@
-"""29 opens: by each of the system calls, failed ones, a hostile path, a long one, one in a page that nobody touched."""
+"""41 opens: by each of the system calls, failed ones, a hostile path, a long one, one in a page that nobody touched, from directories."""
 
 import ctypes
+import errno
 import mmap
 import os
 import platform
@@ -9,10 +10,11 @@ import sys
 import tempfile
 
 sys.path.insert(0, sys.argv[1])
-from workload import HOSTILE, child, expect, scope, shown
+from workload import HOSTILE, child, expect, scope, shown, switches
 
 OPEN, CREAT, OPENAT, OPENAT2 = (2, 85, 257, 437) if platform.machine() == "x86_64" else (None, None, 56, 437)
 AT_FDCWD = -100
+RESOLVE_IN_ROOT = 0x10
 libc = ctypes.CDLL(None, use_errno=True)
 folder = os.fsencode(tempfile.mkdtemp(prefix="ebpf-run-opens-"))
 access = {os.O_RDONLY: "read", os.O_WRONLY: "write", os.O_RDWR: "read-write"}
@@ -36,8 +38,37 @@ def failed(errno, name):
     return {"code": -errno, "name": name}
 
 
-def expect_open(path, flags, mode=None, dirfd=None, result=ok, fd=None, **others):
-    cut = {"cut": ["filename"]} if path is not None and len(path) > 128 else {}
+def directory_of(dirfd):
+    """Names of the directories that a relative path starts from, the outermost first; None for a descriptor that is none."""
+    try:
+        path = os.fsencode(os.readlink("/proc/self/cwd" if dirfd is None else "/proc/self/fd/%d" % dirfd))
+    except FileNotFoundError:
+        return None
+    return [name for name in path.split(b"/") if name != b""]
+
+
+def full_path(names, path):
+    """What --full-path shows, and how a part of it that is too long or no UTF-8 is marked."""
+    if "full-path" not in switches() or path is None:
+        return {"path": None}, [], []
+    if not path.startswith(b"/") and names is None:
+        return {"path": None}, [], []
+    parts = [path] if path.startswith(b"/") else [*names, path]
+    cut = any(len(part) > 128 for part in parts)
+    try:
+        whole = b"/".join(part[:128] for part in parts)
+        whole.decode()
+        escaped = False
+    except UnicodeDecodeError:
+        escaped = True
+    whole = shown(whole, len(whole))
+    return {"path": whole if path.startswith(b"/") else "/" + whole}, ["path"] * cut, ["path"] * escaped
+
+
+def expect_open(path, flags, mode=None, dirfd=None, result=ok, fd=None, names=None, escaped=(), **others):
+    path_field, path_cut, path_escaped = full_path(names, path)
+    cut = [*(["filename"] if path is not None and len(path) > 128 else []), *path_cut]
+    escaped = [*escaped, *path_escaped]
     expect(
         pid=os.getpid(),
         tid=os.getpid(),
@@ -49,7 +80,9 @@ def expect_open(path, flags, mode=None, dirfd=None, result=ok, fd=None, **others
         mode=mode,
         fd=fd,
         result=result,
-        **cut,
+        **path_field,
+        **({"cut": cut} if cut else {}),
+        **({"escaped": escaped} if escaped else {}),
         **others,
     )
 
@@ -62,6 +95,7 @@ def opened(path, flags, mode=0, **others):
 
 def openedat(path, flags, mode=0, dirfd=None, shown_path=True, **others):
     fd = libc.syscall(OPENAT, AT_FDCWD if dirfd is None else dirfd, path, flags, mode)
+    others = {"names": directory_of(dirfd), **others}
     creates = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
     expect_open(path if shown_path else None, flags, mode if creates else None, dirfd=dirfd, fd=None if fd < 0 else fd, **others)
 
@@ -102,6 +136,39 @@ def by_openat2():
         expect_open(path, os.O_CREAT | os.O_WRONLY, 0o600, result=result, fd=None if fd < 0 else fd)
 
 
+def from_directories():
+    """Relative paths: a name in a name, one that is too long, one that is no UTF-8, from another mount, and from behind a new root."""
+    deep = folder + b"/a b/" + b"z" * 200 + b"/" + HOSTILE
+    os.makedirs(deep)
+    os.chdir(folder + b"/a b")
+    openedat(b"c/missing", os.O_RDONLY, result=failed(2, "ENOENT"))
+    openedat(b"../missing", os.O_RDONLY, result=failed(2, "ENOENT"))
+    os.chdir(b"z" * 200)
+    openedat(b"missing", os.O_RDONLY, result=failed(2, "ENOENT"))
+    os.chdir(HOSTILE)
+    openedat(b"created", os.O_CREAT | os.O_WRONLY, 0o600)
+    outside = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+    expect_open(b"/proc/self", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, fd=outside)
+    openedat(b"status", os.O_RDONLY, dirfd=outside)
+    how = (ctypes.c_uint64 * 3)(os.O_RDONLY, 0, RESOLVE_IN_ROOT)
+    fd = libc.syscall(OPENAT2, outside, b"/stat", ctypes.byref(how), 24)
+    result = ok if fd >= 0 else failed(ctypes.get_errno(), errno.errorcode[ctypes.get_errno()])
+    in_root(b"/stat", outside, result, None if fd < 0 else fd)
+    os.chdir("/")
+    openedat(b"no-such-file", os.O_RDONLY, result=failed(2, "ENOENT"))
+    os.chroot(folder)
+    os.chdir("/a b")
+    openedat(b"missing", os.O_RDONLY, names=[b"a b"], result=failed(2, "ENOENT"))
+    openedat(b"/a b/missing", os.O_RDONLY, result=failed(2, "ENOENT"))
+    openedat(b"stat", os.O_RDONLY, dirfd=outside, names=None)
+    openedat(b"missing", os.O_RDONLY, dirfd=4242, names=None, result=failed(9, "EBADF"))
+
+
+def in_root(path, dirfd, result, fd):
+    """RESOLVE_IN_ROOT: the path does not begin at the root of the process, and has none to show."""
+    expect(pid=os.getpid(), filename=shown(path, 128), path=None, dirfd=dirfd, flags="NONE", result=result, fd=fd)
+
+
 def hostile():
     libc.prctl(15, HOSTILE)
     comm = shown(HOSTILE, 15)
@@ -136,6 +203,6 @@ def file_number():
 
 
 try:
-    scope(("pid", [child(task) for task in (by_open, by_creat, by_openat, by_openat2, hostile, cold)]))
+    scope(("pid", [child(task) for task in (by_open, by_creat, by_openat, by_openat2, from_directories, hostile, cold)]))
 finally:
     shutil.rmtree(folder)

@@ -37,7 +37,8 @@ BPF_PERCPU_ARRAY(probing, u32, 1);
   {{end}}
   // The transmit half returns 0, -errno, or a small positive number for congestion of the queue below.
   if (result > 0) result = 0;
-  u32 kind = 0;
+  // A tail loss probe is of a connection that stands: in SYN_SENT there is none.
+  u32 kind = {{read sk->__sk_common.skc_state}} == 2 ? 1 : 0;
   {{when tlp}}
   int zero = 0;
   u32 *probe = probing.lookup(&zero);

@@ -21,10 +21,13 @@ const options = {
   tlpkprobe: { function: 'tcp_send_loss_probe', by: 'kprobe' },
   err: { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['err'] },
 } as const
-const synack = {
-  tracepoint: 'tcp:tcp_retransmit_synack',
-  fields: ['sport', 'dport', 'saddr_v6', 'daddr_v6'],
-} as const
+const synack = 'tcp:tcp_retransmit_synack'
+
+/** Addresses of a request are where filters and groups can read them, which those of the tracepoint are not. */
+const request = [
+  { tracepoint: synack, fields: ['skaddr', 'req', 'sport', 'dport'] },
+  { btf: 'request_sock.__req_common.skc_v6_daddr' },
+] as const
 
 export default defineProbe({
   name: 'retrans',
@@ -70,7 +73,7 @@ export default defineProbe({
       needs: [
         { tracepoint: 'tcp:tcp_retransmit_skb', raw: true },
         ...ownerRawTracepoints,
-        synack,
+        ...request,
         { btf: 'sock.__sk_common.skc_v6_daddr' },
         { btf: 'socket_alloc.vfs_inode.i_ino' },
         { btf: 'inet_sock.inet_sport' },
@@ -90,7 +93,7 @@ export default defineProbe({
           tracepoint: 'tcp:tcp_retransmit_skb',
           fields: ['skaddr', 'sport', 'dport', 'saddr_v6', 'daddr_v6'],
         },
-        synack,
+        ...request,
         ...ownerTracepoints,
         { btf: 'sock.__sk_common.skc_state' },
         { btf: 'inet_sock.inet_sport' },
@@ -133,7 +136,7 @@ export default defineProbe({
         { bcc: '>=0.18.0' },
         { headers: true },
         { tracepoint: 'tcp:tcp_retransmit_skb', fields: ['skaddr', 'sport', 'dport'] },
-        synack,
+        { tracepoint: synack, fields: ['sport', 'dport', 'saddr_v6', 'daddr_v6'] },
         ...ownerTracepoints,
       ],
       options: {

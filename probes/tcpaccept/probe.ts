@@ -1,4 +1,4 @@
-import { common, descriptorMembers, socket } from '../../src/schema/common.ts'
+import { common, descriptorMembers, ownTask, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const addresses = [
@@ -18,10 +18,12 @@ export default defineProbe({
       doc: 'one connection that accept() took from the queue of a listening TCP socket',
       fields: {
         ...common,
+        ...ownTask,
         ...socket,
         backlog: {
           kind: 'u32',
           nullAs: 4_294_967_295,
+          measure: true,
           doc: 'connections that still wait in the queue of the listening socket',
           heading: 'QUEUE',
           width: 5,

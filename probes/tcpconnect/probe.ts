@@ -1,4 +1,4 @@
-import { common, connectOutcomes, socket } from '../../src/schema/common.ts'
+import { common, connectOutcomes, ownTask, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 export default defineProbe({
@@ -16,6 +16,7 @@ export default defineProbe({
       doc: 'one connect() of a TCP socket',
       fields: {
         ...common,
+        ...ownTask,
         ...socket,
         lport: { ...socket.lport, nullAs: 0 },
         laddr: { ...socket.laddr, nullAs: '::' },

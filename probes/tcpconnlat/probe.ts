@@ -1,4 +1,4 @@
-import { common, connectOutcomes, socket } from '../../src/schema/common.ts'
+import { common, connectOutcomes, ownTask, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 export default defineProbe({
@@ -21,6 +21,7 @@ export default defineProbe({
       doc: 'one connection that was asked for with a SYN, when its outcome is known',
       fields: {
         ...common,
+        ...ownTask,
         ktime_ns: { ...common.ktime_ns, doc: "the kernel's clock at the connect()" },
         cpu: { ...common.cpu, doc: 'CPU that ran the connect()' },
         ...socket,

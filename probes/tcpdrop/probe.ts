@@ -35,7 +35,11 @@ export default defineProbe({
   example: 'ebpf-run tcpdrop --stack',
   owner: 'socket',
   switches: {
-    stack: { doc: 'also the call stack of the kernel at the drop', fields: ['stack'] },
+    stack: {
+      doc: 'also the call stack of the kernel at the drop',
+      fields: ['stack'],
+      table: ['time', 'pid', 'lport', 'raddr', 'rport', 'reason', 'stack'],
+    },
   },
   events: {
     drop: {

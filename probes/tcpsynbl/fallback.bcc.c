@@ -22,11 +22,15 @@
   struct net *net = {{read sk->__sk_common.skc_net.net}};
   u64 backlog = {{read sk->sk_ack_backlog}};
   u64 most = {{read sk->sk_max_ack_backlog}};
+  struct socket *held = {{read sk->sk_socket}};
+  u64 inode = 0;
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who (u64)sk 0}}
   {{emit handshake
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     netns = {read net->ns.inum}
     laddr = in6 &req->__req_common.skc_v6_rcv_saddr
     lport = {read req->__req_common.skc_num}
@@ -47,11 +51,15 @@
   struct net *net = {{read sk->__sk_common.skc_net.net}};
   u64 backlog = {{read sk->sk_ack_backlog}};
   u64 most = {{read sk->sk_max_ack_backlog}};
+  struct socket *held = {{read sk->sk_socket}};
+  u64 inode = 0;
+  if (held != 0) inode = {{read ((struct socket_alloc *)held)->vfs_inode.i_ino}};
   {{owner who (u64)sk 0}}
   {{emit handshake
     ktime_ns = bpf_ktime_get_ns()
     cpu = bpf_get_smp_processor_id()
     owner who
+    inode = inode
     netns = {read net->ns.inum}
     laddr = in6 &req->__req_common.skc_v6_rcv_saddr
     lport = {read req->__req_common.skc_num}

@@ -1,4 +1,4 @@
-import { common, owner, socket } from '../../src/schema/common.ts'
+import { common, heldSocket, owner, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const { time, ktime_ns, cpu } = common
@@ -11,6 +11,7 @@ const members = [
   { btf: 'request_sock.__req_common.skc_v6_daddr' },
   { btf: 'sock.sk_ack_backlog' },
   { btf: 'sk_buff.protocol' },
+  { btf: 'socket_alloc.vfs_inode.i_ino' },
 ] as const
 
 export default defineProbe({
@@ -28,6 +29,7 @@ export default defineProbe({
         ktime_ns,
         cpu,
         ...owner,
+        ...heldSocket,
         ...socket,
         backlog: {
           kind: 'u32',

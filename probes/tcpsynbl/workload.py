@@ -1,8 +1,13 @@
-"""19 handshakes, of which 6 find a full accept queue: IPv4, IPv6, and IPv4 at an IPv6 listener, which the kernel hands on."""
+"""23 handshakes, of which 7 find a full accept queue: IPv4, IPv6, and IPv4 at an IPv6 listener, which the kernel hands on.
 
+Four of them are at a listener that is older than the run: it stands when {"ready": true} is said, and a line on stdin goes on.
+"""
+
+import json
 import os
 import socket
 import sys
+import time
 
 sys.path.insert(0, sys.argv[1])
 from peer import ACK, FAR, NEAR, Cable, Connection, setting, until
@@ -46,7 +51,7 @@ def overflows():
     return int(values[names.index("ListenOverflows")])
 
 
-def completed(server, link, backlog, queue="room"):
+def completed(server, link, backlog, queue="room", whence="socket"):
     """The last segment of a handshake, and how many wait when it comes. The owner is who listens."""
     refused = overflows()
     link.send(ACK)
@@ -55,7 +60,7 @@ def completed(server, link, backlog, queue="room"):
     else:
         until(lambda: overflows() == refused + 1, "a refusal")
     expect(netns=netns, family=link.family, laddr=NEAR[link.family], lport=link.near_port, raddr=FAR[link.family],
-           rport=link.far_port, backlog=backlog, backlog_max=2, queue=queue, pid=os.getpid(), comm=comm, owner_from="socket")
+           rport=link.far_port, backlog=backlog, backlog_max=2, queue=queue, pid=os.getpid(), comm=comm, uid=os.getuid(), owner_from=whence)
 
 
 def fill(server, port, families):
@@ -79,7 +84,26 @@ def hostile():
     fill(listener(socket.AF_INET6, NEAR[6], PORT + 1), PORT + 1, (6, 6, 6, 6))
 
 
+def fill_older(server, port):
+    """Who listened before the run is known by /proc, as long as it alone holds the socket."""
+    for backlog in (0, 1):
+        completed(server, opened(4, port), backlog, whence="proc")
+    # Both SYNs come while there is room: a full queue takes none.
+    third, fourth = opened(4, port), opened(4, port)
+    completed(server, third, 2, whence="proc")
+    completed(server, fourth, 3, "full", whence="proc")
+    # Until all is read.
+    time.sleep(4)
+    server.close()
+
+
 scope(("netns", [netns]))
+older = listener(socket.AF_INET, NEAR[4], PORT + 3)
+print(json.dumps({"ready": True}), flush=True)
+sys.stdin.readline()
+# The look at /proc after the run was attached takes its time in an emulated machine.
+time.sleep(2)
+fill_older(older, PORT + 3)
 fill(listener(socket.AF_INET, NEAR[4], PORT), PORT, (4, 4, 4, 4))
 child(hostile)
 both = listener(socket.AF_INET6, "::", PORT + 2)

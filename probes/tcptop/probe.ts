@@ -1,4 +1,4 @@
-import { common, socket } from '../../src/schema/common.ts'
+import { common, ownTask, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
 const bytes = { kind: 'u64', unit: 'bytes', nullAs: '0', measure: true, width: 9 } as const
@@ -18,6 +18,7 @@ export default defineProbe({
       doc: 'one send or receive of a program that moved bytes',
       fields: {
         ...common,
+        ...ownTask,
         ...socket,
         sent: { ...bytes, doc: 'bytes that the program handed to the connection' },
         received: { ...bytes, doc: 'bytes that the program took from the connection' },

@@ -40,6 +40,14 @@ export const exceptions = {
   lists: { fields: ['argv'], least: 20 },
 }
 
+/** What some versions of bpftrace cannot read: 0.22 and 0.23 take such a text of a tracepoint for empty. */
+const unread = { oomkill: { tracepoint: ['tcomm'] } }
+
 /** What each variant cannot tell: null there, whatever the other says. */
-export const untold = ({ variants }) =>
-  Object.fromEntries(variants.map(({ name, cannotTell }) => [name, Object.keys(cannotTell)]))
+export const untold = ({ name: probe, variants }) =>
+  Object.fromEntries(
+    variants.map(({ name, cannotTell }) => [
+      name,
+      [...Object.keys(cannotTell), ...(unread[probe]?.[name] ?? [])],
+    ]),
+  )

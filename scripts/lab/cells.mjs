@@ -33,6 +33,9 @@ const asked = {
   ],
 }
 
+/** Probes whose workload prepares sockets that are to be older than the run. */
+const withOlder = ['tcpsynbl']
+
 export const cell = (
   name,
   { name: probe, aggregate, onInterfaces = false },
@@ -48,6 +51,7 @@ export const cell = (
   events: aggregate !== undefined,
   /** The workload makes interfaces first, and says which. */
   onInterfaces,
+  hasOlder: withOlder.includes(probe),
   /** Fields to group by where it counts in the kernel. */
   by: null,
   switches,
@@ -58,14 +62,14 @@ export const cell = (
 const groupings = {
   biolatency: ['dev', 'op', 'rwbs', 'result'],
   execsnoop: ['ppid', 'filename', 'ret'],
-  retrans: ['netns', 'lport', 'rport'],
+  retrans: ['netns', 'raddr', 'lport', 'rport'],
   runqlat: ['pid', 'tid', 'cpu', 'uid', 'comm'],
   sockfilter: ['interface', 'direction', 'saddr', 'sport'],
   syscount: ['pid', 'uid', 'syscall', 'result'],
   tccount: ['interface', 'direction', 'protocol', 'saddr', 'dport'],
   tcpconnect: ['rport', 'lport', 'laddr', 'comm', 'result'],
   tcpstates: ['lport', 'rport', 'laddr', 'pid', 'old_state', 'new_state'],
-  tcptop: ['pid', 'comm', 'laddr', 'lport', 'raddr', 'rport'],
+  tcptop: ['pid', 'comm', 'family', 'laddr', 'lport', 'raddr', 'rport'],
   xdpcount: ['interface', 'ethertype', 'protocol', 'saddr', 'dport'],
 }
 
@@ -371,6 +375,11 @@ export const impossible = [
     name,
     says: 'a record of bpftrace 0.11 has no room for the load averages',
   })),
+  {
+    guest: 'debian11',
+    name: 'opensnoop-tracepoint-full-path',
+    says: 'a record of bpftrace 0.11 has no room for the path',
+  },
   ...['debian11', 'debian12'].flatMap((guest) =>
     [
       'exitsnoop',
@@ -394,6 +403,7 @@ export const impossible = [
   ),
 ]
 
+/** Why a cell that is not good says nothing against the project; null: it does. */
 export function impossibleReason(guest, row) {
   const name = row.name.replace(/-(?:owners|killed|reuse)-/, '-')
   const known = impossible.find((each) => each.guest === guest && each.name === name)

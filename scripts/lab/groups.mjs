@@ -20,7 +20,9 @@ const isAlone = (cell) =>
 /** What is counted in the kernel has no time that told one workload from the next: it has a group of its own, and one workload. */
 function groupName(cell) {
   if (isAlone(cell)) return cell.name
-  const { probe, by, switches } = cell
+  const { probe, by, switches, workload } = cell
+  // So many connections at once, all of one CPU, are more than most others should have to see.
+  if (workload?.script === 'reuse.py') return `${probe} reuse`
   return [probe, ...(by === null ? switches : ['summary'])].join(' ')
 }
 

@@ -15,7 +15,7 @@ export interface Launch {
  */
 const launcher = `
 if [ "$1" = mount ]; then
-  mount -t tracefs tracefs /sys/kernel/tracing || exit 126
+  [ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing || exit 126
   mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
   [ -d /sys/kernel/debug/tracing ] && mount -t tracefs tracefs /sys/kernel/debug/tracing 2>/dev/null
 fi

@@ -26,10 +26,13 @@ export function wrongReferences(spec: ProbeSpec): readonly string[] {
         ? []
         : [`/params/${name}/default: ${preset} is not from ${min} to ${max}`],
     ),
-    ...Object.entries(switches).flatMap(([name, { events = [], fields: names = [] }]) => [
-      ...noEvent(`/switches/${name}/events`, events),
-      ...noField(`/switches/${name}/fields`, names),
-    ]),
+    ...Object.entries(switches).flatMap(
+      ([name, { events = [], fields: names = [], table = [] }]) => [
+        ...noField(`/switches/${name}/table`, table),
+        ...noEvent(`/switches/${name}/events`, events),
+        ...noField(`/switches/${name}/fields`, names),
+      ],
+    ),
     ...variants.flatMap((variant, index) => {
       const place = `/variants/${index}`
       const isDouble = variants.findIndex(({ name }) => name === variant.name) < index
@@ -56,13 +59,16 @@ function ofEvent(place: string, { fields, table }: EventSpec): readonly string[]
 }
 
 function wrongField(
-  { kind, of, names, namesFrom, flags }: FieldSpec,
+  { kind, of, names, namesFrom, flags, always }: FieldSpec,
   fields: EventSpec['fields'],
 ): string | null {
   const isComputed =
     kinds[kind].travel === 'derived' && ['time', 'family', 'errno', 'container'].includes(kind)
   if (isComputed && (of === undefined || !Object.hasOwn(fields, of)))
     return `it is derived from '${of ?? ''}', which is no field`
+  if (kind === 'constant' && typeof always !== 'string')
+    return 'a constant needs the text that it always is'
+  if (kind !== 'constant' && always !== undefined) return 'only a constant is always the same'
   if (kind === 'enum' && names === undefined && namesFrom === undefined && flags === undefined)
     return 'an enum needs names'
   return null

@@ -30,7 +30,7 @@ export async function callsOf(
   words: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<{ readonly calls: Calls; readonly rest: readonly string[] }> {
-  const { found: typed, rest } = positionals(words, callsOptions())
+  const { found: typed, rest } = positionals(words, { probe: 'funccount', options: callsOptions() })
   if (typed.length === 0)
     throw new EbpfRunError({
       code: 'USAGE',

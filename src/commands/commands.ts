@@ -9,8 +9,8 @@ export interface CommandSpec {
   readonly doc: string
   /** The word that follows: a probe's name, a recording, or an attach point. */
   readonly takes: 'PROBE' | 'FILE' | 'ATTACH-POINT' | 'NAME' | 'SCRIPT' | null
-  /** Its own, or those of its probe. */
-  readonly options: readonly RunOption[] | 'probe'
+  /** Its own, those of its probe, or those of these that say what the lines of a run are. */
+  readonly options: readonly RunOption[] | 'probe' | 'shape'
   /** `-- COMMAND` may follow. */
   readonly takesCommand: boolean
 }
@@ -133,8 +133,20 @@ const own: readonly CommandSpec[] = [
     usage: 'print PROBE [options]',
     doc: 'the program that would run here',
   },
-  { ...ofProbe, name: 'schema', usage: 'schema PROBE', doc: 'the JSON Schema of its events' },
-  { ...ofProbe, name: 'types', usage: 'types PROBE', doc: 'TypeScript declarations of its events' },
+  {
+    ...ofProbe,
+    options: 'shape',
+    name: 'schema',
+    usage: 'schema PROBE [--events | --summary | --hist FIELD] [--by LIST]',
+    doc: 'the JSON Schema of what it prints with these options: its events, or groups of them',
+  },
+  {
+    ...ofProbe,
+    options: 'shape',
+    name: 'types',
+    usage: 'types PROBE [--summary | --hist FIELD] [--by LIST]',
+    doc: 'TypeScript declarations of its events, or of groups of them',
+  },
   {
     ...plain,
     takes: 'ATTACH-POINT',

@@ -2,7 +2,7 @@ import { builtin } from '../../probes/index.ts'
 import { builtinNamed, loadProbe } from '../catalog/load.ts'
 import { userFolder, userProbeNames, userProbesOf } from '../catalog/user-folder.ts'
 import { allowOption, commandNamed, commands, type CommandSpec, probeCommand } from './commands.ts'
-import { optionsOf, runOptions, type RunOption } from './options.ts'
+import { optionsOf, runOptions, type RunOption, shapeOptionsOf } from './options.ts'
 import { helpOption } from './words.ts'
 
 interface Candidate {
@@ -68,14 +68,15 @@ async function optionsFor(
   rest: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<readonly RunOption[]> {
-  if (options !== 'probe') return [...options, helpOption]
+  if (typeof options !== 'string') return [...options, helpOption]
   // A recording is not opened for this.
   if (takes === 'FILE') return [...runOptions.filter((option) => !option.live), helpOption]
   const word = takes === 'PROBE' ? rest[0] : name
   const isBuiltin = builtinNamed(word ?? '') !== null
   try {
     const { spec } = await loadProbe(word ?? '', userProbesOf(env, false))
-    return [...optionsOf(spec), ...(isBuiltin ? [] : [allowOption]), helpOption]
+    const own = options === 'shape' ? shapeOptionsOf(spec) : optionsOf(spec)
+    return [...own, ...(isBuiltin ? [] : [allowOption]), helpOption]
   } catch {
     // Nothing is said while somebody types.
     return isBuiltin ? [helpOption] : [allowOption, helpOption]

@@ -23,7 +23,7 @@ export async function findTarget(
 
 async function listTarget(spec: CommandSpec): Promise<Target> {
   const { listCommand } = await import('./list-command.ts')
-  const options = spec.options === 'probe' ? [] : spec.options
+  const options = typeof spec.options === 'string' ? [] : spec.options
   return { ...baseOf(spec), options, run: (parsed, io) => listCommand(parsed, options, io) }
 }
 

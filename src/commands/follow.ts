@@ -17,6 +17,7 @@ import { histogramSink } from '../sinks/histogram.ts'
 import { sinkOf } from '../sinks/index.ts'
 import type { SinkFactory } from '../sinks/sink.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
+import { shownGroup } from '../wire/groups.ts'
 import type { Io } from './io.ts'
 import { lifecycleRecords } from './lifecycle.ts'
 import {
@@ -197,10 +198,10 @@ async function tcpObserver(env: Io['env']): Promise<TcpObserver> {
 }
 
 /** What is put out: events of the probe, or groups of them. */
-function shownProbe(spec: ProbeSpec, { summary }: Plan): ProbeSpec {
-  if (summary === null) return spec
+function shownProbe(spec: ProbeSpec, { summary, probe }: Plan): ProbeSpec {
+  if (summary === null) return { ...spec, events: { ...spec.events, ...probe.events } }
   const { groups, histogram, intervalMs } = summary
-  return summaryProbe(spec, groups, { histogram, repeats: intervalMs !== null })
+  return summaryProbe(spec, groups.map(shownGroup), { histogram, repeats: intervalMs !== null })
 }
 
 function sinkFor({ output, probe, command, parsed }: RunRequest, { summary }: Plan): SinkFactory {
@@ -209,7 +210,7 @@ function sinkFor({ output, probe, command, parsed }: RunRequest, { summary }: Pl
   // What a command or a back-end writes comes between our lines, so they would not be where we look for them.
   const isAlone = command === null && !isSet(parsed, 'verbose')
   return groupTable({
-    ranks: summaryRanks(probe.spec, summary.groups),
+    ranks: summaryRanks(probe.spec, summary.groups.map(shownGroup)),
     redraws: summary.intervalMs !== null && isAlone,
   })
 }

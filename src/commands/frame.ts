@@ -31,7 +31,7 @@ const parserConfiguration = {
 
 /** Reads the words after a command's name and its PROBE or FILE. Throws UNKNOWN_OPTION, USAGE, CONFLICT. */
 export function parseWords(target: Target, words: readonly string[]): Parsed {
-  const { words: shielded, command, help } = shieldWords(words, target.options)
+  const { words: shielded, command, help } = shieldWords(words, target)
   let parsed: Parsed = { texts: {}, flags: {}, command, help }
   const frame = frameOf(target, declared(target.options), (args) => {
     refuseSurplus(target, args)
@@ -153,12 +153,13 @@ function refuseSurplus(target: Target, args: Args): void {
   const [, ...surplus] = args['_'] as readonly string[]
   if (surplus.length === 0) return
   throw new EbpfRunError({
-    code: target.isProbe ? 'USAGE' : 'UNKNOWN_OPTION',
-    message: target.isProbe
-      ? `${target.title} takes options only`
-      : `${target.title} takes nothing more`,
+    code: target.probe !== null ? 'USAGE' : 'UNKNOWN_OPTION',
+    message:
+      target.probe !== null
+        ? `${target.title} takes options only`
+        : `${target.title} takes nothing more`,
     found: surplus.map(unshield).join(' '),
-    remedy: target.isProbe ? `ebpf-run ${target.title} --help` : `ebpf-run ${target.usage}`,
+    remedy: target.probe !== null ? `ebpf-run ${target.title} --help` : `ebpf-run ${target.usage}`,
   })
 }
 

@@ -1,14 +1,16 @@
 import { exitCodes } from '../errors.ts'
 import { backendText } from '../backends/backend.ts'
 import type { HostFacts } from '../host/facts.ts'
+import { shapesOnAnyHost } from '../plan/grouping.ts'
 import { flagsOf } from '../plan/params.ts'
 import type { LoadedProbe, Plan } from '../plan/plan.ts'
 import type { Applied } from '../plan/render.ts'
 import { declarations } from '../schema/declarations.ts'
 import { describeText } from '../schema/docs.ts'
-import { jsonSchema } from '../schema/json-schema.ts'
+import { groupSchema, jsonSchema } from '../schema/json-schema.ts'
+import { summaryProbe } from '../schema/summary.ts'
 import type { Io } from './io.ts'
-import { readRequest } from './request.ts'
+import { readRequest, readShape } from './request.ts'
 import { planOnHost } from './plan-on-host.ts'
 import { exitOnSignals } from './signals.ts'
 import type { Parsed } from './target.ts'
@@ -24,14 +26,37 @@ export const describe: Command = async ({ spec }, _, io) => {
   return exitCodes.ok
 }
 
-export const schema: Command = async ({ spec }, _, io) => {
-  io.stdout(`${JSON.stringify(jsonSchema(spec), null, 2)}\n`)
+/** `ebpf-run schema PROBE`: the JSON Schema of the lines that a run with the same options prints as NDJSON. */
+export const schema: Command = async ({ spec }, parsed, io) => {
+  const { summary, ...host } = readShape(spec, parsed)
+  const made =
+    summary === null
+      ? jsonSchema(spec)
+      : groupSchema(spec, shapesOnAnyHost(spec, summary, host), summary.histogram)
+  io.stdout(`${JSON.stringify(made, null, 2)}\n`)
   return exitCodes.ok
 }
 
-/** `ebpf-run types PROBE`: TypeScript declarations, for a file that ends with .d.ts. */
-export const types: Command = async ({ spec }, _, io) => {
-  io.stdout(declarations(spec))
+/**
+ * `ebpf-run types PROBE`: TypeScript declarations, for a file that ends with .d.ts. As in the library, groups are asked for, also of
+ * a probe that the command counts in the kernel by itself.
+ */
+export const types: Command = async ({ spec }, parsed, io) => {
+  const { aggregate: _, ...ofEvents } = spec
+  const { summary, ...host } = readShape(ofEvents, parsed)
+  if (summary === null) io.stdout(declarations(spec))
+  else {
+    const { by, histogram } = summary
+    const groups = summaryProbe(spec, shapesOnAnyHost(spec, summary, host), {
+      histogram,
+      repeats: false,
+    })
+    const asked = [
+      histogram === null ? '--summary' : `--hist ${histogram}`,
+      ...(by.length === 0 ? [] : [`--by ${by.join(',')}`]),
+    ]
+    io.stdout(declarations(groups, asked.join(' ')))
+  }
   return exitCodes.ok
 }
 
@@ -104,6 +129,9 @@ const appliedTexts: Readonly<Record<Applied, string>> = {
   after: 'after the kernel: this variant has no expression for it',
 }
 
+const afterCounting =
+  'after the kernel, which counts each value by itself; groups of others are dropped there and counted as filtered'
+
 const jitTexts: Readonly<Record<HostFacts['jit']['is'], string>> = {
   yes: 'programs run as machine code',
   no: 'programs are interpreted, which costs several times more',
@@ -117,7 +145,8 @@ function flagText(flag: string): string {
 function planText(made: Plan, facts: HostFacts): string {
   const { variant, buffers } = made
   const filters = made.filters.map(
-    ({ filter, applied }) => `  ${flagText(filter.flag)}: ${appliedTexts[applied]}`,
+    ({ filter, applied }) =>
+      `  ${flagText(filter.flag)}: ${applied === 'after' && made.summary !== null ? afterCounting : appliedTexts[applied]}`,
   )
   const lines = (title: string, rows: readonly string[]) =>
     rows.length === 0 ? [] : [`${title}:`, ...rows]

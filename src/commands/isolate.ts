@@ -1,5 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
-import type { LoadedProbe, PlanRequest } from '../plan/plan.ts'
+import type { LoadedProbe } from '../plan/plan.ts'
+import type { PlanRequest } from '../plan/plan-request.ts'
 import { startSession } from '../session/session.ts'
 import { filesFolder } from './follow.ts'
 import { planOnHost } from './plan-on-host.ts'

@@ -65,7 +65,7 @@ async function traceTarget(
       ...baseOf(spec),
       title: spec.name === 'trace' ? 'trace' : `${spec.name} trace`,
       takesCommand: true,
-      isProbe: true,
+      probe: shown.spec.name,
       options,
       epilogue: fieldsText(shown.spec),
       async run(parsed, io) {
@@ -154,7 +154,7 @@ async function pipeTarget(
       ...baseOf(spec),
       title: spec.name === 'pipe' ? 'pipe' : `${spec.name} pipe`,
       takesCommand: false,
-      isProbe: true,
+      probe: probe.spec.name,
       options,
       epilogue: fieldsText(probe.spec),
       async run(parsed, io) {
@@ -179,7 +179,7 @@ async function scriptTarget(
       ...baseOf(spec),
       title: spec.name === 'script' ? 'script' : `${spec.name} script`,
       takesCommand: true,
-      isProbe: true,
+      probe: probe.spec.name,
       options,
       epilogue: fieldsText(probe.spec),
       async run(parsed, io) {

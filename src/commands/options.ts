@@ -3,7 +3,7 @@ import { paramText } from '../plan/probe-params.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 
 /** Heading of the filters in the help. */
-const filterGroup = "Filters (lists: 22,80; ranges: 8000-8100; negation: '!22'):"
+export const filterGroup = "Filters (lists: 22,80; ranges: 8000-8100; negation: '!22'):"
 
 /** Heading of what counts in the kernel. */
 const summaryGroup = 'Summaries instead of events:'
@@ -179,6 +179,19 @@ const placeOptions: readonly RunOption[] = [
     live: true,
   },
 ]
+
+const shapeNames: ReadonlySet<string> = new Set([
+  ...['events', 'summary', 'hist', 'linear', 'by'],
+  ...['variant', 'backend'],
+])
+
+/** Those that say what the lines of a run are: of a probe, or of any. */
+export function shapeOptionsOf(probe: ProbeSpec | null): readonly RunOption[] {
+  const switches = new Set(Object.keys(probe?.switches ?? {}))
+  return (probe === null ? runOptions : optionsOf(probe))
+    .filter(({ name }) => shapeNames.has(name) || switches.has(name))
+    .map((option) => ({ ...option, group: option.group ?? 'Options:' }))
+}
 
 /** Filters, options of the probe's own, and those of every run. */
 export function optionsOf(probe: ProbeSpec): readonly RunOption[] {

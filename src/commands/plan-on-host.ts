@@ -2,13 +2,8 @@ import { statSync } from 'node:fs'
 import { EbpfRunError } from '../errors.ts'
 import type { HostFacts } from '../host/facts.ts'
 import { withLibraries } from '../plan/libraries.ts'
-import {
-  asksForBcc,
-  type LoadedProbe,
-  makePlan,
-  type Plan,
-  type PlanRequest,
-} from '../plan/plan.ts'
+import { asksForBcc, type LoadedProbe, makePlan, type Plan } from '../plan/plan.ts'
+import type { PlanRequest } from '../plan/plan-request.ts'
 import { questionsOf } from '../plan/questions.ts'
 
 /** The plan for a request on this host, and the facts that it rests on. bcc is looked for only where nothing else will do. Throws BAD_VALUE too, for a library that is no file. */

@@ -5,7 +5,7 @@ import type { LoadedProbe } from '../plan/plan.ts'
 import { type CommandSpec, traceOptions } from './commands.ts'
 import type { Io } from './io.ts'
 import { withFreeOptions } from './free-options.ts'
-import { optionsOf, runOptions } from './options.ts'
+import { optionsOf, type RunOption, runOptions, shapeOptionsOf } from './options.ts'
 import { baseOf, type Target } from './target.ts'
 import { beforeCommand, infoCommand, optionsAndTexts, optionsOfUser } from './target-parts.ts'
 import { positionals } from './words.ts'
@@ -36,6 +36,16 @@ export async function findProbeTarget(
   if (isMaker(name)) return makeTarget(name, spec, words, env)
   if (takes === 'FILE') return { target: await fileTarget(spec, word ?? ''), rest }
   if (isMaker(word) && isTold(name, word, rest)) return makeTarget(word, spec, rest, env)
+  if (isMaker(word))
+    throw new EbpfRunError({
+      code: 'USAGE',
+      message: `${name} needs a probe, and ${word} is a command: what it shows depends on the words that follow it`,
+      found: word,
+      remedy:
+        word === 'new'
+          ? 'ebpf-run new --help'
+          : `ebpf-run ${word} --help; ebpf-run schema ${word} ... has the fields`,
+    })
   return { target: await aboutProbe(spec, word ?? '', load), rest }
 }
 
@@ -69,11 +79,14 @@ const callsOptions = async () => (await import('./calls-target.ts')).callsOption
 async function isHelpAlone(name: string, words: readonly string[]): Promise<boolean> {
   if (isHelp(words[0])) return true
   if (name !== 'funccount' || !beforeCommand(words).some(isHelp)) return false
-  return positionals(words, await callsOptions()).found.length === 0
+  return (
+    positionals(words, { probe: 'funccount', options: await callsOptions() }).found.length === 0
+  )
 }
 
 /** Without its probe a command shows the options of every probe. */
 function generalOptions({ name, options, takes }: CommandSpec) {
+  if (options === 'shape') return shapeOptionsOf(null)
   if (options !== 'probe') return options
   if (takes === 'ATTACH-POINT')
     return name === 'trace' ? [...traceOptions, ...runOptions] : runOptions
@@ -89,7 +102,7 @@ type Load = (name: string) => Promise<LoadedProbe>
 async function plainTarget(spec: CommandSpec, load: Load): Promise<Target> {
   const base = baseOf(spec)
   const { options } = spec
-  if (options === 'probe') {
+  if (typeof options === 'string') {
     const probe = await load(spec.name)
     return {
       ...base,
@@ -126,9 +139,13 @@ async function aboutProbe(spec: CommandSpec, word: string, load: Load): Promise<
     title: `${spec.name} ${probe.spec.name}`,
     ...(spec.options === 'probe'
       ? optionsAndTexts(probe)
-      : { options: [...spec.options, ...optionsOfUser(probe.spec)] }),
+      : { options: [...ownOptions(spec.options, probe), ...optionsOfUser(probe.spec)] }),
     run: (parsed, io) => run(probe, parsed, io),
   }
+}
+
+function ownOptions(options: readonly RunOption[] | 'shape', { spec }: LoadedProbe) {
+  return options === 'shape' ? shapeOptionsOf(spec) : options
 }
 
 async function fileTarget(spec: CommandSpec, path: string): Promise<Target> {

@@ -5,7 +5,9 @@ import { fieldsOfFilters } from '../plan/filters.ts'
 import { parseFilters } from '../plan/params.ts'
 import { parseLibraries } from '../plan/libraries.ts'
 import { parsePlace } from '../plan/place.ts'
-import type { LoadedProbe, Place, PlanRequest, SummaryRequest } from '../plan/plan.ts'
+import type { AnyHost, SummaryRequest } from '../plan/grouping.ts'
+import type { LoadedProbe } from '../plan/plan.ts'
+import type { Place, PlanRequest } from '../plan/plan-request.ts'
 import { parseParams } from '../plan/probe-params.ts'
 import { selectFields } from '../schema/columns.ts'
 import type { ProbeSpec } from '../schema/define.ts'
@@ -50,20 +52,16 @@ type Text = (name: string) => string | null
 export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
   const options = optionsOf(probe.spec)
   const text: Text = (name) => only(parsed, name, options)
-  const when = <T>(name: string, read: (flag: string, value: string) => T): T | null => {
-    const value = text(name)
-    return value === null ? null : read(name, value)
-  }
+  const when = whenIn(text)
   const output = (text('output') ?? 'table') as SinkName
   const fields = when('fields', (_, value) => namesIn(value))
   const isSummary = isAggregated(parsed, probe.spec)
-  refuseConflicts(parsed, output, isSummary, probe.spec)
+  refuse([...conflicts, ...summaryConflicts], parsed, output, isSummary, probe.spec)
   // Those of a summary are known when the plan is.
   if (!isSummary) selectFields(probe.spec, fields)
   refuseSameFile(['out', 'record', 'summary-json'], text)
   const filters = parseFilters(probe.spec, parsed.texts, outcomeOf(parsed), hostNames)
   const summary = isSummary ? summaryOf(probe.spec, parsed, when) : null
-  const given = Object.keys(probe.spec.switches ?? {}).filter((name) => isSet(parsed, name))
   return {
     probe,
     parsed,
@@ -73,7 +71,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
         ...(parsed.command === null || isSet(parsed, 'all') ? [] : [commandFilter]),
       ],
       params: paramsOf(probe.spec, text),
-      switches: switchesAsked(probe.spec, given, [
+      switches: switchesAsked(probe.spec, switchesGiven(probe.spec, parsed), [
         ...fieldsOfFilters(filters),
         ...(summary?.by ?? []),
         ...(fields ?? []),
@@ -84,6 +82,7 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
       bufferBytes: when('buffer', parseSize),
       summary,
       place: placeOf(parsed),
+      fields: fields ?? [],
     },
     output,
     fields,
@@ -101,6 +100,38 @@ export function readRequest(probe: LoadedProbe, parsed: Parsed): RunRequest {
     command: parsed.command,
     as: text('as'),
     all: isSet(parsed, 'all'),
+  }
+}
+
+/** What the lines of a run are: groups, or each event (`summary` is null), on any host. Throws BAD_VALUE, CONFLICT. */
+export function readShape(
+  spec: ProbeSpec,
+  parsed: Parsed,
+): AnyHost & { readonly summary: SummaryRequest | null } {
+  const options = optionsOf(spec)
+  const text: Text = (name) => only(parsed, name, options)
+  const isSummary = isAggregated(parsed, spec)
+  refuse(summaryConflicts, parsed, 'ndjson', isSummary, spec)
+  const summary = isSummary ? summaryOf(spec, parsed, whenIn(text)) : null
+  return {
+    summary,
+    switches: switchesAsked(spec, switchesGiven(spec, parsed), summary?.by ?? []),
+    variant: text('variant'),
+    backend: text('backend'),
+  }
+}
+
+function switchesGiven({ switches = {} }: ProbeSpec, parsed: Parsed): readonly string[] {
+  return Object.keys(switches).filter((name) => isSet(parsed, name))
+}
+
+/** Reads an option where it was given. */
+type When = <T>(name: string, read: (flag: string, value: string) => T) => T | null
+
+function whenIn(text: Text): When {
+  return (name, read) => {
+    const value = text(name)
+    return value === null ? null : read(name, value)
   }
 }
 
@@ -204,11 +235,7 @@ function isAggregated(parsed: Parsed, spec: ProbeSpec): boolean {
 }
 
 /** The summary that was asked for, else the probe's own; `--by` and `--interval` change either. */
-function summaryOf(
-  spec: ProbeSpec,
-  parsed: Parsed,
-  when: <T>(name: string, read: (flag: string, value: string) => T) => T | null,
-): SummaryRequest {
+function summaryOf(spec: ProbeSpec, parsed: Parsed, when: When): SummaryRequest {
   const isOwn = !isSet(parsed, 'summary') && parsed.texts['hist'] === undefined
   const own = isOwn ? spec.aggregate : undefined
   return {
@@ -220,15 +247,14 @@ function summaryOf(
   }
 }
 
-function refuseConflicts(
+function refuse(
+  list: readonly Conflict[],
   parsed: Parsed,
   output: SinkName,
   isSummary: boolean,
   spec: ProbeSpec,
 ): void {
-  const conflict = [...conflicts, ...summaryConflicts].find(({ holds }) =>
-    holds(parsed, output, isSummary, spec),
-  )
+  const conflict = list.find(({ holds }) => holds(parsed, output, isSummary, spec))
   if (conflict === undefined) return
   const { message, remedy } = conflict
   const found = message.includes('-o ') ? { found: `-o ${output}` } : {}

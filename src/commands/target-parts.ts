@@ -28,7 +28,7 @@ export function infoCommand(name: string, info: typeof import('./info.ts')) {
 
 export function optionsAndTexts({ spec }: LoadedProbe) {
   const options = [...optionsOf(spec), ...optionsOfUser(spec)]
-  return { isProbe: true, options, epilogue: fieldsText(spec) }
+  return { probe: spec.name, options, epilogue: fieldsText(spec) }
 }
 
 /** What only a probe of the user's has. */

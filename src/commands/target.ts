@@ -23,8 +23,8 @@ export interface Target {
   /** What the help says below the options. */
   readonly epilogue: string
   readonly options: readonly RunOption[]
-  /** Its options are those of a probe. */
-  readonly isProbe: boolean
+  /** The probe whose options these are; null where they are a command's own. */
+  readonly probe: string | null
   /** `-- COMMAND` may follow. */
   readonly takesCommand: boolean
   run(parsed: Parsed, io: Io): Promise<number>
@@ -33,5 +33,5 @@ export interface Target {
 /** What a target has of its command. */
 export function baseOf(spec: CommandSpec) {
   const { name, usage, doc, takesCommand } = spec
-  return { name, title: name, usage, doc, takesCommand, epilogue: '', isProbe: false } as const
+  return { name, title: name, usage, doc, takesCommand, epilogue: '', probe: null } as const
 }

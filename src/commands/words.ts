@@ -1,6 +1,10 @@
-import { nearest } from '../catalog/nearest.ts'
 import { EbpfRunError } from '../errors.ts'
 import type { RunOption } from './options.ts'
+import type { Target } from './target.ts'
+import { unknownOption } from './unknown-option.ts'
+
+/** The options that may be typed, and whose they are. */
+type Typeable = Pick<Target, 'options' | 'probe'>
 
 /** A command line in a form that leaves yargs nothing to guess. */
 interface Shielded {
@@ -26,7 +30,8 @@ export function unshield(word: string): string {
 }
 
 /** Writes every option in its long form with its value in the same word. Throws UNKNOWN_OPTION, USAGE. */
-export function shieldWords(words: readonly string[], options: readonly RunOption[]): Shielded {
+export function shieldWords(words: readonly string[], target: Typeable): Shielded {
+  const { options } = target
   const end = words.indexOf('--')
   const own = end === -1 ? words : words.slice(0, end)
   const shielded: string[] = []
@@ -35,7 +40,7 @@ export function shieldWords(words: readonly string[], options: readonly RunOptio
   /** Takes an option; `attached` is the value in the same word. */
   const take = (typed: string, option: RunOption | undefined, attached: string | undefined) => {
     if (option === helpOption) help = true
-    else if (option === undefined) throw unknownOption(typed, options)
+    else if (option === undefined) throw unknownOption(typed, target)
     else if (option.boolean) {
       if (attached !== undefined) throw noValueTaken(typed, attached)
       shielded.push(`--${option.name}`)
@@ -60,15 +65,16 @@ export function shieldWords(words: readonly string[], options: readonly RunOptio
  */
 export function positionals(
   words: readonly string[],
-  options: readonly RunOption[],
+  target: Typeable,
 ): { readonly found: readonly string[]; readonly rest: readonly string[] } {
+  const { options } = target
   const end = words.indexOf('--')
   const own = end === -1 ? words : words.slice(0, end)
   const found: string[] = []
   const rest: string[] = []
   let wantsValue = false
   const take = (typed: string, option: RunOption | undefined, attached: string | undefined) => {
-    if (option === undefined) throw unknownOption(typed, options)
+    if (option === undefined) throw unknownOption(typed, target)
     wantsValue = option.boolean !== true && attached === undefined
   }
   for (const word of own) {
@@ -131,80 +137,5 @@ function noValueTaken(typed: string, found: string): EbpfRunError {
     message: `${typed} takes no value`,
     found,
     remedy: `${typed}, or leave it out`,
-  })
-}
-
-/** What to type here, and by which option the probe is known that it is said of; without one, by the option that it names. */
-type Hint = string | { readonly has: string; readonly say: string }
-
-/**
- * What users of bcc's tools may type, and what to type here: the first of these that the probe has, since their options mean
- * different things in each tool.
- */
-const bccHints: Readonly<Record<string, readonly Hint[]>> = {
-  P: ['--rport 443', '--summary --by pid,comm'],
-  p: ['--pid 1234'],
-  u: ['--uid 1000'],
-  U: ['the uid field: -o ndjson, or --fields time,uid,comm'],
-  t: ['the time field, which is always there'],
-  T: ['the time field, which is always there'],
-  x: ['--failed'],
-  c: ['--count N, or -o ndjson | jq'],
-  L: ['--lport 22', '--threads 1', '--summary, which has how long it took', '--tid 1234'],
-  D: ['--rport 443'],
-  Q: ['--queued 1'],
-  4: ['--family 4'],
-  6: ['--family 6'],
-  e: [
-    { has: 'dev', say: '--summary, which has sums and averages' },
-    { has: 'filename', say: 'the flags field, which is always there: -o ndjson, or --fields' },
-    '--errno ENOENT',
-    '--summary, which has sums and averages',
-  ],
-  f: ['--flags O_CREAT'],
-  F: [
-    { has: 'dev', say: '--summary --by rwbs' },
-    { has: 'filename', say: 'the name as the program gave it; /proc/PID/cwd is where it starts' },
-    '--cgroup PATH',
-    '--netns NS',
-  ],
-  N: ['--netns INODE'],
-  s: ['--signal TERM'],
-  cgroupmap: ['--cgroup PATH'],
-  mntnsmap: ['--mntns /proc/PID/ns/mnt'],
-  pidnss: ['--pidns /proc/PID/ns/pid'],
-  'netns-id': ['--netns INODE'],
-  'pid-netns': ['--netns /proc/PID/ns/net'],
-  'per-thread': ['--threads 1'],
-  milliseconds: ['--linear 0..100ms/1ms, or the times as they are: each has its unit'],
-}
-
-/** The first hint for an option that this command has; one that names no option first fits any. */
-function hintFor(name: string, options: readonly RunOption[]): string | null {
-  const hints = Object.hasOwn(bccHints, name) ? (bccHints[name] ?? []) : []
-  const fits = (hint: Hint): boolean => {
-    const needed = typeof hint === 'string' ? /--([a-z-]+)/.exec(hint)?.[1] : hint.has
-    return needed === undefined || options.some((option) => option.name === needed)
-  }
-  const found = hints.find(fits) ?? null
-  return typeof found === 'string' ? found : (found?.say ?? null)
-}
-
-function unknownOption(typed: string, options: readonly RunOption[]): EbpfRunError {
-  const name = typed.replace(/^--?/, '')
-  const hint = hintFor(name, options)
-  const close = nearest(
-    name,
-    options.flatMap((option) => (option.hidden ? [] : [option.name])),
-  )
-  return new EbpfRunError({
-    code: 'UNKNOWN_OPTION',
-    message: `there is no option ${typed}`,
-    remedy:
-      hint !== null && options.some((option) => option.name === 'duration')
-        ? `use ${hint}`
-        : close !== null
-          ? `did you mean --${close}?`
-          : '--help shows all options',
   })
 }

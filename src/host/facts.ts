@@ -64,6 +64,8 @@ export interface HostFacts {
   readonly privileged: Fact
   /** Tracefs readable at /sys/kernel/tracing or /sys/kernel/debug/tracing; `no` means: mount one privately. */
   readonly tracefs: Fact
+  /** It is readable below /sys/kernel/debug, where older tools look alone. Absent in recordings from before. */
+  readonly tracefsInDebugfs?: Fact
   readonly btf: Fact
   readonly kprobes: Fact
   readonly fentry: Fact
@@ -76,6 +78,8 @@ export interface HostFacts {
     readonly path: string | null
     /** `0.17.0`, null when it could not be read. */
     readonly version: string | null
+    /** What installs it on this distribution; only where there is none. */
+    readonly install?: string
   }
   /** A Python with bcc; absent: nobody looked, because a bpftrace variant works. Looking means to start Python. */
   readonly bcc?: {

@@ -17,7 +17,7 @@ import { judgePidNamespace, readJit, readOnlineCpus } from './kernel.ts'
 import { findLibraries, judgeUprobes } from './libraries.ts'
 import { readLockdown } from './lockdown.ts'
 import { readMemory } from './memory.ts'
-import { parseMounts } from './mounts.ts'
+import { judgeDebugfs, parseMounts } from './mounts.ts'
 import { readPrivateTracefs } from './private-tracefs.ts'
 import { isAbleToMount, judgePrivileges, readIdentity } from './privileges.ts'
 import { readBytes, readHost } from './read.ts'
@@ -63,6 +63,7 @@ export async function gatherFacts(
     memoryBytes: readMemory(readHost, mounts).bytes,
     privileged: judgePrivileges(identity, bpftrace.version),
     tracefs: tracing.tracefs,
+    tracefsInDebugfs: judgeDebugfs(mounts),
     btf,
     kprobes: judgeKprobes(readHost, mechanisms),
     fentry: judgeFentry(readHost, mechanisms),

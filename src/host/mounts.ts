@@ -1,3 +1,6 @@
+import { no, yes } from './fact.ts'
+import type { Fact } from './facts.ts'
+
 /** One line of /proc/self/mounts. */
 export interface Mount {
   readonly type: string
@@ -32,6 +35,17 @@ const tracefsPlaces = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
  */
 export function findTracefs(mounts: readonly Mount[]): string | null {
   return tracefsPlaces.find((place) => isMounted(mounts, 'tracefs', place)) ?? null
+}
+
+/** Whether tracefs is below /sys/kernel/debug: in a debugfs, which mounts it when somebody looks, or by itself. */
+export function judgeDebugfs(mounts: readonly Mount[]): Fact {
+  const [place] = [
+    ['debugfs', '/sys/kernel/debug'],
+    ['tracefs', '/sys/kernel/debug/tracing'],
+  ].filter(([type = '', at = '']) => isMounted(mounts, type, at))
+  return place === undefined
+    ? no('nothing is mounted at /sys/kernel/debug')
+    : yes(`${place[0]} at ${place[1]}`)
 }
 
 /** True when a file system of that type is the topmost mount at that place. */

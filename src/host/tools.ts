@@ -4,6 +4,9 @@ import { basename, delimiter, join } from 'node:path'
 
 import { no, unknown, yes } from './fact.ts'
 import type { HostFacts } from './facts.ts'
+import { readFamily } from './os-release.ts'
+import { readHost } from './read.ts'
+import { installRemedy } from './remedies.ts'
 import { parseVersion } from './version.ts'
 
 /** First executable file of that name on PATH, null when there is none. */
@@ -28,10 +31,8 @@ export async function readBpftrace(
   patienceMs: number = usualPatienceMs,
 ): Promise<HostFacts['bpftrace']> {
   const path = given ?? findTool('bpftrace', env)
-  if (path === null)
-    return { found: no(`no bpftrace on PATH (${env['PATH'] ?? 'unset'})`), path, version: null }
-  if (!isExecutable(path))
-    return { found: no(`${path} is not an executable file`), path: null, version: null }
+  if (path === null) return noBpftrace(`no bpftrace on PATH (${env['PATH'] ?? 'unset'})`)
+  if (!isExecutable(path)) return noBpftrace(`${path} is not an executable file`)
   const said = await runBriefly(path, ['--version'], { env, patienceMs })
   if (said === null)
     return {
@@ -44,6 +45,11 @@ export async function readBpftrace(
     path,
     version: parseVersion(said),
   }
+}
+
+function noBpftrace(evidence: string): HostFacts['bpftrace'] {
+  const install = installRemedy('bpftrace', readFamily(readHost))
+  return { found: no(evidence), path: null, version: null, install }
 }
 
 /** In a slow emulator with one busy CPU, 0.27.1 took more than 5 s to print its version. */

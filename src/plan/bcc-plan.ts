@@ -3,13 +3,15 @@ import { kinds } from '../schema/kinds.ts'
 import { dumpCode } from '../wire/groups.ts'
 import { chooseBuffers } from './buffers.ts'
 import { heartbeatMs } from './footer.ts'
-import type { Place, Way } from './plan.ts'
+import type { Way } from './plan.ts'
+import type { Place } from './plan-request.ts'
 import { ringFunction } from './questions.ts'
-import { type BccInput, type BccProgram, renderBcc } from './render-bcc.ts'
+import type { BccInput, BccProgram } from './bcc-program.ts'
+import { renderBcc } from './render-bcc.ts'
 import type { Secrets } from './render.ts'
 
 /** What a program is made from, without what this back-end adds, and where it goes. */
-type Asked = Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys'> & {
+type Asked = Omit<BccInput, 'transport' | 'ringBytes' | 'mapKeys' | 'members'> & {
   readonly place: Place | null
 }
 
@@ -21,7 +23,13 @@ export function bccPlan(common: Asked, facts: HostFacts, bufferBytes: number | n
   // A ring buffer is one for all CPUs, and a power of two as well.
   const ringBytes = 2 ** Math.floor(Math.log2(chosen.totalBytes))
   const buffers = transport === 'ring buffer' ? { ...chosen, totalBytes: ringBytes } : chosen
-  const input = { ...common, transport, ringBytes, mapKeys: buffers.mapKeys }
+  const input = {
+    ...common,
+    members: facts.members,
+    transport,
+    ringBytes,
+    mapKeys: buffers.mapKeys,
+  }
   const program = (secrets: Secrets): BccProgram => renderBcc(input, secrets)
   return {
     clock: 'monotonic',
@@ -62,6 +70,7 @@ function requestOf(
     dump_code: dumpCode,
     counts: program.counts,
     full_at: program.fullAt,
+    unowned_at: program.unownedAt,
     symbols: program.symbols,
     attach: program.attach,
   }

@@ -31,6 +31,8 @@ interface NoValue {
 export interface Condition {
   readonly condition: string
   readonly passesUnknown: boolean
+  /** Where what it refuses can be of an owner that nobody knows: when that is so. */
+  readonly unknown: string | null
 }
 
 /** What the language of a program writes in its own way. The rest of a condition is the same in bpftrace and in C. */
@@ -61,7 +63,7 @@ export function kernelCondition(
 ): Condition | null {
   if (filter.by === 'outcome') {
     const condition = outcomeCondition(filter, expressionOf, spelling)
-    return condition === null ? null : { condition, passesUnknown: false }
+    return condition === null ? null : { condition, passesUnknown: false, unknown: null }
   }
   const expression = expressionOf(filter.field)
   if (expression === null || expression.as === 'opaque') return null
@@ -72,9 +74,23 @@ export function kernelCondition(
         : null
       : valueCondition(filter, expression, spelling)
   if (condition === null) return null
-  return expression.unknown === undefined || !run.passUnknown
-    ? { condition, passesUnknown: false }
-    : { condition: `(${expression.unknown} || (${condition}))`, passesUnknown: true }
+  const { unknown = null } = expression
+  return unknown === null || !run.passUnknown
+    ? { condition, passesUnknown: false, unknown }
+    : { condition: `(${unknown} || (${condition}))`, passesUnknown: true, unknown: null }
+}
+
+/**
+ * When an event that is aggregated was refused only because its owner is not known: `--pid '!22'` takes those of nobody. Null where no
+ * filter asks for the owner.
+ */
+export function unownedCondition(conditions: readonly Condition[]): string | null {
+  const asked = conditions.filter(({ unknown }) => unknown !== null)
+  const others = conditions.filter(({ unknown }) => unknown === null)
+  const [first] = asked
+  if (first === undefined) return null
+  const all = (some: readonly Condition[]) => some.map(({ condition }) => `(${condition})`)
+  return [first.unknown, ...all(others), `!(${all(asked).join(' && ')})`].join(' && ')
 }
 
 function valueCondition(
@@ -87,7 +103,7 @@ function valueCondition(
   if (filter.by === 'address' || expression.as === 'words') {
     if (expression.as !== 'words') return null
     const { words } = expression
-    const hasValue = expression.nullAs === undefined ? '' : ` && !(${noAddress(words, spelling)})`
+    const hasValue = expression.nullAs === undefined ? '' : ` && !(${isNoAddress(words, spelling)})`
     if (filter.by === 'address')
       return anyAndNone(
         filter.choices,
@@ -149,7 +165,8 @@ function operand(text: string): string {
 }
 
 /** Words are read as the machine reads them: the value is compared in the same (little-endian) order. */
-function blockCondition(words: readonly string[], block: Block, { number }: Spelling): string {
+function blockCondition(words: readonly string[], block: Block, spelling: Spelling): string {
+  const { number } = spelling
   const terms = words.flatMap((word, index) => {
     const mask = littleEndian([0, 1, 2, 3].map((byte) => maskByte(block.bits, index * 4 + byte)))
     const value = littleEndian(
@@ -164,16 +181,28 @@ function blockCondition(words: readonly string[], block: Block, { number }: Spel
         : `(${word} & ${number(mask)}) == ${number(value)}`,
     ]
   })
-  return terms.length === 0 ? '1 == 1' : terms.join(' && ')
+  const all = block.withoutMapped ? [...terms, `!(${isMapped(words, spelling)})`] : terms
+  return all.length === 0 ? '1 == 1' : all.join(' && ')
 }
 
-function familyCondition(words: readonly string[], range: Range, { number }: Spelling): string {
-  const mapped = `${words[0]} == 0 && ${words[1]} == 0 && ${words[2]} == ${number(littleEndian([0, 0, 255, 255]))}`
+function familyCondition(words: readonly string[], range: Range, spelling: Spelling): string {
+  const mapped = isMapped(words, spelling)
   return range.min === 4 ? mapped : `!(${mapped})`
 }
 
+/** An IPv4 address. */
+export function isMapped(
+  [first, second, third]: readonly string[],
+  { number }: Pick<Spelling, 'number'> = bpftraceSpelling,
+): string {
+  return `${first} == 0 && ${second} == 0 && ${third} == ${number(littleEndian([0, 0, 255, 255]))}`
+}
+
 /** Nobody's address: all zeros, also behind the prefix of IPv4. */
-function noAddress([first, second, third, fourth]: readonly string[], spelling: Spelling): string {
+export function isNoAddress(
+  [first, second, third, fourth]: readonly string[],
+  spelling: Pick<Spelling, 'number'> = bpftraceSpelling,
+): string {
   const prefix = spelling.number(littleEndian([0, 0, 255, 255]))
   return `${first} == 0 && ${second} == 0 && (${third} == 0 || ${third} == ${prefix}) && ${fourth} == 0`
 }

@@ -8,7 +8,7 @@ import { deviceNumber } from '../schema/kinds.ts'
 import { ipProtocols } from '../schema/packets.ts'
 import { signals } from '../schema/signals.ts'
 import { syscallNames } from '../schema/syscall-names.ts'
-import type { Bits, Block, Range } from './filters.ts'
+import { agree, type Bits, type Block, mappedPrefix, type Range } from './filters.ts'
 
 function bad(flag: string, text: string, expected: string, remedy?: string): EbpfRunError {
   return new EbpfRunError({
@@ -267,9 +267,9 @@ export function parseBlock(flag: string, text: string): Block {
     )
   }
   const parsed = ipaddr.parse(address)
-  const bytes =
-    version === 4
-      ? [...Array<number>(10).fill(0), 255, 255, ...parsed.toByteArray()]
-      : parsed.toByteArray()
-  return { bytes, bits: version === 4 ? bits + 96 : bits }
+  if (version === 4) return { bytes: [...mappedPrefix, ...parsed.toByteArray()], bits: bits + 96 }
+  const bytes = parsed.toByteArray()
+  return bits < 96 && agree(bytes, mappedPrefix, bits)
+    ? { bytes, bits, withoutMapped: true }
+    : { bytes, bits }
 }

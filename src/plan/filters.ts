@@ -12,11 +12,18 @@ export interface Choice<T> {
   readonly value: T
 }
 
-/** An address block: 16 bytes of IPv6 (IPv4 as v4-mapped) and how many leading bits count. */
+/**
+ * An address block: 16 bytes of IPv6 (IPv4 as v4-mapped) and how many leading bits count. `::/0` and other blocks of IPv6 whose
+ * bits cover ::ffff:0:0/96 are `withoutMapped`: IPv4 addresses are not in them.
+ */
 export interface Block {
   readonly bytes: readonly number[]
   readonly bits: number
+  readonly withoutMapped?: true
 }
+
+/** What stands before the four bytes of an IPv4 address (RFC 4291, 2.5.5.2). */
+export const mappedPrefix: readonly number[] = [...Array<number>(10).fill(0), 255, 255]
 
 /** Bits of a number: those of `mask` must be those of `value`. */
 export interface Bits {
@@ -163,16 +170,22 @@ function sameBytes(event: AnyEvent, field: string, bytes: readonly number[]): bo
 }
 
 function inBlock(bytes: readonly number[], block: Block): boolean {
-  return bytes.every((byte, index) => {
-    const mask = maskByte(block.bits, index)
-    return (byte & mask) === ((block.bytes[index] ?? 0) & mask)
+  return agree(bytes, block.bytes, block.bits) && !(block.withoutMapped && isMapped(bytes))
+}
+
+const isMapped = (bytes: readonly number[]): boolean => agree(bytes, mappedPrefix, 96)
+
+/** Whether the first `bits` bits are the same. */
+export function agree(a: readonly number[], b: readonly number[], bits: number): boolean {
+  return a.every((byte, index) => {
+    const mask = maskByte(bits, index)
+    return (byte & mask) === ((b[index] ?? 0) & mask)
   })
 }
 
 /** 16 bytes of a printed address; IPv4 as v4-mapped. */
 export function addressBytes(address: string): readonly number[] {
-  if (!address.includes(':'))
-    return [...Array<number>(10).fill(0), 255, 255, ...address.split('.').map(Number)]
+  if (!address.includes(':')) return [...mappedPrefix, ...address.split('.').map(Number)]
   const [head = '', tail = ''] = address.split('::')
   const groups = (text: string) => (text === '' ? [] : text.split(':').flatMap(groupBytes))
   const left = groups(head)

@@ -3,7 +3,7 @@ import { controlCodes } from '../wire/layout.ts'
 import { descendants } from './command.ts'
 import type { Dialect } from './dialect.ts'
 import { mapsOf, type SummaryPlan, textMapsOf } from './summary.ts'
-import { controlPrintf, counterName, fullName } from './records.ts'
+import { controlPrintf, counterName, fullName, unownedName } from './records.ts'
 
 /** Milliseconds between heartbeats. Short, because a run's end waits for one. */
 export const heartbeatMs = 250
@@ -16,6 +16,8 @@ export function renderFooter(input: {
   readonly sites: ReadonlyMap<string, number>
   /** The program counts what did not fit into its maps. */
   readonly hasFull: boolean
+  /** The program counts the events of unknown owners that it does not aggregate. */
+  readonly hasUnowned: boolean
   readonly followsCommand: boolean
   readonly summary: SummaryPlan | null
   readonly dialect: Dialect
@@ -31,6 +33,7 @@ export function renderFooter(input: {
     Array.from({ length: count }, (_, site) => counterName(token, code, site)),
   )
   if (input.hasFull) counters.push(fullName(token))
+  if (input.hasUnowned) counters.push(unownedName(token))
   const beat = controlPrintf(controlCodes.heartbeat, token, dialect)
   const end = controlPrintf(controlCodes.end, token, dialect)
   const counts = `${counters.map((name) => `  print(${name});\n`).join('')}  print(@z_${token});\n`

@@ -111,6 +111,15 @@ export const filterFlags: readonly FlagSpec[] = [
     parse: (flag, text) => ({ by: 'pattern', value: parseRegExp(flag, text) }),
   },
   {
+    flag: 'path',
+    field: 'path',
+    kind: 'path',
+    metavar: 'REGEX',
+    doc: 'the same of paths from the root of the process',
+    whole: true,
+    parse: (flag, text) => ({ by: 'pattern', value: parseRegExp(flag, text) }),
+  },
+  {
     flag: 'uid',
     field: 'uid',
     metavar: 'USER',

@@ -2,7 +2,7 @@ import { EbpfRunError } from '../errors.ts'
 import type { Names } from '../host/names.ts'
 import type { ProbeSpec } from '../schema/define.ts'
 import { splitList } from './params.ts'
-import type { Place } from './plan.ts'
+import type { Place } from './plan-request.ts'
 
 /** What the kernel takes as the name of an interface (dev_valid_name in net/core/dev.c): 15 bytes, no space, no slash. */
 const interfaceName = /^(?!\.{1,2}$)[^\s/:\0]+$/u

@@ -1,17 +1,18 @@
 import { EbpfRunError } from '../errors.ts'
-import type { Fact, HostFacts } from '../host/facts.ts'
-import type { BackendName, Need, ProbeSpec, VariantSpec } from '../schema/define.ts'
-import { needText } from '../schema/docs.ts'
+import type { HostFacts } from '../host/facts.ts'
+import type { ProbeSpec, VariantSpec } from '../schema/define.ts'
 import { withNames } from '../schema/names.ts'
 import { fieldsLeftOut, withSwitches } from '../schema/switches.ts'
-import { type GroupLayout, groupLayouts } from '../wire/groups.ts'
+import { isAtLeast } from './versions.ts'
 import { type RecordLayout, layoutsOfProbe } from '../wire/layout.ts'
 import { bccPlan } from './bcc-plan.ts'
 import { type Buffers, chooseBuffers } from './buffers.ts'
+import { choose, type Consideration, dialectOf, notAskedFor, noVariant } from './choice.ts'
 import type { Dialect } from './dialect.ts'
-import type { AnyFilter } from './filters.ts'
-import { parseLinearRange } from './linear-range.ts'
+import { type AnyFilter, fieldsOfFilters } from './filters.ts'
+import { planSummary } from './grouping.ts'
 import { checkNeed } from './needs.ts'
+import type { Place, PlanRequest } from './plan-request.ts'
 import { forkTracepoint, gateTracepoint, nodesOf } from './questions.ts'
 import {
   type Applied,
@@ -20,9 +21,8 @@ import {
   renderProgram,
   type Secrets,
 } from './render.ts'
-import { dialectOfHost, noBpftrace, requirePrivileges } from './requirements.ts'
+import { dialectOfHost, requirePrivileges } from './requirements.ts'
 import type { SummaryPlan } from './summary.ts'
-import { taskFilters, taskNeeds } from './task-numbers.ts'
 import { tracefsPlan } from './tracefs-plan.ts'
 
 /** A probe with the text of its templates, as the catalogue hands it out. */
@@ -34,49 +34,6 @@ export interface LoadedProbe {
   readonly leftOut?: readonly string[]
   /** Facts of this host that answer all its questions, where somebody has gathered them a moment ago. */
   readonly facts?: HostFacts
-}
-
-export interface PlanRequest {
-  readonly filters: readonly AnyFilter[]
-  readonly params: Readonly<Record<string, number>>
-  /** The probe's switches that are on; absent: none. */
-  readonly switches?: readonly string[]
-  /** Files of the probe's libraries that are not the machine's own; absent: none. */
-  readonly libraries?: Readonly<Record<string, string>>
-  /** Force a variant by name; null lets the plan choose. */
-  readonly variant: string | null
-  /** Only variants of this back-end; null lets the plan choose. */
-  readonly backend: string | null
-  readonly bufferBytes: number | null
-  /** Aggregate in the kernel; absent: send every event. */
-  readonly summary?: SummaryRequest | null
-  /** Where a probe goes that is attached to network interfaces. */
-  readonly place?: Place | null
-}
-
-/** Interfaces, and the network namespace that has them. */
-export interface Place {
-  /** Path of the namespace; null: our own. */
-  readonly netns: string | null
-  readonly interfaces: readonly string[]
-}
-
-/** `--summary`, `--hist`. */
-export interface SummaryRequest {
-  readonly by: readonly string[]
-  readonly histogram: string | null
-  /** `MIN..MAX/STEP` of a histogram with buckets of equal width; absent or null: powers of two. */
-  readonly linear?: string | null
-  /** The figure that groups are ordered by: `count`, or a quantity, whose sum counts; absent or null: the usual order. */
-  readonly sort?: string | null
-  readonly intervalMs: number | null
-}
-
-/** Why a variant was taken or passed over. */
-export interface Consideration {
-  readonly variant: string
-  readonly chosen: boolean
-  readonly reasons: readonly string[]
 }
 
 /** A probe, its parameters and this host's facts, ready to run. Pure data and one pure function. */
@@ -148,41 +105,6 @@ export function asksForBcc({ spec }: LoadedProbe, request: PlanRequest, facts: H
   return chosen === null && spec.variants.some(isAsked)
 }
 
-interface Choice {
-  readonly chosen: VariantSpec | null
-  readonly considered: readonly Consideration[]
-}
-
-/** The first variant that nothing speaks against, and what speaks against those before it. */
-function choose(spec: ProbeSpec, request: PlanRequest, facts: HostFacts): Choice {
-  const dialect = dialectOfHost(facts)
-  const considered: Consideration[] = []
-  let chosen: VariantSpec | null = null
-  for (const variant of spec.variants) {
-    const against =
-      chosen === null
-        ? objections(variant, request, facts, dialectOf(variant, dialect))
-        : [`${chosen.name} comes first`]
-    if (against.length === 0) chosen = variant
-    considered.push({
-      variant: variant.name,
-      chosen: against.length === 0,
-      reasons:
-        against.length === 0 ? [evidenceOf(variant, facts, dialectOf(variant, dialect))] : against,
-    })
-  }
-  return { chosen, considered }
-}
-
-/** What stands between a program and the kernel: bpftrace in its version, nothing with another back-end. */
-function dialectOf({ backend }: VariantSpec, dialect: Dialect | null): Dialect | null {
-  return backend === 'bpftrace' ? dialect : null
-}
-
-function evidenceOf({ needs }: VariantSpec, facts: HostFacts, dialect: Dialect | null): string {
-  return needs.map((need) => checkNeed(need, facts, dialect).evidence).join('; ')
-}
-
 function completePlan(
   probe: LoadedProbe,
   variant: VariantSpec,
@@ -209,8 +131,11 @@ function completePlan(
     },
     params: { ...defaultParams(spec), ...request.params },
     filters: request.filters,
-    summary: request.summary ? planSummary(request.summary, layouts) : null,
+    summary: request.summary
+      ? planSummary(request.summary, layouts, fieldsForGroups(spec, request.filters))
+      : null,
     isScript: spec.script !== undefined,
+    onStack: spec.onStack === true && dialect !== null && isPreempting(facts, dialect),
   }
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
@@ -228,7 +153,7 @@ function completePlan(
           )
         : bpftracePlan({ ...common, dialect }, facts, request.bufferBytes)
   const { applied } = way.program(placeholders)
-  if (common.summary !== null) requireKernelFilters(applied, request.filters)
+  if (common.summary !== null) requireKernelFilters(spec, applied, request.filters)
   return {
     probe: spec,
     switches,
@@ -246,7 +171,7 @@ function completePlan(
       applied: applied[index] ?? 'after',
     })),
     buffers: way.buffers,
-    privateTracefs: facts.tracefs.is !== 'yes',
+    privateTracefs: facts.tracefs.is !== 'yes' || lacksDebugfs(variant, dialect, facts),
     summary: common.summary,
     place: request.place ?? null,
     canGate: way.canGate,
@@ -255,6 +180,26 @@ function completePlan(
     render: (secrets) => way.program(secrets).text,
     input: way.input,
   }
+}
+
+/**
+ * Whether the kernel preempts programs of tracepoints, kprobes and trampolines, and bpftrace can be told to keep what they put together
+ * on the stack (`on_stack_limit`, 0.22). On 7.2 with 0.27 others wrote over it: bpftrace died of it (std::bad_alloc), and an owner was
+ * another's.
+ */
+function isPreempting({ kernel }: HostFacts, dialect: Dialect): boolean {
+  const major = Number.parseInt(kernel.release, 10)
+  return major >= 7 && isAtLeast(dialect.since, '0.22.0')
+}
+
+/** bpftrace before 0.18 and bcc look for tracefs below /sys/kernel/debug alone (measured: 0.11 says that there is no tracepoint). */
+function lacksDebugfs(
+  { backend }: VariantSpec,
+  dialect: Dialect | null,
+  { tracefsInDebugfs }: HostFacts,
+): boolean {
+  const looksThere = backend === 'bcc' || (dialect !== null && !isAtLeast(dialect.since, '0.18.0'))
+  return looksThere && tracefsInDebugfs?.is === 'no'
 }
 
 /** What a back-end adds to a plan. */
@@ -287,66 +232,25 @@ function bpftracePlan(
   }
 }
 
-/**
- * The layouts of a grouping. Throws BAD_VALUE for a field that cannot be a key, has no histogram or is no figure to sort by, and for
- * a range that is none.
- */
-function planSummary(request: SummaryRequest, layouts: readonly RecordLayout[]): SummaryPlan {
-  const { histogram, sort = null, intervalMs } = request
-  const groups = groupsOf(request, layouts)
-  if (sort !== null) requireFigure(sort, groups)
-  return { groups, histogram, sort, intervalMs }
+/** Fields of filters that only user space can judge, and which few groups differ in: counted by them, a group is wanted or not. */
+function fieldsForGroups(
+  { events }: ProbeSpec,
+  filters: PlanRequest['filters'],
+): readonly string[] {
+  const isForGroups = (name: string): boolean =>
+    Object.values(events).some(({ fields }) => fields[name]?.kind === 'container')
+  return [...new Set(fieldsOfFilters(filters).filter(isForGroups))]
 }
 
-function groupsOf(
-  { by, histogram, linear = null }: SummaryRequest,
-  layouts: readonly RecordLayout[],
-): readonly GroupLayout[] {
-  const all = groupLayouts(layouts, by)
-  if (histogram === null) return all
-  const groups = all
-    .map((group) => ({
-      ...group,
-      measures: group.measures
-        .filter(({ name }) => name === histogram)
-        .map((measure) =>
-          linear === null
-            ? measure
-            : { ...measure, linear: parseLinearRange('linear', linear, measure.spec) },
-        ),
-    }))
-    .filter((group) => group.measures.length > 0)
-  if (groups.length > 0) return groups
-  const known = quantitiesOf(all)
-  throw new EbpfRunError({
-    code: 'BAD_VALUE',
-    message: `--hist: '${histogram}' is no quantity of these events`,
-    expected: known.length > 0 ? known.join(', ') : 'nothing: this variant has no quantity',
-    found: histogram,
-    remedy: '--summary counts; ebpf-run describe PROBE shows the fields',
-  })
-}
-
-/** Throws BAD_VALUE. */
-function requireFigure(sort: string, groups: readonly GroupLayout[]): void {
-  const known = ['count', ...quantitiesOf(groups)]
-  if (known.includes(sort)) return
-  throw new EbpfRunError({
-    code: 'BAD_VALUE',
-    message: `--sort: '${sort}' is no figure of these groups`,
-    expected: known.join(', '),
-    found: sort,
-    remedy: `--sort ${known.at(-1)}`,
-  })
-}
-
-function quantitiesOf(groups: readonly GroupLayout[]): readonly string[] {
-  return [...new Set(groups.flatMap(({ measures }) => measures.map(({ name }) => name)))]
-}
-
-/** What is counted in the kernel cannot be taken out again. Throws CONFLICT. */
-function requireKernelFilters(applied: Program['applied'], filters: PlanRequest['filters']): void {
-  const late = filters.filter((_, index) => applied[index] !== 'kernel')
+/** What is counted in the kernel together with others cannot be taken out again. Throws CONFLICT. */
+function requireKernelFilters(
+  spec: ProbeSpec,
+  applied: Program['applied'],
+  filters: PlanRequest['filters'],
+): void {
+  const late = filters.filter(
+    (filter, index) => applied[index] !== 'kernel' && fieldsForGroups(spec, [filter]).length === 0,
+  )
   if (late.length === 0) return
   throw new EbpfRunError({
     code: 'CONFLICT',
@@ -369,110 +273,6 @@ function requireDescendants(facts: HostFacts): void {
     message: 'a command cannot be followed on this host',
     found: hasForks ? facts.hostPidNamespace.evidence : `no tracepoint ${forkTracepoint}`,
     remedy: '--all traces the whole machine while the command runs',
-  })
-}
-
-function objections(
-  variant: VariantSpec,
-  request: PlanRequest,
-  facts: HostFacts,
-  dialect: Dialect | null,
-): readonly string[] {
-  const other = notAskedFor(variant, request)
-  if (other !== null) return [other]
-  if (variant.backend === 'bpftrace' && dialect === null) return [noBpftrace(facts).message]
-  const asked = (request.switches ?? []).map((name) => ({
-    name,
-    need: variant.switches?.[name] ?? [],
-  }))
-  const unmet = [
-    ...variant.needs,
-    ...asked.flatMap(({ need }) => (typeof need === 'string' ? [] : need)),
-    ...taskNeeds(request.filters, variant.backend),
-  ]
-    .map((need) => ({ need, fact: checkNeed(need, facts, dialect) }))
-    .filter(({ fact }) => fact.is !== 'yes')
-  const unable = asked.flatMap(({ name, need }) =>
-    typeof need === 'string' ? [`cannot do --${name}: ${need}`] : [],
-  )
-  const blind = request.filters.flatMap((filter) =>
-    filter.by !== 'outcome' && filter.field in variant.cannotTell
-      ? [
-          `cannot tell ${filter.field}, which --${filter.flag} asks for: ${variant.cannotTell[filter.field]}`,
-        ]
-      : [],
-  )
-  const { notInTask } = variant
-  const elsewhere =
-    notInTask === undefined
-      ? []
-      : taskFilters(request.filters).map(({ flag }) => `cannot tell --${flag}: ${notInTask}`)
-  return [...unmetTexts(unmet), ...unable, ...blind, ...elsewhere]
-}
-
-/** What is not there, each reason once: a library that is missing has none of the functions in it. */
-function unmetTexts(unmet: readonly { readonly need: Need; readonly fact: Fact }[]): string[] {
-  const needed = new Map<string, string[]>()
-  for (const { need, fact } of unmet) {
-    const reason = factText(fact)
-    needed.set(reason, [...(needed.get(reason) ?? []), needText(need)])
-  }
-  return [...needed].map(([reason, [first = '', ...others]]) =>
-    others.length === 0
-      ? `needs ${first}: ${reason}`
-      : `needs ${first} and ${others.length} more: ${reason}`,
-  )
-}
-
-/** That the request names another variant or back-end; null when it does not. */
-function notAskedFor(variant: VariantSpec, request: PlanRequest): string | null {
-  if (request.variant !== null && request.variant !== variant.name)
-    return `--variant ${request.variant} was asked for`
-  return request.backend !== null && request.backend !== variant.backend
-    ? `--backend ${request.backend} was asked for`
-    : null
-}
-
-function factText(fact: Fact): string {
-  return fact.is === 'unknown' ? `could not tell (${fact.evidence})` : fact.evidence
-}
-
-function noVariant(
-  spec: ProbeSpec,
-  request: PlanRequest,
-  considered: readonly Consideration[],
-  facts: HostFacts,
-): EbpfRunError {
-  const { backend } = request
-  if (backend !== null && !spec.variants.some((variant) => variant.backend === backend))
-    return new EbpfRunError({
-      code: 'NO_VARIANT',
-      message: `${spec.name} has no variant for ${backend}`,
-      remedy: `leave out --backend ${backend}`,
-    })
-  const forced = request.variant ?? backend
-  const of = (backend: BackendName) =>
-    spec.variants.filter((each) => each.backend === backend && notAskedFor(each, request) === null)
-  // Without bpftrace there is one thing to say, and why bcc cannot stand in for it.
-  if (dialectOfHost(facts) === null && of('bpftrace').length > 0) {
-    const instead = considered.filter((each) => of('bcc').some(({ name }) => name === each.variant))
-    return noBpftrace(
-      facts,
-      instead.map(({ variant, reasons }) => `${variant}: ${reasons.join('; ')}`),
-    )
-  }
-  return new EbpfRunError({
-    code: 'NO_VARIANT',
-    message:
-      forced === null
-        ? `${spec.name} cannot work on this host`
-        : `${spec.name} cannot work as ${forced} on this host`,
-    found: considered
-      .filter((each) => request.variant === null || each.variant === request.variant)
-      .map((each) => `${each.variant}: ${each.reasons.join('; ')}`)
-      .join('\n'),
-    remedy:
-      forced === null ? 'ebpf-run doctor' : `ebpf-run plan ${spec.name}   shows what works here`,
   })
 }
 

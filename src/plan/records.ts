@@ -50,6 +50,11 @@ export function fullName(token: string): string {
   return `@f_${token}`
 }
 
+/** Name of the per-CPU count of events that are in no group because nobody knows whose they are. */
+export function unownedName(token: string): string {
+  return `@w_${token}`
+}
+
 function longConversion(spec: FieldSpec): string {
   if (spec.conversion !== undefined) return spec.conversion
   return isSigned(spec) ? '%lld' : kinds[spec.kind].printf

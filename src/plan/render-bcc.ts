@@ -1,23 +1,29 @@
 import { EbpfRunError } from '../errors.ts'
-import type { LibraryFacts } from '../host/facts.ts'
 import { cDeclaration, type CStruct, cStruct } from '../schema/c-struct.ts'
-import type { EventSpec } from '../schema/define.ts'
-import { kinds } from '../schema/kinds.ts'
+import { isOnWire } from '../schema/kinds.ts'
 import type { GroupLayout } from '../wire/groups.ts'
 import type { RecordLayout } from '../wire/layout.ts'
-import { kernelCondition } from './conditions.ts'
+import { exitMacro, interfaceStruct, prelude, preludeWithoutHeaders } from './bcc-prelude.ts'
+import type { Attach, BccInput, BccProgram } from './bcc-program.ts'
+import { type Condition, kernelCondition, unownedCondition } from './conditions.ts'
 import { cPresets, cSpelling, fillMember, memberExpression } from './emit-bcc.ts'
 import { parseEmit } from './emit.ts'
-import type { AnyFilter, TaskNumber } from './filters.ts'
+import type { TaskNumber } from './filters.ts'
 import { uprobePath } from './needs.ts'
-import type { Applied, Program, Secrets } from './render.ts'
-import type { SummaryPlan } from './summary.ts'
+import {
+  forgetOwner,
+  learnOwner,
+  openOwner,
+  ownerDeclarations,
+  ownerOf,
+  settleOwner,
+} from './owners-bcc.ts'
+import type { Applied, Secrets } from './render.ts'
 import {
   addToGroup,
-  bucketFunctions,
+  groupFunctions,
   groupMap,
   groupRequest,
-  type GroupRequest,
   groupScratch,
   keyBytes,
 } from './summary-bcc.ts'
@@ -42,6 +48,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  *   read EXPR                 a member of a kernel struct, by the kernel's own headers
  *   task NUMBER VARIABLE EXPR  declares a variable, a number of the task at an address: ppid, mntns, pidns or netns; 0 for none
  *   port EXPR                 the same for a 16-bit number in network order
+ *   offset PATH               where a member of a kernel struct begins, in bytes, by the running kernel's BTF: of structs that no header has
  *   symbol NAME               the address of a variable of the kernel
  *   xdp MODES                 head of one at XDP, in the first of these modes that will do: native, generic
  *   tcx DIRECTION             head of one at tc, ingress or egress, by a BPF link
@@ -64,55 +71,6 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
  * set it); a call stack is `kstack`. Names that begin with er_ are ours.
  */
 
-export interface BccInput {
-  readonly where: string
-  readonly nodes: readonly Node[]
-  readonly events: Readonly<Record<string, EventSpec>>
-  readonly layouts: readonly RecordLayout[]
-  readonly libraries: Readonly<Record<string, LibraryFacts>>
-  readonly options: Readonly<Record<string, boolean>>
-  readonly params: Readonly<Record<string, number>>
-  readonly filters: readonly AnyFilter[]
-  readonly transport: 'perf buffer' | 'ring buffer'
-  /** Bytes of the whole ring buffer. */
-  readonly ringBytes: number
-  readonly mapKeys: number
-  /** The variant needs the kernel's headers; without them a program has what bcc itself declares. */
-  readonly hasHeaders: boolean
-  /** Events are aggregated and not sent. */
-  readonly summary: SummaryPlan | null
-}
-
-type UserProgram = 'uprobe' | 'uretprobe' | 'usdt'
-
-/** A program that the driver attaches; tracepoints attach themselves. */
-interface Attach {
-  readonly kind: 'kprobe' | 'kretprobe' | UserProgram | 'xdp' | 'tcx' | 'tc' | 'socket'
-  /** The function or symbol; on an interface the modes or the direction. */
-  readonly event: string
-  /** Of a shared library. */
-  readonly path?: string
-  /** Of a mark: where it and its counter lie in the file. */
-  readonly places?: readonly { readonly offset: number; readonly counter: number | null }[]
-  readonly function: string
-  /** Calls under way at a time that a kretprobe can follow; the kernel's own number is about that of the CPUs. */
-  readonly instances: number
-}
-
-/** What the driver must know beside the text. */
-export interface BccProgram extends Program {
-  /** Of the records that are sent. */
-  readonly structs: readonly (CStruct & { readonly layout: RecordLayout })[]
-  readonly groups: readonly GroupRequest[]
-  /** The place in the array of counts of each emit. */
-  readonly counts: readonly { readonly code: string; readonly site: number; readonly at: number }[]
-  /** The place of the count of what did not fit into a map, null when nothing counts that. */
-  readonly fullAt: number | null
-  /** Variables of the kernel whose addresses it needs. */
-  readonly symbols: readonly string[]
-  readonly attach: readonly Attach[]
-}
-
 /** Renders a C template. Throws BAD_DEFINITION for any directive or field that it does not know. */
 export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
   const run = new Rendering(input, secrets)
@@ -130,84 +88,18 @@ export function renderBcc(input: BccInput, secrets: Secrets): BccProgram {
     groups: run.groups.map(groupRequest),
     counts: run.counts.map(({ code, site, at }) => ({ code, site, at })),
     fullAt: run.hasFull ? fullAt : null,
+    unownedAt: run.hasUnowned ? run.unownedAt : null,
     symbols: [...run.symbols],
     attach: run.attach,
   }
 }
 
-/** Place of the count of full maps; those of the emits follow. */
+/** Place of the count of full maps; those of the emits follow, and then that of events of unknown owners. */
 const fullAt = 0
+const unownedPlace = 'ER_UNOWNED'
 
 /** Of the 512 bytes of a program's stack, what a record may take. */
 const stackBytes = 384
-
-/** Reads a member without bcc's own rewriting, which does not follow every pointer. */
-const prelude = `#include <uapi/linux/ptrace.h>
-#include <linux/sched.h>
-
-#define ER_READ(member) ({ \\
-  __typeof__(member) er_value; \\
-  bpf_probe_read_kernel((void *)&er_value, sizeof(er_value), (const void *)&(member)); \\
-  er_value; \\
-})`
-
-/** The same where nothing is read, by the headers in place of the kernel's (src/backends/bcc/kernel/). */
-const preludeWithoutHeaders = '#include <linux/types.h>'
-
-/** A program at a function's end is told by its name, which has the module in it where bcc can attach to modules (0.31; not 0.26). */
-const exitMacro = `#ifdef MODULE_KRETFUNC_PROBE
-#define ER_EXIT(name) kretfunc__vmlinux__##name
-#else
-#define ER_EXIT(name) kretfunc__##name
-#endif`
-
-const interfaceStruct = `struct er_interface {
-  char name[24];
-  u32 ethernet;
-};
-BPF_HASH(er_interfaces, u32, struct er_interface, 1024);`
-
-/** The numbers of the ends are made as in render.ts. One that was opened has an inode: without it, its number is none. */
-const ownerStruct = `#include <linux/tcp.h>
-#include <net/sock.h>
-#include <net/inet_sock.h>
-
-#define ER_MIX 6364136223846793005ULL
-
-struct er_owner {
-  __u64 cgroup;
-  __u64 ends;
-  __u32 pid;
-  __u32 uid;
-  char comm[16];
-};
-
-static __always_inline u64 er_far(u64 key, u64 rport)
-{
-  u64 raddr[2] = {};
-  bpf_probe_read_kernel(raddr, 16, &((struct sock *)key)->__sk_common.skc_v6_daddr);
-  struct net *net = ER_READ(((struct sock *)key)->__sk_common.skc_net.net);
-  u64 netns = ER_READ(net->ns.inum);
-  return ((raddr[0] * ER_MIX + raddr[1]) * ER_MIX + netns) * ER_MIX + rport;
-}
-
-static __always_inline u64 er_ends(u64 key, u64 rport)
-{
-  u64 laddr[2] = {};
-  bpf_probe_read_kernel(laddr, 16, &((struct sock *)key)->__sk_common.skc_v6_rcv_saddr);
-  u64 lport = bpf_ntohs(ER_READ(((struct inet_sock *)key)->inet_sport));
-  u64 acked = ER_READ(((struct tcp_sock *)key)->bytes_acked);
-  u32 first = ER_READ(((struct tcp_sock *)key)->snd_una) - (u32)acked;
-  return ((er_far(key, rport) * ER_MIX + laddr[0]) * ER_MIX + laddr[1]) * ER_MIX + ((u64)first << 16) + lport;
-}
-
-static __always_inline u64 er_opened(u64 key, u64 rport)
-{
-  struct socket *held = ER_READ(((struct sock *)key)->sk_socket);
-  if (held == 0) return 0;
-  u64 inode = ER_READ(((struct socket_alloc *)held)->vfs_inode.i_ino);
-  return er_far(key, rport) * ER_MIX + inode;
-}`
 
 class Rendering {
   readonly structs: (CStruct & { readonly layout: RecordLayout })[]
@@ -216,6 +108,7 @@ class Rendering {
   readonly attach: Attach[] = []
   readonly groups: readonly GroupLayout[]
   hasFull = false
+  hasUnowned = false
   private hasOwners = false
   private hasInterfaces = false
   private readonly seen = new Set<string>()
@@ -300,16 +193,17 @@ class Rendering {
       ...(this.input.summary === null
         ? [out]
         : [
-            bucketFunctions,
+            ...groupFunctions(this.groups),
             ...this.groups.map((group, at) => groupMap(group, at, mapKeys)),
             ...(this.hasUprobes
               ? []
               : this.counts.map(({ at, code }) => groupScratch(this.groupOf(code), at))),
           ]),
       `BPF_ARRAY(er_gate, u32, 1);`,
-      `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + 1});`,
+      ...(this.hasUnowned ? [`#define ${unownedPlace} ${this.unownedAt}`] : []),
+      `BPF_PERCPU_ARRAY(er_counts, u64, ${this.counts.length + (this.hasUnowned ? 2 : 1)});`,
       ...(this.hasOwners
-        ? [ownerStruct, `BPF_HASH(er_owners, u64, struct er_owner, ${mapKeys});`]
+        ? [ownerDeclarations, `BPF_HASH(er_owners, u64, struct er_owner, ${mapKeys});`]
         : []),
       ...(this.secrets.commandPid === null ? [] : [`BPF_HASH(er_kin, u32, u8, ${mapKeys});`]),
     ].join('\n')
@@ -456,53 +350,10 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     return `if (${update} != 0) { ${count(fullAt)} }`
   }
 
-  learn(key: string, port: string, ends = 'er_ends'): string {
+  /** A statement about owners, which their map is declared for. */
+  aboutOwners(statement: string): string {
     this.hasOwners = true
-    return `{
-    struct er_owner er_owner = {};
-    u64 er_key = ${key};
-    er_owner.cgroup = bpf_get_current_cgroup_id();
-    er_owner.pid = bpf_get_current_pid_tgid() >> 32;
-    er_owner.uid = (__u32)bpf_get_current_uid_gid();
-    er_owner.ends = ${ends}(er_key, ${port});
-    bpf_get_current_comm(er_owner.comm, sizeof(er_owner.comm));
-    ${this.kept('er_owners.update(&er_key, &er_owner)')}
-  }`
-  }
-
-  open(key: string, port: string): string {
-    return this.learn(key, port, 'er_opened')
-  }
-
-  settle(key: string, port: string): string {
-    this.hasOwners = true
-    return `{
-    u64 er_key = ${key};
-    struct er_owner *er_known = er_owners.lookup(&er_key);
-    if (er_known != 0 && er_known->ends != 0 && er_known->ends == er_opened(er_key, ${port}))
-      er_known->ends = er_ends(er_key, ${port});
-  }`
-  }
-
-  forget(key: string): string {
-    this.hasOwners = true
-    return `{ u64 er_key = ${key}; er_owners.delete(&er_key); }`
-  }
-
-  owner(variable: string, key: string, port: string): string {
-    this.hasOwners = true
-    return `u64 er_key_${variable} = ${key};
-  struct er_owner er_copy_${variable} = {};
-  struct er_owner *${variable} = er_owners.lookup(&er_key_${variable});
-  if (${variable} != 0) {
-    er_copy_${variable} = *${variable};
-    u64 er_known = er_copy_${variable}.ends;
-    // The place of an entry that goes is given to another socket at once.
-    struct er_owner *er_again = er_owners.lookup(&er_key_${variable});
-    ${variable} = er_again == ${variable} ? &er_copy_${variable} : 0;
-    if (er_known == 0 || (er_known != er_ends(er_key_${variable}, ${port}) && er_known != er_opened(er_key_${variable}, ${port})))
-      ${variable} = 0;
-  }`
+    return statement
   }
 
   task(number: string, variable: string, task: string): string {
@@ -516,6 +367,13 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     if (!/^\w+$/.test(name)) throw this.broken(`{{symbol ${name}}} is no name`)
     this.symbols.add(name)
     return `ER_SYMBOL_${name}`
+  }
+
+  /** Where a member begins. */
+  offset(path: string): string {
+    const member = this.input.members[path]
+    if (!member) throw this.broken(`no place known for ${path}`)
+    return String(member.offset)
   }
 
   part(rest: string): string {
@@ -539,7 +397,7 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     for (const name of emit.values.keys()) {
       // What this run leaves out may stand in the template.
       const spec = fields[name]
-      const isLeftOut = spec !== undefined && kinds[spec.kind].travel !== 'derived'
+      const isLeftOut = spec !== undefined && isOnWire(spec.kind)
       if (!isLeftOut && !struct.members.some((member) => member.name === name))
         throw this.broken(`${emit.event}.${name} is emitted, but is not on the wire`)
     }
@@ -555,7 +413,7 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
       )
       if (applied === null || applied.passesUnknown) this.passedOn.add(index)
       if (applied !== null) this.judged.add(index)
-      return applied === null ? [] : [applied.condition]
+      return applied === null ? [] : [applied]
     })
     return this.record(at, emit.values, conditions)
   }
@@ -564,7 +422,7 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
   private record(
     at: number,
     values: ReadonlyMap<string, string>,
-    conditions: readonly string[],
+    conditions: readonly Condition[],
   ): string {
     const struct = this.structs[at]
     if (struct === undefined) throw this.broken(`no record ${at}`)
@@ -601,9 +459,22 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     ${room}
       er->er_record = ${at};
 ${fills.map((fill) => `      ${fill}`).join('\n')}
-      ${conditions.length === 0 ? passed : `if (${conditions.join(' && ')}) { ${passed} }`}
+      ${conditions.length === 0 ? passed : `if (${conditions.map(({ condition }) => condition).join(' && ')}) { ${passed} }${this.otherwise(group, conditions)}`}
     }
   }`
+  }
+
+  /** Known when all is rendered. */
+  get unownedAt(): number {
+    return this.counts.length + 1
+  }
+
+  /** Counts what is in no group because nobody knows whose it is. */
+  private otherwise(group: number, conditions: readonly Condition[]): string {
+    const unowned = group < 0 ? null : unownedCondition(conditions)
+    if (unowned === null) return ''
+    this.hasUnowned = true
+    return ` else if (${unowned}) { ${count(unownedPlace)} }`
   }
 
   private groupOf(code: string): number {
@@ -621,7 +492,7 @@ ${fills.map((fill) => `      ${fill}`).join('\n')}
 }
 
 /** One more in this CPU's share of a count, in one step: a program may be preempted, or interrupted by another one. */
-function count(at: number): string {
+function count(at: number | string): string {
   return `{ int er_at = ${at}; u64 *er_count = er_counts.lookup(&er_at); if (er_count != 0) __sync_fetch_and_add(er_count, 1); }`
 }
 
@@ -675,19 +546,20 @@ const directives: Readonly<Record<string, Directive>> = {
   keys: (run) => run.keys(),
   param: (run, rest) => run.param(rest),
   kept: (run, rest) => run.kept(rest),
-  learn: (run, rest) => run.learn(...split(rest)),
-  open: (run, rest) => run.open(...split(rest)),
-  settle: (run, rest) => run.settle(...split(rest)),
-  forget: (run, rest) => run.forget(rest),
+  learn: (run, rest) => run.aboutOwners(learnOwner(...split(rest), (update) => run.kept(update))),
+  open: (run, rest) => run.aboutOwners(openOwner(...split(rest), (update) => run.kept(update))),
+  settle: (run, rest) => run.aboutOwners(settleOwner(...split(rest))),
+  forget: (run, rest) => run.aboutOwners(forgetOwner(rest)),
   owner(run, rest) {
-    const [variable, [key, port]] = [split(rest)[0], split(split(rest)[1])]
-    return run.owner(variable, key, port)
+    const [variable, others] = split(rest)
+    return run.aboutOwners(ownerOf(variable, ...split(others)))
   },
   task(run, rest) {
     const [number, others] = split(rest)
     return run.task(number, ...split(others))
   },
   symbol: (run, rest) => run.symbol(rest),
+  offset: (run, rest) => run.offset(rest),
   part: (run, rest) => run.part(rest),
   emit: (run, rest) => run.emit(rest),
 }

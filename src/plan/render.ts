@@ -1,16 +1,16 @@
 import type { BtfMember, LibraryFacts } from '../host/facts.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
-import { kinds } from '../schema/kinds.ts'
+import { isOnWire } from '../schema/kinds.ts'
 import type { GroupLayout } from '../wire/groups.ts'
 import { controlCodes, type RecordLayout } from '../wire/layout.ts'
 import { mapName } from '../wire/map-names.ts'
 import { commandProgram } from './command.ts'
-import { kernelCondition } from './conditions.ts'
+import { type Condition, kernelCondition, unownedCondition } from './conditions.ts'
 import type { Dialect } from './dialect.ts'
 import { type Emit, filterExpression, parseEmit, type Rendered, renderValue } from './emit.ts'
 import type { AnyFilter } from './filters.ts'
 import { renderFooter } from './footer.ts'
-import { controlPrintf, counterName, fullName, recordPrintf } from './records.ts'
+import { controlPrintf, counterName, fullName, recordPrintf, unownedName } from './records.ts'
 import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
@@ -36,6 +36,8 @@ export interface ProgramInput {
   readonly canGate: boolean
   /** Somebody's own program: each filter is applied after, and its events need not all be emitted. */
   readonly isScript: boolean
+  /** What programs put together is kept on the stack, and not in memory of the CPU: the kernel preempts programs here. */
+  readonly onStack?: boolean
 }
 
 /** What only one run knows. */
@@ -71,6 +73,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
     body: input.isScript ? '' : body,
     sites: run.sites,
     hasFull: run.hasFull,
+    hasUnowned: run.hasUnowned,
     followsCommand: commandPid !== null,
     summary: input.summary,
     dialect,
@@ -79,7 +82,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
     ending: run.ending,
   })
   const command = commandPid === null ? '' : commandProgram(token, commandPid)
-  const parts = [run.structs.text(), strictness(body, input), body, command, footer].filter(
+  const parts = [run.structs.text(), settings(body, input), body, command, footer].filter(
     (part) => part !== '',
   )
   const text = `${parts.join('\n\n')}\n`
@@ -87,12 +90,21 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   return { text, applied: input.filters.map((_, index) => run.applied(index)) }
 }
 
-/** A program that several functions share is attached to all of them or not at all: none is left out in silence. Stands behind structs. */
-function strictness(body: string, { dialect, isScript }: ProgramInput): string {
+/** More than the largest record of a probe that says that its records have room there; the stack of a program has 512 bytes. */
+const mostOnStack = 400
+
+/**
+ * What is set for the program; stands behind structs. One that several functions share is attached to all of them or not at all: none is
+ * left out in silence.
+ */
+function settings(body: string, { dialect, isScript, onStack = false }: ProgramInput): string {
   const hasSeveral = /^kprobe:\S+,$/m.test(body)
-  return hasSeveral && dialect.whenRefused === 'warns unless told' && !isScript
-    ? 'config = { missing_probes = "error"; }'
-    : ''
+  const isStrict = hasSeveral && dialect.whenRefused === 'warns unless told' && !isScript
+  const set = [
+    ...(isStrict ? ['missing_probes = "error";'] : []),
+    ...(onStack ? [`on_stack_limit = ${mostOnStack};`] : []),
+  ]
+  return set.length === 0 ? '' : `config = { ${set.join(' ')} }`
 }
 
 /** Without the empty lines that directives leave. */
@@ -127,6 +139,8 @@ class Rendering {
   readonly sites = new Map<string, number>()
   /** Something counts what did not fit into a map. */
   hasFull = false
+  /** Something counts events that are in no group because nobody knows whose they are. */
+  hasUnowned = false
   /** What is done once when the gate closes. */
   ending = ''
   private readonly judged = new Set<number>()
@@ -215,9 +229,18 @@ class Rendering {
 
   /** Two more than the bytes shown: one to know that there was more, one for the NUL. */
   text(rest: string): string {
+    return this.stringAt(rest, (pointer) => this.user(pointer))
+  }
+
+  /** The same at an address of the kernel's. */
+  name(rest: string): string {
+    return this.stringAt(rest, (pointer) => pointer)
+  }
+
+  private stringAt(rest: string, at: (pointer: string) => string): string {
     const [, pointer = '', bytes = ''] = /^([^]*)\s(\d+)$/.exec(rest) ?? []
-    if (bytes === '') throw this.broken(`{{text ${rest}}} needs an address and a number of bytes`)
-    return `str(${this.user(pointer)}, ${Number(bytes) + 2})`
+    if (bytes === '') throw this.broken(`'${rest}' needs an address and a number of bytes`)
+    return `str(${at(pointer)}, ${Number(bytes) + 2})`
   }
 
   task(number: string, variable: string, pointer: string): string {
@@ -354,7 +377,7 @@ class Rendering {
     for (const name of values.keys()) {
       // What this variant cannot tell may stand in a template that variants share.
       const spec = specs[name]
-      const isLeftOut = spec !== undefined && kinds[spec.kind].travel !== 'derived'
+      const isLeftOut = spec !== undefined && isOnWire(spec.kind)
       if (!expected.has(name) && !isLeftOut)
         throw this.broken(`${event}.${name} is emitted, but is not on the wire`)
     }
@@ -373,7 +396,8 @@ class Rendering {
     const hoisted = this.input.dialect.needsBarriers
       ? hoist(printed)
       : { before: '', values: printed }
-    const record = this.record(layout, hoisted.values, this.conditions(emit), emit)
+    const conditions = this.conditions(emit).map(({ condition }) => condition)
+    const record = this.record(layout, hoisted.values, conditions, emit)
     return before + hoisted.before + record
   }
 
@@ -403,7 +427,7 @@ class Rendering {
       .join('')
   }
 
-  private conditions(emit: Emit): readonly string[] {
+  private conditions(emit: Emit): readonly Condition[] {
     const fields = this.input.events[emit.event]?.fields ?? {}
     if (this.input.isScript) {
       for (const index of this.input.filters.keys()) this.passedOn.add(index)
@@ -420,7 +444,7 @@ class Rendering {
       )
       if (applied === null || applied.passesUnknown) this.passedOn.add(index)
       if (applied !== null) this.judged.add(index)
-      return applied === null ? [] : [applied.condition]
+      return applied === null ? [] : [applied]
     })
   }
 
@@ -428,16 +452,24 @@ class Rendering {
     layout: RecordLayout,
     group: GroupLayout,
     values: ReadonlyMap<string, Rendered>,
-    conditions: readonly string[],
+    conditions: readonly Condition[],
   ): string {
     const { token } = this.secrets
     const { dialect } = this.input
+    const unowned = unownedCondition(conditions)
+    if (unowned !== null) this.hasUnowned = true
+    const others =
+      unowned === null
+        ? ''
+        : `if (${[...this.gateCondition(), unowned].join(' && ')}) { ${unownedName(token)} = count(); } `
     const valueOf = (name: string): Rendered => {
       const value = values.get(name)
       if (value === undefined) throw this.broken(`${layout.event}.${name} is not emitted`)
       return value
     }
-    return this.behindGate(layout, conditions, renderAggregate(group, valueOf, { token, dialect }))
+    const statement = renderAggregate(group, valueOf, { token, dialect })
+    const all = conditions.map(({ condition }) => condition)
+    return others + this.behindGate(layout, all, statement)
   }
 
   private record(
@@ -475,10 +507,14 @@ class Rendering {
     const { token } = this.secrets
     const site = this.sites.get(layout.code) ?? 0
     this.sites.set(layout.code, site + 1)
-    // Without a gate nothing sets it, and bpftrace refuses a map that nothing sets.
-    const all = [...(this.hasGate() && !always ? [`@stop_${token} == 0`] : []), ...conditions]
+    const all = [...(always ? [] : this.gateCondition()), ...conditions]
     const counted = `${counterName(token, layout.code, site)} = count(); ${statement}`
     return all.length === 0 ? counted : `if (${all.join(' && ')}) { ${counted} }`
+  }
+
+  /** Without a gate nothing sets its map, and bpftrace refuses a map that nothing sets. */
+  private gateCondition(): readonly string[] {
+    return this.hasGate() ? [`@stop_${this.secrets.token} == 0`] : []
   }
 
   user(pointer: string): string {
@@ -503,6 +539,8 @@ const directives: Readonly<Record<string, Directive>> = {
   word: (run, rest) => run.word(rest),
   pointer: (run, rest) => run.structs.word(rest),
   text: (run, rest) => run.text(rest),
+  name: (run, rest) => run.name(rest),
+  offset: (run, rest) => String(run.structs.offset(rest)),
   entry: (run, rest) => run.fentry('entry', rest),
   exit: (run, rest) => run.fentry('exit', rest),
   uprobe: (run, rest) => run.uprobe('uprobe', ...split(rest)),

@@ -9,7 +9,7 @@ export function dialectOfHost({ bpftrace }: Pick<HostFacts, 'bpftrace'>): Dialec
 
 /** Why there is no dialect: NO_BPFTRACE (also for one that does not answer) or BPFTRACE_TOO_OLD. `instead`: why nothing else can do it. */
 export function noBpftrace(facts: HostFacts, instead: readonly string[] = []): EbpfRunError {
-  const { found, version, path } = facts.bpftrace
+  const { found, version, path, install = 'install bpftrace' } = facts.bpftrace
   const seen = (text: string): string => [text, ...instead].join('\n')
   if (path === null) {
     return new EbpfRunError({
@@ -17,8 +17,7 @@ export function noBpftrace(facts: HostFacts, instead: readonly string[] = []): E
       message: 'bpftrace is not installed',
       expected: `bpftrace ${oldestBpftrace} or newer on PATH`,
       found: seen(found.evidence),
-      remedy:
-        'apt-get install bpftrace   (dnf, zypper, pacman, apk: the same name); ebpf-run doctor checks the rest',
+      remedy: `${install}; ebpf-run doctor checks the rest`,
     })
   }
   if (found.is === 'unknown')

@@ -27,7 +27,7 @@ export interface GroupRequest {
   readonly code: string
   readonly map: string
   readonly keys: readonly {
-    readonly as: GroupKey['as']
+    readonly as: Exclude<GroupKey['as'], 'family'>
     readonly bytes: number
     readonly text: string
   }[]
@@ -43,7 +43,7 @@ export function groupRequest(group: GroupLayout, at: number): GroupRequest {
     code: group.code,
     map: `er_groups_${at}`,
     keys: group.keys.map((key, index) => ({
-      as: key.as,
+      as: key.as === 'family' ? 'number' : key.as,
       bytes: 8 * wordsOf(key),
       text: textCode(index),
     })),
@@ -62,11 +62,25 @@ function wordsOfGroup(measures: readonly Measure[]): number {
   return measures.reduce((sum, measure) => sum + 1 + bucketsOf(measure), 1)
 }
 
+/** 4, 6 or, where all zeros are no address, 0. */
+const familyFunction = `static __always_inline __u64 er_family(const __u32 *word, int is_nullable)
+{
+  __u32 prefix = bpf_htonl(0xffff);
+  if (is_nullable && word[0] == 0 && word[1] == 0 && (word[2] == 0 || word[2] == prefix) && word[3] == 0) return 0;
+  return word[0] == 0 && word[1] == 0 && word[2] == prefix ? 4 : 6;
+}`
+
+/** What keys and measures of groups call. */
+export function groupFunctions(groups: readonly GroupLayout[]): readonly string[] {
+  const hasFamily = groups.some(({ keys }) => keys.some(({ as }) => as === 'family'))
+  return [bucketFunctions, ...(hasFamily ? [familyFunction] : [])]
+}
+
 /**
  * The number of a value's bucket, among powers of two and among buckets of equal width; there a value below the least shows as a
  * sign in its distance. The barriers keep the compiler from leaving out what it knows and the verifier does not.
  */
-export const bucketFunctions = `static __always_inline __u64 er_bucket(__s64 value)
+const bucketFunctions = `static __always_inline __u64 er_bucket(__s64 value)
 {
   if (value < 0) return 0;
   if (value == 0) return 1;
@@ -160,21 +174,25 @@ function increment(word: number | string, amount: string): string {
   return `__sync_fetch_and_add(&er_group->words[${word}], ${amount});`
 }
 
-function fillKey({ name, spec, as }: GroupKey): string {
-  if (as === 'number') return `er_key->${name} = er->${name};`
+function fillKey({ name, spec, from, as }: GroupKey): string {
+  if (as === 'number') return `er_key->${name} = er->${from.name};`
+  if (as === 'family') {
+    const isNullable = from.spec.nullAs !== undefined
+    return `er_key->${name} = er_family(er->${from.name}, ${isNullable ? 1 : 0});`
+  }
   if (as === 'address') return `__builtin_memcpy(er_key->${name}, er->${name}, 16);`
   // Nothing of the text before it may be left behind the end.
   return `__builtin_memset(er_key->${name}, 0, sizeof(er_key->${name})); bpf_probe_read_kernel_str(er_key->${name}, ${textBytes(spec.bytes)}, er->${name});`
 }
 
 function memberOf(key: GroupKey): string {
-  if (key.as === 'number') return `__u64 ${key.name};`
+  if (key.as === 'number' || key.as === 'family') return `__u64 ${key.name};`
   if (key.as === 'address') return `__u32 ${key.name}[4];`
   return `__u8 ${key.name}[${8 * wordsOf(key)}];`
 }
 
 function wordsOf({ spec, as }: GroupKey): number {
-  if (as === 'number') return 1
+  if (as === 'number' || as === 'family') return 1
   return as === 'address' ? 2 : Math.ceil(textBytes(spec.bytes) / 8)
 }
 

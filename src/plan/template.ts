@@ -13,9 +13,11 @@ import { isTaskNumber, membersOfTask } from './task-numbers.ts'
  *   user EXPR                 an address of the traced process
  *   word EXPR                 the 64-bit word at a user-space address
  *   task NUMBER VARIABLE EXPR  sets a variable to a number of the task at a kernel address: ppid, mntns, pidns or netns; 0 for none
+ *   offset PATH               where a member of a kernel struct begins, in bytes
  *   symbol NAME               the address of a variable of the kernel
  *   pointer EXPR              the pointer at a kernel address, such as an item of an array
  *   text EXPR BYTES           the string at a user-space address
+ *   name EXPR BYTES           the string at a kernel address
  *   entry FUNC, exit FUNC     fentry and fexit attach points, as this bpftrace names them
  *   uprobe LIB FUNC           attach point at a function of a shared library (its name) or program (its path), uretprobe at its return
  *   usdt FILE PROVIDER:NAME  attach point at a mark that a program's author left
@@ -100,7 +102,7 @@ export function membersRead(nodes: readonly Node[]): readonly string[] {
     const [number = ''] = node.rest.split(/\s/)
     return [
       ...(node.name === 'task' && isTaskNumber(number) ? membersOfTask(number) : []),
-      ...[...text.matchAll(/\b(?:read|port|string|in6)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
+      ...[...text.matchAll(/\b(?:read|port|string|in6|offset)\s+([a-z_0-9]+\.[^\s[]+)/g)].map(
         (match) => match[1] ?? '',
       ),
       ...(/= bound /.test(text) ? Object.values(localAddress) : []),

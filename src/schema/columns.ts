@@ -32,6 +32,7 @@ const shapes: Partial<Record<Kind, Shape>> = {
   u64: { heading: (name) => name.replace(/_ns$/, '_ms') },
   text: { min: 8 },
   texts: { min: 10 },
+  path: { min: 10 },
   stack: { min: 10 },
 }
 
@@ -112,7 +113,12 @@ function columnOf(name: string, field: FieldSpec, isDefault: boolean, utc: boole
   const heading = field.heading ?? (shape.heading?.(name, utc) ?? name).toUpperCase()
   const usual = shape.width ?? kinds[kind].width
   const width = Math.max(field.width ?? Math.min(usual, bytes), heading.length)
-  const widest: Partial<Record<Kind, number>> = { text: bytes, texts: Infinity, stack: Infinity }
+  const widest: Partial<Record<Kind, number>> = {
+    text: bytes,
+    texts: Infinity,
+    path: Infinity,
+    stack: Infinity,
+  }
   return {
     name,
     kind,

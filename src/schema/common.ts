@@ -28,6 +28,16 @@ export const socket = {
   rport: { kind: 'u16', doc: 'remote port' },
 } as const satisfies Record<string, FieldSpec>
 
+/** Whose the events are that happen in the task that owns the socket. */
+export const ownTask = {
+  owner_from: {
+    kind: 'constant',
+    always: 'task',
+    doc: 'where the owner is known from: `task` did it itself',
+    heading: 'FROM',
+  },
+} as const satisfies Record<string, FieldSpec>
+
 /** Owner of a socket, for events that happen in any context. Null where nobody saw who opened it. */
 export const owner = {
   pid: { kind: 'u32', doc: "process id of the socket's owner", nullAs: 0 },

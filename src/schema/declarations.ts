@@ -3,10 +3,12 @@ import { jsonSchema, type JsonSchema } from './json-schema.ts'
 
 /**
  * TypeScript declarations of a probe's events, made from their JSON Schema: an interface for each event type and, under the
- * probe's name, the type of any of them. Ends with a line feed.
+ * probe's name, the type of any of them. `groups`: they are groups of events, which these options of the command make. Ends with a
+ * line feed.
  */
-export function declarations(probe: ProbeSpec): string {
-  const any = `${pascal(probe.name)}Event`
+export function declarations(probe: ProbeSpec, groups: string | null = null): string {
+  const any = `${pascal(probe.name)}${groups === null ? 'Event' : 'Group'}`
+  const command = `ebpf-run types ${probe.name}${groups === null ? '' : ` ${groups}`}`
   const types = typeNames(any, Object.keys(probe.events))
   const interfaces = Object.entries(probe.events).map(([name, event]) => {
     const schema = schemaOfEvent(probe, name)
@@ -19,7 +21,7 @@ export function declarations(probe: ProbeSpec): string {
     return `/** ${comment(event.doc)} */\nexport interface ${types.get(name)} {\n${lines.join('\n')}\n}\n`
   })
   return [
-    `// Events of ebpf-run ${comment(probe.name)}: made by \`ebpf-run types ${comment(probe.name)}\`.\n`,
+    `// ${groups === null ? 'Events' : 'Groups'} of ebpf-run ${comment(probe.name)}: made by \`${comment(command)}\`.\n`,
     ...interfaces,
     `/** ${comment(probe.summary)} */\nexport type ${any} = ${[...types.values()].join(' | ')}\n`,
   ].join('\n')

@@ -34,6 +34,10 @@ export interface FieldSpec {
   readonly conversion?: string
   /** Of kind `buckets`: how wide each is, in the field's unit; absent: they are powers of two. */
   readonly step?: number
+  /** Of kind `constant`: what it is in every event or group, printable ASCII; null in groups alone. */
+  readonly always?: string | null
+  /** Of a group's field: variants in which there is none, with the reasons. */
+  readonly absentIn?: Readonly<Record<string, string>>
   /** Of kind `entries`: what the maps hold, by their names. */
   readonly maps?: Readonly<Record<string, MapShape>>
   /** Table heading; default: the name in capitals. */
@@ -132,6 +136,8 @@ export interface ProbeSwitch {
   readonly events?: readonly string[]
   /** Fields that are null without it. */
   readonly fields?: readonly string[]
+  /** Fields of the default table with it, of a probe with one event type. */
+  readonly table?: readonly string[]
 }
 
 export interface ProbeSpec {
@@ -157,6 +163,11 @@ export interface ProbeSpec {
   readonly switches?: Readonly<Record<string, ProbeSwitch>>
   /** Libraries among its needs whose file the user can name, with what their option says. */
   readonly libraries?: Readonly<Record<string, { readonly doc: string }>>
+  /**
+   * What its programs put together has room on the stack. bpftrace keeps what is larger than 32 bytes in memory of the CPU, where a
+   * program that preempts another writes over it.
+   */
+  readonly onStack?: true
   /** What is shown unless `--events` asks for each one: there are too many of them. */
   readonly aggregate?: {
     readonly by: readonly string[]
@@ -196,7 +207,9 @@ type ValueOf<F extends FieldSpec> = F extends {
   names: infer N extends Readonly<Record<number, string>>
 }
   ? N[keyof N] | `UNKNOWN_${number}`
-  : KindValue[F['kind']]
+  : F extends { always: infer A extends string }
+    ? A
+    : KindValue[F['kind']]
 
 /** What every decoded event has beside its fields. */
 export interface EventExtras {

@@ -44,6 +44,7 @@ const field = closed(
     namesText: text,
     namesFrom: closed({ tracepoint, field: name }, ['tracepoint', 'field']),
     later: { const: true },
+    always: { type: 'string', pattern: '^[ -~]{1,64}$' },
     was: { enum: Object.keys(kinds) },
     flags: { type: 'array', items: text, maxItems: 64 },
     of: name,
@@ -168,7 +169,7 @@ const param = closed(
   ['doc', 'default', 'min', 'max'],
 )
 const names = { type: 'array', items: name, maxItems: 64 } as const
-const aSwitch = closed({ doc: text, events: names, fields: names }, ['doc'])
+const aSwitch = closed({ doc: text, events: names, fields: names, table: names }, ['doc'])
 const aggregate = closed(
   {
     by: names,
@@ -203,6 +204,7 @@ export const definitionSchema = closed(
     params: ofWords(param),
     switches: ofWords(aSwitch),
     libraries: ofWords(closed({ doc: text }, ['doc'])),
+    onStack: { const: true },
     aggregate,
     events: {
       type: 'object',

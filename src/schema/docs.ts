@@ -31,8 +31,10 @@ const typeWords: Record<Kind, string> = {
   result: '{code, name}',
   text: 'text',
   texts: 'list of texts',
+  path: 'path',
   stack: 'list of `function+offset`',
   time: 'RFC 3339 time',
+  constant: 'name',
   family: 'integer',
   errno: 'errno name',
   container: 'container id',
@@ -58,15 +60,19 @@ export function whyNull(
   })
 }
 
+/** What the limit of a kind in parts is of. */
+const limitWords: Partial<Record<Kind, string>> = { texts: ' each', path: ' a name' }
+
 /** What a field's values are: type, limits, and the names of an enum. */
 export function typeText(field: FieldSpec): string {
   const { kind, bytes, names, namesFrom, namesText, flags } = field
   if (namesText !== undefined) return namesText
+  if (kind === 'constant') return `always ${field.always}`
   if (namesFrom !== undefined) return 'name, as the running kernel spells it'
   if (flags !== undefined)
     return `${flags.filter((each) => each !== '').join(', ')}, joined by |, or NONE`
   if (names !== undefined && kind === 'enum') return `one of ${Object.values(names).join(', ')}`
-  const limit = kind === 'texts' ? `${bytes} bytes each` : `${bytes} bytes`
+  const limit = `${bytes} bytes${limitWords[kind] ?? ''}`
   return bytes === undefined ? typeWords[kind] : `${typeWords[kind]}, up to ${limit}`
 }
 

@@ -1,14 +1,18 @@
 import { isNullable, type EventSpec, type FieldSpec, type ProbeSpec } from './define.ts'
 import { unitOf, whyNull } from './docs.ts'
 import { kinds, type Kind } from './kinds.ts'
+import { summaryProbe, type SummaryShape } from './summary.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 
-/** JSON Schema 2020-12 of a probe's events: closed objects, every field required, null only where a field can be. */
-export function jsonSchema(probe: ProbeSpec): JsonSchema {
+/**
+ * JSON Schema 2020-12 of a probe's events: closed objects, every field required, null only where a field can be. `part` stands at
+ * the end of its `$id`, and tells schemas of one probe apart.
+ */
+export function jsonSchema(probe: ProbeSpec, part = ''): JsonSchema {
   const head = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $id: `urn:ebpf-run:schema:${probe.name}`,
+    $id: `urn:ebpf-run:schema:${probe.name}${part}`,
     title: probe.name,
   }
   const types = Object.entries(probe.events)
@@ -36,7 +40,10 @@ function eventSchema(probe: ProbeSpec, name: string, event: EventSpec): JsonSche
       ),
       ...marks(fields),
     },
-    required: ['event', ...fields.map(([field]) => field)],
+    required: [
+      'event',
+      ...fields.flatMap(([field, { absentIn }]) => (absentIn === undefined ? [field] : [])),
+    ],
     additionalProperties: false,
   }
 }
@@ -66,6 +73,8 @@ function namedBits(flags: readonly string[]): readonly string[] {
 }
 
 function fieldSchema(probe: ProbeSpec, name: string, field: FieldSpec): JsonSchema {
+  if (field.always !== undefined)
+    return { description: descriptionOf(probe, name, field), const: field.always }
   const base: JsonSchema = { ...kinds[field.kind].json, ...refinements[field.kind]?.(field) }
   const schema = isNullable(probe, name, field) ? orNull(base) : base
   const entries = Object.entries({ description: descriptionOf(probe, name, field), ...schema })
@@ -86,12 +95,16 @@ function descriptionOf(probe: ProbeSpec, name: string, field: FieldSpec): string
   const reasons = whyNull(probe, name).map(
     ({ variant, reason }) => `null in variant ${variant}: ${reason}`,
   )
-  return [unit === null ? field.doc : `${field.doc} (${unit})`, ...reasons].join('; ')
+  const absences = Object.entries(field.absentIn ?? {}).map(
+    ([variant, reason]) => `absent in variant ${variant}: ${reason}`,
+  )
+  return [unit === null ? field.doc : `${field.doc} (${unit})`, ...reasons, ...absences].join('; ')
 }
 
 /** How a field stands in `escaped` and `cut`: by name, an item of a list with its index. */
 const markPatterns: Partial<Record<Kind, (name: string) => string>> = {
   text: (name) => name,
+  path: (name) => name,
   texts: (name) => String.raw`${name}(\[[0-9]+\])?`,
 }
 
@@ -107,4 +120,24 @@ function marks(fields: readonly (readonly [string, FieldSpec])[]): JsonSchema {
     },
     cut: { description: "texts and lists that were cut at the kernel's or our limit", ...list },
   }
+}
+
+/**
+ * JSON Schema 2020-12 of the groups that a run with `--summary` or `--hist` puts out. Its `$id` tells by which fields they are
+ * grouped, and what histogram they have.
+ */
+export function groupSchema(
+  probe: ProbeSpec,
+  shapes: readonly SummaryShape[],
+  histogram: string | null,
+): JsonSchema {
+  const names = shapes[0]?.keys.map(({ name }) => name) ?? []
+  const linear = shapes[0]?.measures.find(({ name }) => name === histogram)?.linear
+  const part = [
+    ':groups',
+    ...(names.length === 0 ? [] : [`:by:${names.join(',')}`]),
+    ...(histogram === null ? [] : [`:hist:${histogram}`]),
+    ...(linear === undefined ? [] : [`:linear:${linear.min}..${linear.max}/${linear.step}`]),
+  ].join('')
+  return jsonSchema(summaryProbe(probe, shapes, { histogram, repeats: false }), part)
 }

@@ -15,6 +15,8 @@ interface KindSpec {
   /** Default table width in columns, and the side numbers lean to. */
   readonly width: number
   readonly align: 'left' | 'right'
+  /** Its value arrives in parts, records of their own before the event's: see `part` in wire/layout.ts. */
+  readonly inParts?: true
 }
 
 const integer = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum })
@@ -122,6 +124,19 @@ export const kinds = {
     json: { type: 'array', items: { type: ['string', 'null'] } },
     width: 24,
     align: 'left',
+    inParts: true,
+  },
+  /**
+   * A path from the root of the process. Its parts are the name as it was given, then, where that is no path from the root, the
+   * names of the directories that it starts from, the innermost first.
+   */
+  path: {
+    travel: 'derived',
+    printf: '',
+    json: { type: 'string' },
+    width: 32,
+    align: 'left',
+    inParts: true,
   },
   /** The kernel's call stack, one function a line on the wire, the innermost first; as a list `function+offset`. */
   stack: {
@@ -139,6 +154,8 @@ export const kinds = {
     width: 15,
     align: 'left',
   },
+  /** What is the same in every event: the text of the field's `always`. */
+  constant: { travel: 'derived', printf: '', json: { type: 'string' }, width: 6, align: 'left' },
   /** 4 or 6, from the address field named by `of`. */
   family: { travel: 'derived', printf: '', json: { enum: [4, 6] }, width: 2, align: 'right' },
   /** The errno's name when the result field named by `of` is negative, else null. */
@@ -225,6 +242,17 @@ export const kinds = {
 
 export type Kind = keyof typeof kinds
 
+/** Whether a program sends values of this kind. */
+export function isOnWire(kind: Kind): boolean {
+  return kinds[kind].travel !== 'derived' || isInParts(kind)
+}
+
+/** Whether values of this kind arrive in parts. */
+export function isInParts(kind: Kind): boolean {
+  const spec: KindSpec = kinds[kind]
+  return spec.inParts === true
+}
+
 export interface Result {
   readonly code: number
   readonly name: string
@@ -249,8 +277,10 @@ export interface KindValue {
   result: Result
   text: string
   texts: readonly (string | null)[]
+  path: string
   stack: readonly string[]
   time: string
+  constant: string
   family: 4 | 6
   errno: string
   container: string

@@ -1,5 +1,6 @@
 import type { EventSpec, FieldSpec, ProbeSpec } from './define.ts'
 import { common } from './common.ts'
+import { kinds } from './kinds.ts'
 
 /** The quantiles that a summary has of each measure. */
 export const quantiles = [
@@ -26,13 +27,57 @@ export interface SummaryShape {
   readonly measures: readonly {
     readonly name: string
     readonly spec: FieldSpec
-    readonly linear?: { readonly step: number }
+    readonly linear?: { readonly min: number; readonly max: number; readonly step: number }
+    /** Variants whose groups have nothing of it, with the reasons. */
+    readonly absentIn?: Readonly<Record<string, string>>
   }[]
+}
+
+type Measured = SummaryShape['measures'][number]
+
+/** What a field of a group says; `at` is the place of its key or measure. */
+export type GroupFigure =
+  | { readonly of: 'time' | 'ktime' | 'interval' | 'count' }
+  | { readonly of: 'key'; readonly at: number }
+  | { readonly of: 'sum' | 'average' | 'buckets'; readonly at: number }
+  | { readonly of: 'quantile'; readonly at: number; readonly quantile: string }
+  /** The same in each group. */
+  | { readonly of: 'constant'; readonly value: string | null }
+
+/** A field of a group. */
+export interface GroupField {
+  readonly name: string
+  readonly spec: FieldSpec
+  readonly figure: GroupFigure
+}
+
+/** The fields of a group, in order: rows are made of them, and so are their schema, columns and types. */
+export function groupFields(shape: SummaryShape, histogram: string | null): readonly GroupField[] {
+  const { keys, measures } = shape
+  const drawn = measures.findIndex(({ name }) => name === histogram)
+  const measure = measures[drawn]
+  return [
+    ...frame,
+    ...keys.map(({ name, spec }, at) => ({
+      name,
+      // Of no owner there is none, and what the program said of one may be lost.
+      spec: kinds[spec.kind].travel === 'text' ? ({ ...spec, nullable: true } as const) : spec,
+      figure: { of: 'key', at } as const,
+    })),
+    { name: 'count', spec: countSpec, figure: { of: 'count' } },
+    ...measures.flatMap(figuresOf),
+    ...(measure === undefined ? [] : bucketFields(measure, drawn)),
+  ]
+}
+
+/** Its values can be negative: the range says so. All others are numbers of 64 bits without a sign. */
+export function isSigned({ spec, linear }: Measured): boolean {
+  return spec.kind !== 'duration' && linear !== undefined && linear.min < 0
 }
 
 /**
  * The definition of what a run with `--summary` or `--hist` puts out: for each event type of the probe one of the same name, whose
- * events are groups of an interval.
+ * events are groups of an interval. What a variant cannot tell is null in no group: it is no key of that variant's, and no measure.
  */
 export function summaryProbe(
   probe: ProbeSpec,
@@ -40,20 +85,18 @@ export function summaryProbe(
   options: { readonly histogram: string | null; readonly repeats: boolean },
 ): ProbeSpec {
   const { histogram, repeats } = options
-  const events = shapes.map(({ event, keys, measures }): [string, EventSpec] => {
-    const groups = keys.map(({ name, spec }) => [name, spec] as const)
-    const figures = [
-      ...measures.flatMap(figuresOf),
-      ...(histogram === null ? [] : [bucketsOf(measures[0])]),
-    ]
+  const events = shapes.map((shape): [string, EventSpec] => {
+    const { event, keys, measures } = shape
     return [
       event,
       {
         doc: `a group of ${event} events in one interval`,
-        fields: Object.fromEntries([...frame, ...groups, countField, ...figures]),
+        fields: Object.fromEntries(
+          groupFields(shape, histogram).map(({ name, spec }) => [name, spec]),
+        ),
         table: [
           ...(repeats ? ['time'] : []),
-          ...groups.map(([name]) => name),
+          ...keys.map(({ name }) => name),
           'count',
           ...(histogram === null
             ? measures.flatMap(({ name, spec }) => {
@@ -67,7 +110,8 @@ export function summaryProbe(
       },
     ]
   })
-  return { ...probe, events: Object.fromEntries(events) }
+  const variants = probe.variants.map((variant) => ({ ...variant, cannotTell: {} }))
+  return { ...probe, events: Object.fromEntries(events), variants }
 }
 
 /** What the column of a field is in the table of a summary; one without a rank is a key. */
@@ -89,7 +133,7 @@ export function summaryRanks(probe: ProbeSpec, shapes: readonly SummaryShape[]):
   const isAlone = new Set(measures.map(({ name }) => name)).size === 1
   return {
     ...Object.fromEntries(
-      frame.map(([name]) => [name, { is: name === 'time' ? 'time' : 'extra' }]),
+      frame.map(({ name }) => [name, { is: name === 'time' ? 'time' : 'extra' }]),
     ),
     ...Object.fromEntries(
       [...keys].map((name) => [name, { is: usual.has(name) || !hasUsual ? 'key' : 'extra' }]),
@@ -114,29 +158,54 @@ export function summaryRanks(probe: ProbeSpec, shapes: readonly SummaryShape[]):
   }
 }
 
-const frame: readonly (readonly [string, FieldSpec])[] = [
-  ['time', { ...common.time, doc: 'wall-clock time of the end of the interval, UTC' }],
-  ['ktime_ns', { ...common.ktime_ns, doc: "the kernel's clock at the end of the interval" }],
-  ['interval_ns', { kind: 'duration', unit: 'ns', doc: 'length of the interval' }],
+const frame: readonly GroupField[] = [
+  {
+    name: 'time',
+    spec: { ...common.time, doc: 'wall-clock time of the end of the interval, UTC' },
+    figure: { of: 'time' },
+  },
+  {
+    name: 'ktime_ns',
+    spec: { ...common.ktime_ns, doc: "the kernel's clock at the end of the interval" },
+    figure: { of: 'ktime' },
+  },
+  {
+    name: 'interval_ns',
+    spec: { kind: 'duration', unit: 'ns', doc: 'length of the interval' },
+    figure: { of: 'interval' },
+  },
 ]
 
-const countField: readonly [string, FieldSpec] = [
-  'count',
-  { kind: 'count', doc: 'events of the group in the interval', width: 9 },
-]
+const countSpec: FieldSpec = {
+  kind: 'count',
+  doc: 'events of the group in the interval',
+  width: 9,
+}
 
-function bucketsOf(
-  measure: SummaryShape['measures'][number] | undefined,
-): readonly [string, FieldSpec] {
-  const { spec, linear } = measure ?? {}
-  const unit = spec?.unit ?? (spec?.kind === 'duration' ? 'ns' : undefined)
+/** The histogram, and what it is of. */
+function bucketFields({ name, spec, linear }: Measured, at: number): readonly GroupField[] {
+  const unit = spec.unit ?? (spec.kind === 'duration' ? 'ns' : null)
+  const width =
+    linear === undefined
+      ? 'powers of two'
+      : `each ${linear.step} wide from ${linear.min} to ${linear.max}, and an open one on each side`
+  const constant = (field: string, value: string | null, doc: string): GroupField => ({
+    name: field,
+    spec: { kind: 'constant', always: value, doc },
+    figure: { of: 'constant', value },
+  })
   return [
-    'buckets',
+    constant('buckets_field', name, 'the field whose values the buckets hold'),
+    constant('buckets_unit', unit, 'unit of their bounds; null: a number without one'),
     {
-      kind: 'buckets',
-      doc: 'values from `ge` on and below `lt`, and how many; null: no bound',
-      ...(unit === undefined ? {} : { unit }),
-      ...(linear === undefined ? {} : { step: linear.step }),
+      name: 'buckets',
+      spec: {
+        kind: 'buckets',
+        doc: `how many values of ${name} were from \`ge\` on and below \`lt\`, null: no bound; ${width}; without the empty ones`,
+        ...(unit === null ? {} : { unit }),
+        ...(linear === undefined ? {} : { step: linear.step }),
+      },
+      figure: { of: 'buckets', at },
     },
   ]
 }
@@ -154,34 +223,39 @@ export function summaryOfBuckets<T extends { readonly count: number }>(
   })
 }
 
-function figuresOf({ name, spec, linear }: SummaryShape['measures'][number]) {
+function figuresOf(measure: Measured, at: number): readonly GroupField[] {
+  const { name, spec, linear, absentIn } = measure
   const bound = linear === undefined ? 'this power of two' : 'this bound; null: beyond the last'
   const fields = measureFields(name, spec)
-  const unit = spec.unit === undefined ? {} : { unit: spec.unit }
-  const kind = spec.kind === 'duration' ? 'duration' : 'u64'
+  const number = isSigned(measure) ? 'i64' : 'u64'
+  const kind = spec.kind === 'duration' ? 'duration' : number
+  const rest = {
+    nullable: true,
+    ...(spec.unit === undefined ? {} : { unit: spec.unit }),
+    ...(absentIn === undefined || Object.keys(absentIn).length === 0 ? {} : { absentIn }),
+  } as const
   return [
-    [
-      fields.sum,
-      {
-        kind: 'u64',
+    {
+      name: fields.sum,
+      spec: {
+        kind: number,
         doc: `sum of ${name}`,
-        nullable: true,
-        ...unit,
+        ...rest,
         ...(kind === 'duration' ? narrow : {}),
       },
-    ],
-    [fields.average, { kind, doc: `average of ${name}`, nullable: true, ...unit, ...narrow }],
-    ...quantiles.map(({ name: quantile, share }) => [
-      fields.quantile(quantile),
-      {
-        kind,
-        doc: `${share * 100} % of ${name} were below ${bound}`,
-        nullable: true,
-        ...unit,
-        ...narrow,
-      },
-    ]),
-  ] as readonly (readonly [string, FieldSpec])[]
+      figure: { of: 'sum', at },
+    },
+    {
+      name: fields.average,
+      spec: { kind, doc: `average of ${name}`, ...rest, ...narrow },
+      figure: { of: 'average', at },
+    },
+    ...quantiles.map(({ name: quantile, share }): GroupField => ({
+      name: fields.quantile(quantile),
+      spec: { kind, doc: `${share * 100} % of ${name} were below ${bound}`, ...rest, ...narrow },
+      figure: { of: 'quantile', at, quantile },
+    })),
+  ]
 }
 
 const narrow = { width: 11 } as const

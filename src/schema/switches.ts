@@ -1,10 +1,13 @@
 import type { ProbeSpec, VariantSpec } from './define.ts'
 
-/** The probe without the event types that wait for a switch which is off. */
+/** The probe without the event types that wait for a switch which is off, and with the table of those that are on. */
 export function withSwitches<P extends ProbeSpec>(probe: P, on: readonly string[]): P {
   const off = offOf(probe, on).flatMap(({ events = [] }) => events)
-  if (off.length === 0) return probe
-  const events = Object.entries(probe.events).filter(([name]) => !off.includes(name))
+  const tables = on.flatMap((name) => probe.switches?.[name]?.table ?? [])
+  if (off.length === 0 && tables.length === 0) return probe
+  const events = Object.entries(probe.events)
+    .filter(([name]) => !off.includes(name))
+    .map(([name, event]) => [name, tables.length > 0 ? { ...event, table: tables } : event])
   return { ...probe, events: Object.fromEntries(events) }
 }
 

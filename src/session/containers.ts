@@ -12,6 +12,8 @@ const share = 0.01
 export interface FollowedContainers extends Containers {
   /** Looks at all cgroups, so that those are known which are gone when their events are read. */
   look(): void
+  /** Looks again if the last look is long enough ago. */
+  lookIfDue(): void
 }
 
 export interface ContainerOptions {
@@ -44,8 +46,12 @@ export function followContainers(options: ContainerOptions): FollowedContainers 
     if (root === null) return
     const before = process.cpuUsage()
     const cgroups = readCgroups(root, mostCgroups)
-    if (known.size + cgroups.size > 2 * mostCgroups) known.clear()
     for (const [cgroup, path] of cgroups) known.set(cgroup, containerOf(path))
+    // A group can be of a cgroup that is gone: those are forgotten when there are too many, the oldest first.
+    for (const cgroup of known.keys()) {
+      if (known.size <= 2 * mostCgroups) break
+      if (!cgroups.has(cgroup)) known.delete(cgroup)
+    }
     lookedAt = performance.now()
     const { user, system } = process.cpuUsage(before)
     tookMs = (user + system) / 1000
@@ -55,6 +61,9 @@ export function followContainers(options: ContainerOptions): FollowedContainers 
 
   return {
     look,
+    lookIfDue() {
+      if (isDue()) look()
+    },
     nameOf(cgroup) {
       if (!known.has(cgroup) && isDue()) look()
       const container = known.get(cgroup) ?? null

@@ -1,8 +1,9 @@
 import type { SummaryPlan } from '../plan/summary.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import { createAggregates } from '../wire/aggregates.ts'
+import type { Containers } from '../wire/containers.ts'
 import type { Clock } from '../wire/decoder.ts'
-import { createGroupRows, type GroupRow } from '../wire/group-rows.ts'
+import { createGroupRows, type GroupJudge, type GroupRow } from '../wire/group-rows.ts'
 import { recordsOfGroups } from '../wire/groups.ts'
 
 /** What a session that aggregates in the kernel reads of its child. */
@@ -25,11 +26,15 @@ export interface GroupReader {
 
 export function followGroups(
   plan: SummaryPlan,
-  run: { readonly token: string; readonly clock: Clock },
+  run: {
+    readonly token: string
+    readonly clock: Clock
+    readonly containers: Containers
+    readonly judge: GroupJudge
+  },
 ): GroupReader {
   const aggregates = createAggregates(run.token, plan.groups)
-  const shape = plan.histogram === null ? 'summary' : { histogram: plan.histogram }
-  const rows = createGroupRows(plan.groups, run.clock, shape, plan.sort)
+  const rows = createGroupRows(plan.groups, run, plan.histogram, plan.sort)
   let since: bigint | null = null
   return {
     records: recordsOfGroups(plan.groups),

@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.ts'
-import { type AnyFilter, eventPasses, type NumberOf } from '../plan/filters.ts'
+import { type AnyFilter, eventPasses, fieldsOfFilters, type NumberOf } from '../plan/filters.ts'
 import { numberOfFields } from '../plan/numbers.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import type { Account } from '../wire/account.ts'
@@ -131,7 +131,26 @@ export function createIntake({
   }
 
   let isDumped = plan.summary === null
-  const summary = plan.summary === null ? null : followGroups(plan.summary, { token, clock })
+  const judgedBy = new Set(plan.summary?.groups.flatMap(({ keys }) => keys.map(({ name }) => name)))
+  const groupFilters = lateFilters.filter((filter) =>
+    fieldsOfFilters([filter]).every((name) => judgedBy.has(name)),
+  )
+  const summary =
+    plan.summary === null
+      ? null
+      : followGroups(plan.summary, {
+          ...{ token, clock, containers },
+          judge: {
+            isWanted: (group) => passes(groupFilters, group, numberOf),
+            refused: (type, count) => {
+              tally.received(type, count)
+              tally.filtered(type, count)
+            },
+          },
+        })
+  const groupsContainers =
+    plan.summary?.groups.some(({ keys }) => keys.some(({ spec }) => spec.kind === 'container')) ===
+    true
   const dump = (ktime: bigint): void => putOut(summary?.dump(ktime) ?? [])
   const putOut = (rows: readonly GroupRow[]): void => {
     for (const { type, count } of rows) {
@@ -171,6 +190,8 @@ export function createIntake({
       },
       heartbeat(ktime) {
         summary?.begin(BigInt(ktime))
+        // A group is named when it is dumped, and its container can be gone then.
+        if (groupsContainers) containers.lookIfDue()
         alive()
       },
       end(ktime) {

@@ -33,6 +33,14 @@ const understood: readonly Understood[] = [
       'ebpf-run print PROBE shows it; run again with -v for the whole report and tell us the kernel and bpftrace versions',
   },
   {
+    // 0.17.0 and older; the other order works (seen on 6.1 and 6.18).
+    pattern: /perf_event_open\([^)\n]*\/uprobes\/[^)\n]*_bcc_[^)\n]*\): Invalid argument/,
+    code: 'ATTACH_FAILED',
+    message:
+      'a program of bcc has probes at the same functions, and this bpftrace cannot attach beside it',
+    remedy: '--backend bcc, a newer bpftrace, or start it before the other program',
+  },
+  {
     pattern:
       /Error attaching probe|cannot attach|Unable to attach|Could not resolve symbol|No matches for|tracepoint not found|does not exist|unable to find|not traceable|Failed to attach|available_filter_functions/i,
     code: 'ATTACH_FAILED',

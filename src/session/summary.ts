@@ -26,6 +26,8 @@ export interface RunSummary {
   readonly unwritten?: number
   /** Values that a summary's histograms, and so its quantiles, lack; absent when events are not counted in the kernel. */
   readonly unplaced_values?: number
+  /** Of an aggregated run: events of no group, because a filter asks whose they are and nobody knows; null while it is not known. */
+  readonly unowned?: number | null
   /** How far `time` may be off; ktime_ns is exact. */
   readonly clock_error_ns: number
   readonly transport: { readonly kind: string; readonly bytes: number }
@@ -61,7 +63,9 @@ export function summaryOf(
     stray_faults: account.stray_faults,
     map_full: account.map_full,
     ...(unwritten === 0 ? {} : { unwritten }),
-    ...(plan.summary === null ? {} : { unplaced_values: result.unplacedValues }),
+    ...(plan.summary === null
+      ? {}
+      : { unplaced_values: result.unplacedValues, unowned: account.unowned }),
     clock_error_ns: result.clockErrorNs,
     transport: { kind: plan.buffers.transport, bytes: plan.buffers.totalBytes },
     ...(tcp === null ? {} : { tcp }),
@@ -103,6 +107,11 @@ function lossNotes(
       ? []
       : [
           `${full} times a map of the program was full: that many connections or owners could not be kept`,
+        ]),
+    ...(!isSummary || (account.unowned ?? 0) === 0
+      ? []
+      : [
+          `${account.unowned} events are in no group: a filter asks for a process, and theirs is not known (a connection from before the run); where events are shown one by one, most are learned from /proc`,
         ]),
     ...(unplacedValues === 0
       ? []

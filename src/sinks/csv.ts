@@ -13,7 +13,8 @@ import type { SinkFactory } from './sink.ts'
 const rfc4180: Options = {
   record_delimiter: '\r\n',
   escape_formulas: true,
-  quoted_match: /^$/,
+  // By itself csv-stringify quotes what holds the whole CRLF, and readers of CSV end a row at each of its halves.
+  quoted_match: /^$|[\r\n]/,
 }
 
 /** CSV with one row an event. On a terminal, characters it could act on are written out as in the table. */

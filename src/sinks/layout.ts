@@ -117,6 +117,9 @@ function widestColumn(columns: readonly Column[], widths: readonly number[]): nu
   )
 }
 
+/** Kinds whose columns can be cut. */
+const textKinds: ReadonlySet<string> = new Set(['text', 'texts', 'path', 'stack'])
+
 export function isText(column: Column | undefined): boolean {
-  return column?.kind === 'text' || column?.kind === 'texts' || column?.kind === 'stack'
+  return column !== undefined && textKinds.has(column.kind)
 }

@@ -24,4 +24,6 @@ export interface Account {
   readonly stray_faults: number
   /** How often a map of the program was full, so that a connection or its owner could not be kept; null while it is not known. */
   readonly map_full: number | null
+  /** Events that are in no group because a filter asks whose they are and nobody knows; null while it is not known. */
+  readonly unowned: number | null
 }

@@ -1,4 +1,5 @@
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
+import { isInParts } from '../schema/kinds.ts'
 import { flagsText } from '../schema/names.ts'
 import { fastDerived } from './fast-derived.ts'
 import type { FieldCode } from './fast-field.ts'
@@ -28,11 +29,15 @@ export interface FastDefinition {
   readonly token: string
 }
 
-/** Compiles one event's own record; null for events with lists, which are joined from parts, and for call stacks. */
+/** Compiles one event's own record; null for events that are joined from parts, and for call stacks. */
 export function compileRecord(definition: FastDefinition, support: FastSupport): FastRecord | null {
   const fields = Object.entries(definition.spec.fields)
-  const hasStack = definition.layout.texts.some(({ spec }) => spec.kind === 'stack')
-  if (hasStack || fields.some(([, field]) => field.kind === 'texts')) return null
+  const { closed, texts } = definition.layout
+  const hasStack = texts.some(({ spec }) => spec.kind === 'stack')
+  const isJoined = fields.some(
+    ([name, { kind }]) => isInParts(kind) && closed.some((each) => each.name === name),
+  )
+  if (hasStack || isJoined) return null
   const named = fields.filter(([, field]) => field.kind === 'enum' || field.names !== undefined)
   const nameTables = {
     line: Object.fromEntries(named.map(([name, field]) => [name, jsonNames(field.names)])),

@@ -6,18 +6,20 @@ export interface Counters {
   emitted(code: string): number | null
   /** What did not fit into the program's own maps, as last seen; null before anything was counted. */
   readonly full: number | null
+  /** Events that are in no group because nobody knows whose they are, as last seen; null before anything was counted. */
+  readonly unowned: number | null
   /** How often the end mark was printed. It sorts last, so all counts of that dump came before it. */
   readonly marks: number
 }
 
-/** Maps are `@n_<token>_<code>_<site>` (counts), `@f_<token>` (what did not fit) and `@z_<token>` (end mark). A line without the token never counts. */
+/** Maps are `@n_<token>_<code>_<site>` (counts), `@f_<token>` (what did not fit), `@w_<token>` (events of unknown owners) and `@z_<token>` (end mark). A line without the token never counts. */
 export function createCounters(token: string): Counters {
   const countLine = new RegExp(`^@n_${token}_([0-9a-z])_([0-9]{1,4}): (0|[1-9][0-9]{0,15})$`)
-  const fullLine = new RegExp(`^@f_${token}: (0|[1-9][0-9]{0,15})$`)
+  const otherLine = new RegExp(`^@([fw])_${token}: (0|[1-9][0-9]{0,15})$`)
   const markLine = new RegExp(`^@z_${token}: (?:0|[1-9][0-9]{0,15})$`)
   const sites = new Map<string, Map<string, number>>()
   let marks = 0
-  let full: number | null = null
+  const others = new Map<string, number>()
 
   return {
     line(text) {
@@ -25,9 +27,9 @@ export function createCounters(token: string): Counters {
         marks += 1
         return 'mark'
       }
-      const notKept = fullLine.exec(text)?.[1]
-      if (notKept !== undefined) {
-        full = Number(notKept)
+      const [, which, figure] = otherLine.exec(text) ?? []
+      if (which !== undefined) {
+        others.set(which, Number(figure))
         return 'count'
       }
       const [, code, site, digits] = countLine.exec(text) ?? []
@@ -43,7 +45,10 @@ export function createCounters(token: string): Counters {
       return counts ? [...counts.values()].reduce((sum, count) => sum + count, 0) : null
     },
     get full() {
-      return full
+      return others.get('f') ?? null
+    },
+    get unowned() {
+      return others.get('w') ?? null
     },
     get marks() {
       return marks

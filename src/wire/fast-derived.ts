@@ -5,8 +5,12 @@ import type { FieldCode } from './fast-field.ts'
 import type { WireField } from './layout.ts'
 import { choose, writeBytes, type Piece } from './snippets.ts'
 
-/** The fast source of a field that does not travel: derived from one that does, or null. */
+/** The fast source of a field that does not travel: a constant, derived from one that does, or null. */
 export function fastDerived(field: FieldSpec, travelling: readonly WireField[]): FieldCode {
+  if (field.kind === 'constant') {
+    const value = JSON.stringify(field.always ?? null)
+    return { read: '', line: [{ text: value }], value }
+  }
   const of = travelling.find((candidate) => candidate.name === field.of)
   const code = of && codes[field.kind]?.(of.name)
   if (!of || !code || !isDerivedFrom(field, of.spec))

@@ -1,9 +1,10 @@
 import type { AnyEvent, FieldSpec } from '../schema/define.ts'
-import { measureFields, quantiles, summaryOfBuckets } from '../schema/summary.ts'
+import { groupFields, type GroupFigure, isSigned, summaryOfBuckets } from '../schema/summary.ts'
 import { type Aggregate, type Bucket, byBounds } from './aggregates.ts'
 import { createWallClock } from './clock.ts'
+import type { Containers } from './containers.ts'
 import type { Clock } from './decoder.ts'
-import { type GroupKey, type GroupLayout, noText } from './groups.ts'
+import { type GroupKey, type GroupLayout, type Measure, noText, shownGroup } from './groups.ts'
 import {
   type Addresses,
   createAddresses,
@@ -21,6 +22,16 @@ export interface GroupRow {
   readonly count: number
   readonly event: AnyEvent
 }
+
+/** Which groups are wanted. */
+export interface GroupJudge {
+  /** `group`: the values of its keys. */
+  isWanted(group: AnyEvent): boolean
+  /** So many of this type were counted, and are not wanted. */
+  refused(type: string, count: number): void
+}
+
+const allWanted: GroupJudge = { isWanted: () => true, refused() {} }
 
 interface SortedRow extends GroupRow {
   readonly amount: bigint
@@ -44,8 +55,12 @@ const longestWaitNs = 5_000_000_000n
 
 export function createGroupRows(
   groups: readonly GroupLayout[],
-  clock: Clock,
-  shape: 'summary' | { readonly histogram: string },
+  {
+    clock,
+    containers,
+    judge = allWanted,
+  }: { readonly clock: Clock; readonly containers: Containers; readonly judge?: GroupJudge },
+  histogram: string | null,
   sort: string | null = null,
 ): GroupRows {
   const wall = createWallClock(clock)
@@ -55,13 +70,11 @@ export function createGroupRows(
     groups.flatMap(({ keys }) =>
       keys
         .filter((key) => key.as === 'number')
-        .map((key) => [key, createClosedReader(key.spec, addresses)] as const),
+        .map((key) => [key, createClosedReader(key.from.spec, addresses)] as const),
     ),
   )
-  /** Announced texts that are shown escaped. */
-  const escaped = new Set<unknown>()
-  const isEscaped = (key: GroupKey, value: unknown): boolean =>
-    key.as === 'text' && escaped.has(value)
+  /** Announced texts that are shown escaped, and those that were cut. */
+  const marked = { escaped: new Set<unknown>(), cut: new Set<unknown>() }
   let before: Dump = new Map()
   let last: { readonly dump: Dump; readonly ktime: bigint; readonly since: bigint } | null = null
   /** Groups that wait, and since which dump, by code and key. */
@@ -79,7 +92,7 @@ export function createGroupRows(
     Object.fromEntries(
       numbersOf(group, key).map(([each, numbers], index) => [
         each.name,
-        valueOf(each, numbers, index, { texts, addresses, readers }),
+        valueOf(each, numbers, index, { texts, addresses, readers, containers }),
       ]),
     )
 
@@ -92,21 +105,25 @@ export function createGroupRows(
     wall.sync()
     const rows = groups.flatMap((group) => {
       const amountOf = amountIn(group, sort)
-      return merged(changes(dump, before, group, isWanted), group, valuesOf)
+      const fields = groupFields(shownGroup(group), histogram)
+      const wanted = changes(dump, before, group, isWanted).flatMap(([key, aggregate]) => {
+        const values = valuesOf(group, key)
+        if (judge.isWanted({ event: group.event, ...values })) return [{ values, aggregate }]
+        judge.refused(group.event, aggregate.count)
+        return []
+      })
+      return merged(wanted, group)
         .map(({ values, aggregate }) => ({
           type: group.event,
           amount: amountOf(aggregate),
           count: aggregate.count,
           event: {
             event: group.event,
-            time: wall.show(String(ktime)),
-            ktime_ns: String(ktime),
-            interval_ns: Number(ktime - since),
-            ...values,
-            count: aggregate.count,
-            ...sumsOf(group, aggregate),
-            ...(shape === 'summary' ? {} : bucketsOf(group, aggregate, shape.histogram)),
-            ...escapedOf(group.keys.filter((key) => isEscaped(key, values[key.name]))),
+            ...rowOf(fields, {
+              ...{ group, values, aggregate },
+              ...{ time: wall.show(String(ktime)), ktime, interval: ktime - since },
+            }),
+            ...marksOf(group, values, marked),
           } as AnyEvent,
         }))
         .sort(largestFirst)
@@ -118,7 +135,8 @@ export function createGroupRows(
   return {
     text(key, id, event) {
       texts.set(textName(key, id), event)
-      if (event.escaped !== undefined) escaped.add(event['text'])
+      if (event.escaped !== undefined) marked.escaped.add(event['text'])
+      if (event.cut !== undefined) marked.cut.add(event['text'])
     },
     rows(dump, ktime, since) {
       const made = rowsOf(dump, ktime, since, (group, key) => !waits(group, key, ktime))
@@ -178,8 +196,18 @@ function withWaiting(
   )
 }
 
-function escapedOf(keys: readonly GroupKey[]): Record<string, unknown> {
-  return keys.length === 0 ? {} : { escaped: keys.map(({ name }) => name) }
+/** Names of the keys whose texts are escaped, and of those that were cut. */
+function marksOf(
+  { keys }: GroupLayout,
+  values: Readonly<Record<string, unknown>>,
+  marked: Readonly<Record<'escaped' | 'cut', ReadonlySet<unknown>>>,
+): Record<string, unknown> {
+  const texts = keys.filter(({ as }) => as === 'text').map(({ name }) => name)
+  return Object.fromEntries(
+    (['escaped', 'cut'] as const)
+      .map((mark) => [mark, texts.filter((name) => marked[mark].has(values[name]))] as const)
+      .filter(([, names]) => names.length > 0),
+  )
 }
 
 interface Row {
@@ -200,20 +228,17 @@ function changes(
   })
 }
 
-/** Two numbers of one text are one group. */
-function merged(
-  changed: readonly (readonly [key: string, since: Aggregate])[],
-  group: GroupLayout,
-  valuesOf: (group: GroupLayout, key: string) => Record<string, unknown>,
-): readonly Row[] {
+/** Two numbers of one text are one group, and so are two cgroups of one container, and what differs in hidden keys alone. */
+function merged(all: readonly Row[], { hidden = [] }: GroupLayout): readonly Row[] {
   const rows = new Map<string, Row>()
-  for (const [key, since] of changed) {
-    const values = valuesOf(group, key)
-    const name = JSON.stringify(values)
+  for (const { values, aggregate } of all) {
+    const name = JSON.stringify(values, (key, value: unknown) =>
+      hidden.includes(key) ? undefined : value,
+    )
     const other = rows.get(name)
     rows.set(name, {
       values,
-      aggregate: other === undefined ? since : sumOf(other.aggregate, since),
+      aggregate: other === undefined ? aggregate : sumOf(other.aggregate, aggregate),
     })
   }
   return [...rows.values()]
@@ -278,6 +303,7 @@ function valueOf(
     readonly texts: ReadonlyMap<string, AnyEvent>
     readonly addresses: Addresses
     readonly readers: ReadonlyMap<GroupKey, ReadClosed>
+    readonly containers: Containers
   },
 ): unknown {
   if (key.as === 'text') {
@@ -288,8 +314,11 @@ function valueOf(
     return shown === null || nullTexts(key.spec).includes(shown) ? null : shown
   }
   const number = numbers[0] ?? ''
-  const value = context.readers.get(key)?.(wireText(key.spec, number))
-  return value !== null && typeof value === 'object' && 'reason' in value ? null : value
+  if (key.as === 'family') return number === '0' ? null : Number(number)
+  const value = context.readers.get(key)?.(wireText(key.from.spec, number))
+  if (value !== null && typeof value === 'object' && 'reason' in value) return null
+  if (key.spec.kind !== 'container') return value
+  return typeof value === 'string' ? context.containers.nameOf(value) : null
 }
 
 /** Maps print 64-bit numbers as signed, those of bpftrace 0.27 what was cast to uint64 as unsigned. */
@@ -322,41 +351,86 @@ function addressText(words: readonly string[]): string {
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
-function sumsOf(group: GroupLayout, aggregate: Aggregate): Record<string, unknown> {
+/** What the fields of a row are taken from. */
+interface RowSource extends Row {
+  readonly group: GroupLayout
+  readonly time: unknown
+  readonly ktime: bigint
+  readonly interval: bigint
+}
+
+function rowOf(fields: ReturnType<typeof groupFields>, source: RowSource): Record<string, unknown> {
+  const { measures } = source.group
+  const figures = measures.map((measure, at) => figuresOf(measure, source.aggregate, at))
   return Object.fromEntries(
-    group.measures.flatMap(({ name, spec }, at) => {
-      const fields = measureFields(name, spec)
-      const buckets = aggregate.histograms.get(at) ?? []
-      const sum = aggregate.sums.get(at)
-      // What can be null is counted by its histogram alone.
-      const count =
-        sum === undefined
-          ? 0
-          : spec.nullAs === undefined
-            ? aggregate.count
-            : buckets.reduce((all, bucket) => all + bucket.count, 0)
-      const shown = (value: bigint | number): unknown =>
-        spec.kind === 'duration' ? Number(value) : String(value)
-      const quantileBounds = summaryOfBuckets(buckets)
-      const shownBound = (bound: number | null | undefined): unknown =>
-        bound === undefined || bound === null ? null : shown(BigInt(bound))
-      return [
-        [fields.sum, sum === undefined || count === 0 ? null : String(sum)],
-        [fields.average, sum === undefined || count === 0 ? null : shown(sum / BigInt(count))],
-        ...quantiles.map(({ name: quantile }) => [
-          fields.quantile(quantile),
-          shownBound(quantileBounds.find((each) => each.name === quantile)?.lt),
-        ]),
-      ]
-    }),
+    fields.map(({ name, figure }) => [name, fieldOf(name, figure, source, figures)]),
   )
 }
 
-function bucketsOf(
-  group: GroupLayout,
-  aggregate: Aggregate,
-  field: string,
-): Record<string, unknown> {
-  const at = group.measures.findIndex(({ name }) => name === field)
-  return { buckets: aggregate.histograms.get(at) ?? [] }
+function fieldOf(
+  name: string,
+  figure: GroupFigure,
+  { values, aggregate, time, ktime, interval }: RowSource,
+  figures: readonly Figures[],
+): unknown {
+  switch (figure.of) {
+    case 'time':
+      return time
+    case 'ktime':
+      return String(ktime)
+    case 'interval':
+      return Number(interval)
+    case 'count':
+      return aggregate.count
+    case 'key':
+      return values[name]
+    case 'constant':
+      return figure.value
+    case 'quantile':
+      return figures[figure.at]?.quantiles.get(figure.quantile) ?? null
+    default:
+      return figures[figure.at]?.[figure.of] ?? null
+  }
+}
+
+/** What a group says of a measure. */
+interface Figures {
+  readonly sum: string | null
+  readonly average: string | number | null
+  /** The upper ends of the buckets that they lie in. */
+  readonly quantiles: ReadonlyMap<string, string | number | null>
+  readonly buckets: readonly Bucket[]
+}
+
+function figuresOf(measure: Measure, aggregate: Aggregate, at: number): Figures {
+  const { spec } = measure
+  const buckets = aggregate.histograms.get(at) ?? []
+  const found = aggregate.sums.get(at)
+  // What can be null is counted by its histogram alone.
+  const count =
+    found === undefined
+      ? 0
+      : spec.nullAs === undefined
+        ? aggregate.count
+        : buckets.reduce((all, bucket) => all + bucket.count, 0)
+  const shown = (value: bigint): string | number =>
+    spec.kind === 'duration' ? Number(value) : String(value)
+  // Back-ends print the same 64 bits with and without a sign.
+  const sum =
+    found === undefined || count === 0
+      ? null
+      : isSigned(measure)
+        ? BigInt.asIntN(64, found)
+        : BigInt.asUintN(64, found)
+  return {
+    sum: sum === null ? null : String(sum),
+    average: sum === null ? null : shown(sum / BigInt(count)),
+    quantiles: new Map(
+      summaryOfBuckets(buckets).map(({ name, lt }) => [
+        name,
+        lt === null ? null : shown(BigInt(lt)),
+      ]),
+    ),
+    buckets,
+  }
 }

@@ -1,7 +1,8 @@
 import { EbpfRunError } from '../errors.ts'
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
 import { kinds } from '../schema/kinds.ts'
-import type { RecordLayout } from './layout.ts'
+import { isDerivedFrom } from './derived.ts'
+import type { RecordLayout, WireField } from './layout.ts'
 
 /*
  * Aggregated in the kernel, an event type has these maps, T being the run's token and C its record code:
@@ -20,8 +21,10 @@ import type { RecordLayout } from './layout.ts'
 export interface GroupKey {
   readonly name: string
   readonly spec: FieldSpec
-  /** Numbers of its key on the wire. */
-  readonly as: 'number' | 'address' | 'text'
+  /** The field that the program makes the key of: itself, or the one that it is derived from. */
+  readonly from: WireField
+  /** How: `family` is 4 or 6 for an address, 0 for none. */
+  readonly as: 'number' | 'address' | 'text' | 'family'
 }
 
 /**
@@ -53,11 +56,19 @@ export interface GroupLayout {
   readonly event: string
   readonly keys: readonly GroupKey[]
   readonly measures: readonly Measure[]
+  /** Keys by which user space decides whether a group is wanted, and which are not shown. */
+  readonly hidden?: readonly string[]
 }
 
-/** Record codes of an aggregated run, which sends no events: texts, one code a key, and the end of a dump. */
+/** A group as it is put out. */
+export function shownGroup(group: GroupLayout): GroupLayout {
+  const { keys, hidden = [] } = group
+  return { ...group, keys: keys.filter(({ name }) => !hidden.includes(name)) }
+}
+
 /** The number in the place of a text that there is none of: it is null. */
 export const noText = '0'
+/** Record codes of an aggregated run, which sends no events: texts, one code a key, and the end of a dump. */
 export const textCode = (key: number): string => String(key)
 export const dumpCode = '7'
 /** As many keys as there are codes. */
@@ -92,6 +103,8 @@ export function groupLayouts(
       remedy: `--by ${by.slice(0, mostKeys).join(',')}`,
     })
   const own = layouts.filter((layout) => layout.part === undefined)
+  const lists = new Set(layouts.map(({ part }) => part))
+  const keysOf = (layout: RecordLayout) => keyFields(layout).filter(({ name }) => !lists.has(name))
   const known = unique(own.flatMap((layout) => keysOf(layout).map((key) => key.name)))
   for (const name of by) {
     if (known.includes(name)) continue
@@ -112,12 +125,26 @@ export function groupLayouts(
 }
 
 /** Kinds of which no two values are the same, and lists. */
-const noKeys: ReadonlySet<string> = new Set(['ktime', 'texts', 'stack'])
+const noKeys: ReadonlySet<string> = new Set(['ktime', 'stack'])
 
-function keysOf(layout: RecordLayout): readonly GroupKey[] {
-  return [...layout.closed, ...layout.texts]
+/** Fields of a kind that groups can have though it does not travel: few of its values stand for many of its source. */
+const derivedKeys: ReadonlySet<string> = new Set(['family', 'container'])
+
+function keyFields({ closed, texts, derived }: RecordLayout): readonly GroupKey[] {
+  const own = [...closed, ...texts]
     .filter(({ spec }) => !noKeys.has(spec.kind) && !isMeasure(spec))
-    .map(({ name, spec }) => ({ name, spec, as: formOf(spec) }))
+    .map((field) => ({ ...field, from: field, as: formOf(field.spec) }))
+  return [
+    ...own,
+    ...derived.flatMap(({ name, spec }): readonly GroupKey[] => {
+      const from = closed.find((field) => field.name === spec.of)
+      if (from === undefined || !derivedKeys.has(spec.kind) || !isDerivedFrom(spec, from.spec))
+        return []
+      if (spec.kind !== 'family') return [{ name, spec, from, as: 'number' }]
+      const isNullable = from.spec.nullAs !== undefined
+      return [{ name, spec: isNullable ? { ...spec, nullable: true } : spec, from, as: 'family' }]
+    }),
+  ]
 }
 
 function formOf({ kind }: FieldSpec): GroupKey['as'] {
@@ -141,12 +168,19 @@ export function recordsOfGroups(groups: readonly GroupLayout[]): {
     },
   )
   const layouts: RecordLayout[] = [
-    { code: dumpCode, event: 'dump', closed: [{ name: 'ktime_ns', spec: ktime }], texts: [] },
+    {
+      code: dumpCode,
+      event: 'dump',
+      closed: [{ name: 'ktime_ns', spec: ktime }],
+      texts: [],
+      derived: [],
+    },
     ...texts.map(({ at, key }) => ({
       code: textCode(at),
       event: `text${at}`,
       closed: [{ name: 'id', spec: id }],
       texts: [{ name: 'text', spec: key.spec }],
+      derived: [],
     })),
   ]
   const events = Object.fromEntries(

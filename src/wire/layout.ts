@@ -1,5 +1,5 @@
 import type { EventSpec, FieldSpec } from '../schema/define.ts'
-import { kinds } from '../schema/kinds.ts'
+import { isInParts, kinds, type Travel } from '../schema/kinds.ts'
 
 /*
  * A record on the wire, T being the run's token:
@@ -26,13 +26,15 @@ export interface RecordLayout {
   readonly code: string
   /** Event type; parts belong to one as well. */
   readonly event: string
-  /** For parts: the `texts` field they fill. A part is (key, index, text); the index is -1 - place for an item that could not be read. */
+  /** For parts: the field they fill. A part is (key, index, text); the index is -1 - place for an item that could not be read. */
   readonly part?: string
   readonly closed: readonly WireField[]
   readonly texts: readonly WireField[]
+  /** Fields that are computed from others when it is decoded. */
+  readonly derived: readonly WireField[]
 }
 
-/** The layouts of one event without the fields left out: its own, then one for each `texts` field; `first` were given out before. */
+/** The layouts of one event without the fields left out: its own, then one for each field that arrives in parts; `first` were given out before. */
 export function layoutsOf(
   name: string,
   event: EventSpec,
@@ -42,9 +44,9 @@ export function layoutsOf(
   const fields = Object.entries(event.fields)
     .filter(([field]) => !leftOut.has(field))
     .map(([field, spec]) => ({ name: field, spec }))
-  const travelling = (how: 'closed' | 'text') =>
+  const travelling = (how: Travel) =>
     fields.filter((field) => kinds[field.spec.kind].travel === how)
-  const lists = fields.filter((field) => field.spec.kind === 'texts')
+  const lists = fields.filter((field) => isInParts(field.spec.kind))
   const code = (index: number) => eventCodes[first + index] ?? ''
   return [
     {
@@ -55,6 +57,7 @@ export function layoutsOf(
         ...lists.map((list) => ({ name: list.name, spec: partCount })),
       ],
       texts: travelling('text'),
+      derived: travelling('derived'),
     },
     ...lists.map((list, index) => ({
       code: code(index + 1),
@@ -65,6 +68,7 @@ export function layoutsOf(
         { name: 'index', spec: partCount },
       ],
       texts: [{ name: 'text', spec: { ...list.spec, kind: 'text' as const } }],
+      derived: [],
     })),
   ]
 }

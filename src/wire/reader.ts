@@ -5,7 +5,7 @@ import { derive, type DeriveContext, isDerivedFrom } from './derived.ts'
 import type { RecordLayout, WireField } from './layout.ts'
 import { createListJoin, type ListItems } from './list-join.ts'
 import { variable } from './snippets.ts'
-import { readStack, readText, type TextValue } from './texts.ts'
+import { escapeBackslashes, readStack, readText, type TextValue } from './texts.ts'
 import { Bad, createClosedReader, type Addresses } from './values.ts'
 
 /** What an event's reader shares with the other readers of its decoder. */
@@ -116,13 +116,15 @@ interface FieldPlace {
   readonly context: ReaderContext
 }
 
-/** Where a field's value comes from: a list, a text, a closed field, another field, or nowhere. */
+/** Where a field's value comes from: its definition, a list, a text, a closed field, another field, or nowhere. */
 function createFieldReader({ name, field, own, context }: FieldPlace): ReadField {
+  if (field.kind === 'constant') return () => field.always ?? null
   const closedAt = positionOf(own.closed, name)
   const textAt = positionOf(own.texts, name)
+  if (field.kind === 'path' && closedAt >= 0) return (record) => showPath(record, name)
   if (field.kind === 'texts' && closedAt >= 0) {
     const argcAt = positionOf(own.closed, 'argc')
-    return (record) => showList(record, name, Number(record.values[argcAt] ?? 0))
+    return (record) => showList(record, name, argcAt < 0 ? 0 : record.values[argcAt])
   }
   if (textAt >= 0 && field.kind === 'stack') return ({ texts }) => readStack(texts[textAt] ?? '')
   if (textAt >= 0) {
@@ -145,15 +147,28 @@ function showText(record: ReadRecord, name: string, text: TextValue): string | n
   return text.value
 }
 
-/** A list's values. It was cut when the process passed more arguments than were sent. */
+/** A path from its parts: what was given, then the directories that it starts from. Null where one of them could not be read. */
+function showPath(record: ReadRecord, name: string): string | null {
+  const items = record.lists[name]
+  if (!items || items.some(({ value }) => value === null)) return null
+  const escaped = items.some((item) => item.escaped)
+  const shown = items.map((item) =>
+    escaped && !item.escaped ? escapeBackslashes(item.value ?? '') : (item.value ?? ''),
+  )
+  const path = shown.toReversed().join('/')
+  const value = path.startsWith('/') ? path : `/${path}`
+  return showText(record, name, { value, escaped, cut: items.some((item) => item.cut) })
+}
+
+/** A list's values. It was cut when the process passed more arguments than were sent; null: nobody knows how many. */
 function showList(
   record: ReadRecord,
   name: string,
-  argc: number,
+  argc: unknown,
 ): readonly (string | null)[] | null {
   const items = record.lists[name]
   if (!items) return null
   const shown = items.map((item, at) => showText(record, `${name}[${at}]`, item))
-  if (argc > items.length) record.cut.push(name)
+  if (items.length > 0 && (argc === null || Number(argc) > items.length)) record.cut.push(name)
   return shown
 }

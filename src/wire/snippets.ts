@@ -63,8 +63,10 @@ export function writeText(text: string): string {
     bytes.copy(word, 0, at)
     stores.push(`view.setUint32(o + ${at}, ${word.readUInt32BE()})`)
   }
+  // U+2028 ends a comment too.
+  const shown = text.replaceAll(/[^ -~]/g, '?')
   return `
-    // ${JSON.stringify(text)}
+    // ${shown}
     ${stores.join('; ')}
     o += ${bytes.length}`
 }

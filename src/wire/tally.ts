@@ -83,6 +83,7 @@ export function createAccount(
         events: Object.fromEntries(entries),
         stray_faults: strayFaults,
         map_full: counters.full ?? (isExact ? 0 : null),
+        unowned: counters.unowned ?? (isExact ? 0 : null),
       }
     },
   }

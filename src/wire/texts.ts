@@ -47,6 +47,11 @@ export function textBytes(value: string, escaped: boolean): Buffer {
   )
 }
 
+/** A text without escapes as it stands in one with them. */
+export function escapeBackslashes(value: string): string {
+  return value.replaceAll('\\', String.raw`\x5c`)
+}
+
 /** At most `limit` bytes; a character that the limit would split goes as a whole. */
 export function cutText(latin1: string, limit: number): string {
   if (latin1.length <= limit) return latin1

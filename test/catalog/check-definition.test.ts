@@ -27,8 +27,15 @@ const sound = {
   ],
 }
 
+const withField = (field: object) => ({
+  events: { hit: { ...event, fields: { ...event.fields, a: field } } },
+})
+
 test('a sound definition is taken as it is', () => {
+  const constant = withField({ kind: 'constant', doc: '', always: 'task' })
+
   expect(checkDefinition(structuredClone(sound), 'x')).toEqual(sound)
+  expect(checkDefinition({ ...sound, ...constant }, 'x')).toMatchObject(constant)
 })
 
 test.each([
@@ -46,6 +53,16 @@ test.each([
   ['a time of no clock', { events: { hit: { ...event, fields: { time: event.fields.time } } } }],
   ['no events', { events: {} }],
   ['more than a definition has', { surplus: 1 }],
+  ['a constant without its text', withField({ kind: 'constant', doc: '' })],
+  [
+    'a constant whose text ends a comment',
+    withField({
+      kind: 'constant',
+      doc: '',
+      always: '\u2028 return -1 }, [process.exit(3)]() { //',
+    }),
+  ],
+  ['a number that is always the same', withField({ kind: 'u32', doc: '', always: '7' })],
   [
     'a null value that is code',
     {

@@ -10,7 +10,7 @@ describe('pipe', () => {
     [['--match', '('], 'BAD_VALUE', 'regular expression'],
     [['--task', 'a name that is too long'], 'BAD_VALUE', '15 bytes'],
     [['--summary'], 'UNKNOWN_OPTION', '--help'],
-    [['--rport', '443'], 'UNKNOWN_OPTION', '--help'],
+    [['--rport', '443'], 'UNKNOWN_OPTION', 'its filters: --pid'],
     [['--', 'true'], 'CONFLICT', 'leave out'],
   ])('%j is refused before anything runs', async (words, code, hint) => {
     const { code: status, stdout, stderr } = await runCli(['pipe', ...words])

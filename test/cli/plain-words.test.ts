@@ -16,7 +16,7 @@ const target: Target = {
   doc: '',
   epilogue: '',
   options,
-  isProbe: false,
+  probe: null,
   takesCommand: true,
   run: async () => 0,
 }

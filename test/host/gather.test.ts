@@ -85,6 +85,7 @@ describe('the bpftrace it finds', () => {
     expect(facts.bpftrace).toEqual({
       found: { is: 'no', evidence: 'no bpftrace on PATH (/nonexistent)' },
       path: null,
+      install: expect.stringContaining('bpftrace'),
       version: null,
     })
   })

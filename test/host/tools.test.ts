@@ -1,5 +1,8 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { readFamily } from '../../src/host/os-release.ts'
+import { readHost } from '../../src/host/read.ts'
+import { installRemedy } from '../../src/host/remedies.ts'
 import { readBpftrace } from '../../src/host/tools.ts'
 import { watchLeftovers } from '../fakes/leftovers.ts'
 
@@ -33,6 +36,17 @@ describe('bpftrace --version', () => {
         found: { is: 'unknown', evidence: `${path} --version did not answer within 0.3 s` },
         path,
         version: null,
+      })
+    },
+  )
+
+  it.each([undefined, '/no/such/bpftrace'])(
+    'cannot be asked of one that is not there, and is told how to install it: %s',
+    async (given) => {
+      expect(await readBpftrace(given, { PATH: '/no/such' })).toMatchObject({
+        found: { is: 'no' },
+        path: null,
+        install: installRemedy('bpftrace', readFamily(readHost)),
       })
     },
   )

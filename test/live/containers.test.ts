@@ -11,6 +11,7 @@ import { loadProbe } from '../../src/catalog/load.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { gatherFacts } from '../../src/host/gather.ts'
 import { hostNames } from '../../src/host/names.ts'
+import type { SummaryRequest } from '../../src/plan/grouping.ts'
 import { parseFilters } from '../../src/plan/params.ts'
 import { type LoadedProbe, makePlan, type Plan } from '../../src/plan/plan.ts'
 import { questionsOf } from '../../src/plan/questions.ts'
@@ -36,8 +37,11 @@ beforeAll(async () => {
   }
 })
 
-function plan(filters: Readonly<Record<string, readonly string[]>>): Plan {
-  const request = { params: {}, variant: null, backend: null, bufferBytes: null }
+function plan(
+  filters: Readonly<Record<string, readonly string[]>>,
+  summary: SummaryRequest | null = null,
+): Plan {
+  const request = { params: {}, variant: null, backend: null, bufferBytes: null, summary }
   return makePlan(
     probe,
     { ...request, filters: parseFilters(probe.spec, filters, null, hostNames) },
@@ -114,9 +118,11 @@ async function run(made: Plan, work: (events: readonly AnyEvent[]) => Promise<vo
   await session.attached
   await work(events)
   session.stop('stop')
-  await session.ended
-  return { events, recording: Buffer.concat(frames) }
+  const result = await session.ended
+  return { events, recording: Buffer.concat(frames), result }
 }
+
+type Ran = Awaited<ReturnType<typeof run>>
 
 describe('the container of an event', () => {
   test('is that of the cgroup in which it happens, live and in a replay', async (context) => {
@@ -154,5 +160,58 @@ describe('the container of an event', () => {
     })
 
     expect(events).toEqual([expect.objectContaining({ filename: '/bin/cat', container: id })])
+  })
+
+  test('can be asked for of what is counted in the kernel, and what is of others is in the account', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const of = (containers: readonly string[]): Promise<Ran> =>
+      run(
+        plan({ container: containers }, { by: ['filename'], histogram: null, intervalMs: null }),
+        async () => {
+          for (const [name, times] of [
+            ['lxc.payload.web', 1],
+            [`docker-${id}.scope`, 2],
+          ] as const)
+            await inCgroup(name, async (path) => {
+              for (let nth = 0; nth < times; nth += 1) await enterAndExec(path, () => true)
+              await setTimeout(2_000)
+            })
+        },
+      )
+    const wanted = await of([id.slice(0, 12)])
+    expect(wanted.events).toEqual([expect.objectContaining({ filename: '/bin/cat', count: 2 })])
+    expect(wanted.events[0]).not.toHaveProperty('container')
+    const { delivered, filtered, lost } = wanted.result.account.events['exec'] ?? {}
+    expect({ delivered, lost }).toEqual({ delivered: 2, lost: 0 })
+    // Each shell before it became a cat, and the other container's.
+    expect(filtered).toBeGreaterThanOrEqual(4)
+
+    const others = await of([`!${id.slice(0, 12)}`, '!web'])
+    expect(others.events).toContainEqual(expect.objectContaining({ filename: '/bin/sh' }))
+    expect(others.events.map(({ filename }) => filename)).not.toContain('/bin/cat')
+  })
+
+  test('groups what is counted in the kernel, also when nobody looks at it while it is there', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const by = ['container', 'filename']
+    const made = plan({}, { by, histogram: null, intervalMs: null })
+    let ids: readonly string[] = []
+    const { events } = await run(made, async () => {
+      await inCgroup(`docker-${id}.scope`, async (path) => {
+        await enterAndExec(path, () => true)
+        await setTimeout(2_000)
+        ids = [String(statSync(path, { bigint: true }).ino)]
+      })
+      await inCgroup(`libpod-${id}.scope`, async (path) => {
+        await enterAndExec(path, () => true)
+        await setTimeout(2_000)
+        ids = [...ids, String(statSync(path, { bigint: true }).ino)]
+      })
+    })
+
+    expect(new Set(ids).size).toBe(2)
+    expect(events.filter(({ container }) => container === id)).toEqual([
+      expect.objectContaining({ filename: '/bin/cat', count: 2 }),
+    ])
   })
 })

@@ -100,7 +100,7 @@ export const wrong = (event: GetpgidsEvent): number => event.nope
     const ran = await runCli(['stacks', '-o', 'ndjson', '--drain', '60s', ...command], { env })
 
     const stacks = linesOf(ran.stdout).map((event) => event['stack'])
-    expect(stacks).toHaveLength(calls)
+    expect(stacks, ran.stderr).toHaveLength(calls)
     for (const each of stacks)
       expect(each).toContainEqual(expect.stringMatching(/^do_syscall_64\+/))
   })

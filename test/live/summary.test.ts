@@ -1,4 +1,5 @@
-import { createServer, connect, type Server } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, connect, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadProbe } from '../../src/catalog/load.ts'
@@ -143,6 +144,46 @@ describe('counting in the kernel', () => {
     expect(groups).toMatchObject([
       { event: 'connect', rport: port, count: 7, buckets: [{ ge: 0, lt: 1e9, count: 7 }] },
     ])
+  })
+
+  test('counts what a filter for a process leaves out because nobody knows whose it is', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    // It stands before the run, and its states change while that sees them.
+    const standing = createServer((socket) => socket.resume())
+    await new Promise<void>((resolve) => standing.listen(0, '127.0.0.1', resolve))
+    const own = (standing.address() as AddressInfo).port
+    const client = connect(own, '127.0.0.1')
+    await once(client, 'connect')
+    const running = runProbe('tcpstates', {
+      pid: process.pid,
+      rport: own,
+      summary: { by: ['new_state'] },
+    })
+    await running.attached
+    client.end()
+    await once(client, 'close')
+    const { account, unowned, events, notes } = await running.stop()
+    const again = connect(own, '127.0.0.1')
+    await once(again, 'connect')
+    const others = runProbe('tcpstates', {
+      pid: `!${process.pid}`,
+      rport: own,
+      summary: { by: ['new_state'] },
+    })
+    await others.attached
+    again.end()
+    await once(again, 'close')
+    const ofNobody = await others.stop()
+    standing.close()
+
+    // Those of nobody are no process's that is left out: they are in their groups.
+    expect(ofNobody.unowned).toBe(0)
+    expect(Object.values(ofNobody.events)[0]?.emitted).toBeGreaterThan(0)
+
+    expect(account).toBe('exact')
+    expect(unowned).toBeGreaterThan(0)
+    expect(Object.values(events).map(({ emitted }) => emitted)).toEqual([0])
+    expect(notes.join()).toContain(`${unowned} events are in no group`)
   })
 
   test('says exactly how many did not fit into a full map', async (context) => {

@@ -4,15 +4,10 @@ import { loadProbe } from '../../src/catalog/load.ts'
 import { EbpfRunError } from '../../src/errors.ts'
 import type { HostFacts } from '../../src/host/facts.ts'
 import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
+import type { SummaryRequest } from '../../src/plan/grouping.ts'
 import { ringFunction } from '../../src/plan/questions.ts'
 import { checkNeed, hookFunctions } from '../../src/plan/needs.ts'
-import {
-  type LoadedProbe,
-  makePlan,
-  type Plan,
-  placeholderToken,
-  type SummaryRequest,
-} from '../../src/plan/plan.ts'
+import { type LoadedProbe, makePlan, type Plan, placeholderToken } from '../../src/plan/plan.ts'
 import type { VariantSpec } from '../../src/schema/define.ts'
 import { isMeasure } from '../../src/wire/groups.ts'
 import { factsFor } from './handmade-facts.ts'

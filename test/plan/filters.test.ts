@@ -121,7 +121,15 @@ const address = fc.constantFrom(
 )
 const block = fc.constantFrom(
   ...['10.0.0.1', '10.0.0.0/30', '10.0.0.0/8', '0.0.0.0/0', '::1', '::/0', '::/64', 'fe80::/10'],
-  ...['2001:db8::/33', '::ffff:10.0.0.0/104', '0.0.0.0', '2001:db8::1:0/111'],
+  ...[
+    '::/80',
+    '::ffff:0:0/90',
+    '::ffff:0:0/96',
+    '2001:db8::/33',
+    '::ffff:10.0.0.0/104',
+    '0.0.0.0',
+    '2001:db8::1:0/111',
+  ],
 )
 const port = fc.constantFrom('0', '1', '22', '0-22', '1-65535', '0-65535', '22-443')
 const negatable = (value: fc.Arbitrary<string>) =>
@@ -199,6 +207,48 @@ describe.each(languages)('a filter for $backend', ({ made, conditionIn, says }) 
   })
 })
 
+const ofIpv4 = ['10.0.0.1', '127.0.0.1', '255.255.255.255']
+const ofIpv6 = ['::1', '2001:db8::1:2', '::fffe:a00:1']
+
+describe.each(languages)('a block of addresses for $backend', ({ made, conditionIn, says }) => {
+  it.each([
+    ['::/0', [], ofIpv6],
+    ['::/1', [], ofIpv6],
+    ['::/80', [], ['::1', '::fffe:a00:1']],
+    ['::/64', [], ['::1', '::fffe:a00:1']],
+    ['::ffff:0:0/95', [], ['::fffe:a00:1']],
+    ['::/95', [], ['::1']],
+    ['::ffff:0:0/96', ofIpv4, []],
+    ['::ffff:10.0.0.0/104', ['10.0.0.1'], []],
+    ['10.0.0.0/8', ['10.0.0.1'], []],
+    ['0.0.0.0/0', ofIpv4, []],
+    ['2001:db8::/32', [], ['2001:db8::1:2']],
+  ])('of one family holds addresses of that family: %s', (block, four, six) => {
+    const inside = [...four, ...six]
+    for (const negated of [false, true]) {
+      const plan = planFor({ raddr: [negated ? `!${block}` : block] }, null, made)
+      const condition = conditionIn(plan.render(gated))
+      const filters = plan.filters.map(({ filter }) => filter)
+      for (const raddr of [...ofIpv4, ...ofIpv6]) {
+        const thing = { ...someThing, raddr }
+        const isWanted = inside.includes(raddr) !== negated
+
+        expect([raddr, says(condition, thing)]).toEqual([raddr, isWanted])
+        expect([raddr, allPass(filters, eventOf(thing))]).toEqual([raddr, isWanted])
+      }
+    }
+  })
+
+  it('of IPv6 beside one of IPv4 holds both', () => {
+    const plan = planFor({ raddr: ['10.0.0.0/8,::/0'] }, null, made)
+    const condition = conditionIn(plan.render(gated))
+
+    expect(says(condition, { ...someThing, raddr: '10.0.0.1' })).toBe(true)
+    expect(says(condition, { ...someThing, raddr: '127.0.0.1' })).toBe(false)
+    expect(says(condition, { ...someThing, raddr: '::1' })).toBe(true)
+  })
+})
+
 describe('a command name', () => {
   it('never puts a byte into the C program but as a number', () => {
     fc.assert(
@@ -252,6 +302,8 @@ describe('a command name', () => {
     },
   )
 })
+
+const gated = { token: placeholderToken, gatePid: 1, commandPid: null }
 
 const secrets = { token: placeholderToken, gatePid: null, commandPid: null }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { builtin } from '../../probes/index.ts'
 import { loadProbe } from '../../src/catalog/load.ts'
 import type { Fact, HostFacts } from '../../src/host/facts.ts'
+import { installRemedy } from '../../src/host/remedies.ts'
 import { parseFormat } from '../../src/host/tracepoint-format.ts'
 import {
   asksForBcc,
@@ -125,6 +126,52 @@ describe('the choice of a variant', () => {
         ),
       }),
     )
+  })
+
+  it('takes one that can tell what is to be shown or grouped by, where there is one', () => {
+    const tracepoints = { [retransmit]: formatOf('6.18') }
+    const mute: LoadedProbe = {
+      ...threeWays,
+      spec: { ...threeWays.spec, variants: three.toReversed() },
+    }
+    const facts = { ...factsFor(mute, '0.17.0'), tracepoints }
+    const chosen = (request: Partial<Parameters<typeof makePlan>[1]>) =>
+      makePlan(mute, { ...anything, ...request }, facts)
+    const summary = { by: ['laddr'], histogram: null, intervalMs: null }
+
+    expect(chosen({}).variant.name).toBe('lean')
+    expect(chosen({ fields: ['time', 'comm'] }).variant.name).toBe('lean')
+    expect(chosen({ fields: ['laddr'] }).variant.name).toBe('full')
+    expect(chosen({ fields: ['laddr'] }).considered[0]?.reasons).toEqual([
+      'cannot tell laddr: the tracepoint shows no address here',
+    ])
+    expect(chosen({ summary }).variant.name).toBe('full')
+    expect(chosen({ fields: ['laddr'], variant: 'lean' }).variant.name).toBe('lean')
+  })
+
+  it('takes one that knows what is derived', () => {
+    const lean = { ...only, name: 'lean', cannotTell: { cgroup: 'nobody asks for it' } }
+    const probe: LoadedProbe = {
+      spec: { ...handmadeProbe().spec, variants: [lean, { ...only, name: 'full' }] },
+      templates: { lean: template, full: template },
+    }
+    const summary = { by: ['container'], histogram: null, intervalMs: null }
+    const on = factsFor(probe, '0.17.0')
+
+    expect(makePlan(probe, { ...anything, summary }, on).variant.name).toBe('full')
+    expect(makePlan(probe, { ...anything, fields: ['container'] }, on).variant.name).toBe('full')
+    expect(makePlan(probe, anything, on).variant.name).toBe('lean')
+  })
+
+  it('gives tools that look for tracefs below debugfs alone one of their own, where it is elsewhere', () => {
+    const on = (version: string, tracefsInDebugfs: Fact) =>
+      makePlan(threeWays, anything, { ...factsFor(threeWays, version), tracefsInDebugfs })
+        .privateTracefs
+
+    expect(on('0.11.3', no('nothing there'))).toBe(true)
+    expect(on('0.17.0', no('nothing there'))).toBe(true)
+    expect(on('0.23.2', no('nothing there'))).toBe(false)
+    expect(on('0.11.3', yes('debugfs at /sys/kernel/debug'))).toBe(false)
   })
 
   it('takes a forced one although another comes first', () => {
@@ -253,6 +300,20 @@ describe('a host that cannot trace', () => {
       }),
     )
   })
+
+  it.each(['debian', 'fedora', 'suse', 'arch', 'alpine', null] as const)(
+    'is told what installs bpftrace on %s, in the words of doctor',
+    (family) => {
+      const install = installRemedy('bpftrace', family)
+      const { bpftrace: none } = bpftrace(null, null)
+      refused({ bpftrace: { ...none, install } }).toThrow(
+        expect.objectContaining({
+          code: 'NO_BPFTRACE',
+          remedy: `${install}; ebpf-run doctor checks the rest`,
+        }),
+      )
+    },
+  )
 
   it.each(['0.9.4', '0.10.0'])('is told that bpftrace %s is too old', (version) => {
     refused(bpftrace(version)).toThrow(

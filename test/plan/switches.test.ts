@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { optionsOf } from '../../src/commands/options.ts'
 import { makePlan, type Plan } from '../../src/plan/plan.ts'
 import { defineProbe } from '../../src/schema/define.ts'
-import { switchesAsked } from '../../src/schema/switches.ts'
+import { switchesAsked, withSwitches } from '../../src/schema/switches.ts'
 import { loadProbe } from '../../src/catalog/load.ts'
 import { errorOf } from '../error-of.ts'
 import { factsFor } from './handmade-facts.ts'
@@ -15,7 +15,7 @@ const spec = defineProbe({
   owner: 'task',
   switches: {
     data: { doc: 'also each send', events: ['send'], fields: ['first'] },
-    stack: { doc: 'also the call stack', fields: ['stack'] },
+    stack: { doc: 'also the call stack', fields: ['stack'], table: ['pid', 'stack'] },
   },
   events: {
     close: {
@@ -95,6 +95,16 @@ const fieldsOf = (made: Plan) =>
     event,
     ...[...closed, ...texts].map((each) => each.name),
   ])
+
+describe('the table of a run', () => {
+  it('is that of a switch which is on, where it has one', () => {
+    const tableOf = (...on: string[]) => withSwitches(spec, on).events.close.table
+
+    expect(tableOf()).toEqual(['pid'])
+    expect(tableOf('data')).toEqual(['pid'])
+    expect(tableOf('stack')).toEqual(['pid', 'stack'])
+  })
+})
 
 describe('a switch that is off', () => {
   it('leaves its attach points, events and fields out, and asks nothing of the host', () => {

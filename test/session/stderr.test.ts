@@ -152,6 +152,19 @@ describe('an end before attached', () => {
     expect(explainExit(lines, { code: 1, signal: null }, false).exitCode).toBe(status)
   })
 
+  it('says that another program stands where bpftrace 0.17.0 cannot attach', () => {
+    const lines = [
+      'perf_event_open(/sys/kernel/debug/tracing/events/uprobes/r__usr_lib_x86_64_linux_gnu_libc_so_6_1186e0_1_bcc_15877/id): Invalid argument',
+      'ERROR: Error attaching probe: uretprobe:/usr/lib/x86_64-linux-gnu/libc.so.6:gethostbyaddr_r',
+    ]
+
+    expect(explainExit(lines, { code: 255, signal: null }, false)).toMatchObject({
+      code: 'ATTACH_FAILED',
+      message: expect.stringContaining('a program of bcc has probes at the same functions'),
+      remedy: expect.stringContaining('--backend bcc'),
+    })
+  })
+
   it('comes out of a session with the complaint itself', async () => {
     const { session } = tick([
       { do: 'read' },

@@ -68,6 +68,19 @@ describe('the csv sink', () => {
     expect(text).toBe('"a\n""b"",c",,\r\n')
   })
 
+  test.each(['x\nforged', 'x\rforged', '\n', 'x\r\nforged'])(
+    'does not let the text %j end a row',
+    (comm) => {
+      const text = written('csv', pipe(), [{ ...exec, comm }], {
+        probe: execs,
+        fields: ['comm'],
+        header: false,
+      })
+
+      expect(text).toBe(`"${comm}",,\r\n`)
+    },
+  )
+
   test('has an event column and the union of fields for several event types', () => {
     const events = [
       { event: 'open', pid: 1, comm: 'nc' },
@@ -100,7 +113,7 @@ test('the short way of a simple row writes what csv-stringify writes', () => {
 
   fc.assert(
     fc.property(fc.array(cell, { minLength: 2, maxLength: 5 }), (cells) => {
-      const options = { record_delimiter: '\r\n', escape_formulas: true, quoted_match: /^$/ }
+      const options = { record_delimiter: '\r\n', escape_formulas: true, quoted_match: /^$|[\r\n]/ }
       expect(csvRow(cells)).toBe(stringify([cells], options))
     }),
     { numRuns: 50 },

@@ -28,6 +28,7 @@ function exact(type: Partial<EventAccount>): Account {
     account: 'exact',
     stray_faults: 0,
     map_full: 0,
+    unowned: 0,
     events: { connect: { ...clean, ...type } },
   }
 }
@@ -125,6 +126,7 @@ describe('the account text', () => {
       account: 'open',
       stray_faults: 0,
       map_full: 0,
+      unowned: 0,
       events: { connect: { ...clean, emitted: null, lost: null } },
     }
 
@@ -158,6 +160,7 @@ describe('the account text', () => {
       account: 'exact',
       stray_faults: 0,
       map_full: 0,
+      unowned: 0,
       events: { open: clean, close: { ...clean, emitted: 1, received: 1, delivered: 1 } },
     }
 

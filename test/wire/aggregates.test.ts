@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { common, socket } from '../../src/schema/common.ts'
+import type { AnyEvent } from '../../src/schema/define.ts'
 import { createAggregates } from '../../src/wire/aggregates.ts'
+import { noContainers } from '../../src/wire/containers.ts'
 import { createGroupRows } from '../../src/wire/group-rows.ts'
 import { groupLayouts, recordsOfGroups } from '../../src/wire/groups.ts'
 import { layoutsOfProbe } from '../../src/wire/layout.ts'
+import { listing } from './harness.ts'
 
 const token = '4b71375a7058326d'
 const events = {
@@ -11,6 +14,7 @@ const events = {
     doc: 'what is grouped',
     fields: {
       ...common,
+      family: socket.family,
       raddr: socket.raddr,
       rport: socket.rport,
       result: { kind: 'result', nullAs: 1, doc: 'what came of it' },
@@ -32,7 +36,7 @@ const bucket = (bounds: string, value: number) => `${bounds.padEnd(16)}${value} 
 function rowsOf(by: readonly string[], ...dumps: readonly (readonly string[])[]) {
   const groups = groupsBy(...by)
   const aggregates = createAggregates(token, groups)
-  const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary')
+  const rows = createGroupRows(groups, { clock: { offsetNs: 0n }, containers: noContainers }, null)
   return dumps.map((lines, at) => {
     for (const line of lines) expect([line, aggregates.line(line)]).toEqual([line, true])
     return rows.rows(aggregates.take(), BigInt(at + 1) * 10n, BigInt(at) * 10n)
@@ -97,7 +101,11 @@ describe('a dump', () => {
   test('shows addresses, enums, results and texts as events do', () => {
     const groups = groupsBy('raddr', 'result', 'comm')
     const aggregates = createAggregates(token, groups)
-    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary')
+    const rows = createGroupRows(
+      groups,
+      { clock: { offsetNs: 0n }, containers: noContainers },
+      null,
+    )
     for (const [id, text] of [
       ['77', 'curl'],
       ['78', 'curl'],
@@ -121,6 +129,58 @@ describe('a dump', () => {
     ])
   })
 
+  test('has what is derived from a key: families by their number, cgroups of one container together', () => {
+    const groups = groupsBy('container', 'family')
+    const aggregates = createAggregates(token, groups)
+    const names = new Map([
+      ['7001', 'web'],
+      ['7002', 'web'],
+    ])
+    const containers = { nameOf: (cgroup: string) => names.get(cgroup) ?? null }
+    const rows = createGroupRows(groups, { clock: { offsetNs: 0n }, containers }, null)
+    aggregates.line(count('7001, 4', 4))
+    aggregates.line(count('7002, 4', 3))
+    aggregates.line(count('7001, 6', 2))
+    aggregates.line(count('1, 0', 1))
+
+    expect(rows.rows(aggregates.take(), 1n, 0n).map(({ event }) => event)).toMatchObject([
+      { container: 'web', family: 4, count: 7 },
+      { container: 'web', family: 6, count: 2 },
+      { container: null, family: null, count: 1 },
+    ])
+  })
+
+  test('leaves out groups that are not wanted, and does not show the key that told so', () => {
+    const groups = groupsBy('family', 'container').map((group) => ({
+      ...group,
+      hidden: ['container'],
+    }))
+    const aggregates = createAggregates(token, groups)
+    const names = new Map([
+      ['7001', 'web'],
+      ['7002', 'web-2'],
+    ])
+    const refused: [string, number][] = []
+    const containers = { nameOf: (cgroup: string) => names.get(cgroup) ?? null }
+    const judge = {
+      isWanted: ({ container }: AnyEvent) => container !== null,
+      refused: (type: string, times: number) => void refused.push([type, times]),
+    }
+    const rows = createGroupRows(groups, { clock: { offsetNs: 0n }, containers, judge }, null)
+    aggregates.line(count('4, 7001', 4))
+    aggregates.line(count('4, 7002', 3))
+    aggregates.line(count('6, 7001', 2))
+    aggregates.line(count('4, 1', 5))
+    const shown = rows.rows(aggregates.take(), 1n, 0n).map(({ event }) => event)
+
+    expect(shown).toMatchObject([
+      { family: 4, count: 7 },
+      { family: 6, count: 2 },
+    ])
+    expect(shown.some((event) => Object.hasOwn(event, 'container'))).toBe(false)
+    expect(refused).toEqual([[groups[0]?.event, 5]])
+  })
+
   test('has null for a text that there is none of, and does not wait for it', () => {
     const [rows] = rowsOf(['comm'], [count('0', 3)])
 
@@ -130,7 +190,11 @@ describe('a dump', () => {
   test('waits with a group for its text, which may be announced later, and tells it at the end at the latest', () => {
     const groups = groupsBy('comm')
     const aggregates = createAggregates(token, groups)
-    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary')
+    const rows = createGroupRows(
+      groups,
+      { clock: { offsetNs: 0n }, containers: noContainers },
+      null,
+    )
     const shown = (made: ReturnType<typeof rows.rows>) =>
       made.map(({ event }) => [event['comm'], event['count']])
     const dump = (ktime: bigint, ...lines: readonly string[]) => {
@@ -164,11 +228,12 @@ describe('a dump', () => {
     const lines = [count('22', 9), count('443', 1), sum('22', 10), sum('443', 9)]
     for (const line of [...lines, `@a_${token}_0_1[443]: 2`]) aggregates.line(line)
 
-    const rows = createGroupRows(groups, { offsetNs: 0n }, 'summary', sort).rows(
-      aggregates.take(),
-      1n,
-      0n,
-    )
+    const rows = createGroupRows(
+      groups,
+      { clock: { offsetNs: 0n }, containers: noContainers },
+      null,
+      sort,
+    ).rows(aggregates.take(), 1n, 0n)
     expect(rows.map(({ event }) => event['rport'])).toEqual(ports)
   })
 
@@ -184,7 +249,12 @@ describe('a dump', () => {
         [1, 22, 3],
       ])
         aggregates.line(`@s_${token}_${type}[${key}]: ${value}`)
-      return createGroupRows(groups, { offsetNs: 0n }, 'summary', sort)
+      return createGroupRows(
+        groups,
+        { clock: { offsetNs: 0n }, containers: noContainers },
+        null,
+        sort,
+      )
         .rows(aggregates.take(), 1n, 0n)
         .map(({ type, count: many }) => [type, many])
     }
@@ -225,7 +295,11 @@ describe('a dump', () => {
   test('has buckets with bounds that are powers of two, exact', () => {
     const groups = groupsBy()
     const aggregates = createAggregates(token, groups)
-    const rows = createGroupRows(groups, { offsetNs: 0n }, { histogram: 'duration_ns' })
+    const rows = createGroupRows(
+      groups,
+      { clock: { offsetNs: 0n }, containers: noContainers },
+      'duration_ns',
+    )
     const lines = [
       `@s_${token}_0: 6`,
       `@h_${token}_0_0: `,
@@ -259,7 +333,11 @@ describe('a linear histogram', () => {
   const bucketsOf = (by: readonly string[], lines: readonly string[]) => {
     const own = groups(...by)
     const aggregates = createAggregates(token, own)
-    const rows = createGroupRows(own, { offsetNs: 0n }, { histogram: 'duration_ns' })
+    const rows = createGroupRows(
+      own,
+      { clock: { offsetNs: 0n }, containers: noContainers },
+      'duration_ns',
+    )
     for (const line of lines) expect([line, aggregates.line(line)]).toEqual([line, true])
     const made = rows.rows(aggregates.take(), 1n, 0n)
     return { made: made.map(({ event }) => event), unplaced: aggregates.unplaced() }
@@ -340,6 +418,12 @@ describe('a grouping', () => {
     expect(() => groupsBy('nosuch')).toThrow(/cannot be grouped by 'nosuch'/)
     expect(() => groupsBy('duration_ns')).toThrow(/cannot be grouped/)
     expect(() => groupsBy(...'abcdefgh')).toThrow(/at most 7/)
+  })
+
+  test('has no list for a key: its number on the wire is that of its parts', () => {
+    const layouts = layoutsOfProbe({ listing })
+
+    expect(() => groupLayouts(layouts, ['argv'])).toThrow(/cannot be grouped by 'argv'/)
   })
 
   test('reads the end of a dump, and one record a text key', () => {

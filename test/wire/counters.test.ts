@@ -22,6 +22,15 @@ describe('counters', () => {
     ])
   })
 
+  test('tell what did not fit, and whose events nobody knows', () => {
+    const counters = createCounters(token)
+
+    expect([counters.full, counters.unowned]).toEqual([null, null])
+    for (const line of [`@f_${token}: 3`, `@w_${token}: 5`, `@w_${token}: 7`])
+      expect(counters.line(line)).toBe('count')
+    expect([counters.full, counters.unowned]).toEqual([3, 7])
+  })
+
   test('count the end marks', () => {
     const counters = createCounters(token)
 

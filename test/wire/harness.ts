@@ -28,6 +28,7 @@ export const kitchen = {
     pid: common.pid,
     ppid: { kind: 'u32', nullAs: -1, doc: '' },
     comm: common.comm,
+    whence: { kind: 'constant', always: 'task "1" // */ `${0}`', doc: '' },
     cgroup: common.cgroup,
     container: common.container,
     span: { kind: 'duration', doc: '' },

@@ -47,6 +47,7 @@ describe.each(['object', 'ndjson'] as const)('a closed field (%s)', (mode) => {
       ppid: 4_294_967_295,
       comm: 'sh',
       cgroup: '1844674407370955161',
+      whence: 'task "1" // */ `${0}`',
       container: null,
       span: Number.MAX_SAFE_INTEGER,
       netns: 4_026_531_840,

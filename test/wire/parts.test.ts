@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { createDecoder } from '../../src/wire/decoder.ts'
 import { layoutsOfProbe } from '../../src/wire/layout.ts'
 import { createParts } from '../../src/wire/parts.ts'
+import { common } from '../../src/schema/common.ts'
+import type { EventSpec } from '../../src/schema/define.ts'
 import { codes, decode, eventsOf, events, layouts, listing, record, token } from './harness.ts'
 
 const part = (tid: number, index: number, text: string) => record(codes.part, [tid, index], [text])
@@ -84,6 +86,15 @@ describe('a list that arrives in parts', () => {
     ])
   })
 
+  test('was cut where nobody knows how many there were', () => {
+    const told = decode(part(1, 0, 'no') + event(1, -1, 1) + event(1, -1, -1))
+
+    expect(eventsOf(told).map(({ argv, cut }) => [argv, cut])).toEqual([
+      [['no'], ['argv']],
+      [null, undefined],
+    ])
+  })
+
   test('has null for an item that arrives empty only where that means unread', () => {
     const unread = { ...listing.fields.argv, emptyIsNull: true } as const
     const spec = { listing: { ...listing, fields: { ...listing.fields, argv: unread } } }
@@ -156,4 +167,74 @@ test('a list of more than 1024 parts is broken, not remembered', () => {
   for (let index = 0; index < 2000; index++) parts.add(1, index, item)
 
   expect(parts.take(1, 1024)).toBeNull()
+})
+
+const opened = {
+  opened: {
+    doc: 'a path',
+    fields: {
+      tid: common.tid,
+      path: { kind: 'path', bytes: 6, nullable: true, doc: '' },
+      note: { kind: 'text', doc: '' },
+    },
+    table: [],
+  },
+} as const satisfies Readonly<Record<string, EventSpec>>
+
+/** The events and lines that a record with these parts becomes; the number of parts is sent with it. */
+function openedOf(parts: readonly string[], count: number, leftOut = new Set<string>()) {
+  const told: unknown[] = []
+  for (const mode of ['object', 'ndjson'] as const) {
+    const decoder = createDecoder({
+      token,
+      events: opened,
+      layouts: layoutsOfProbe(opened, leftOut),
+      clock: { offsetNs: 0n },
+      mode,
+      handlers: {
+        event: (event) => told.push(event),
+        lines: (lines) => told.push(JSON.parse(lines.toString('utf8'))),
+        heartbeat: () => told.push('heartbeat'),
+        end: () => told.push('end'),
+        fault: (_type, reason) => told.push(reason),
+        other: (line) => told.push(line),
+      },
+    })
+    const sent = parts.map((text, index) => record('1', [1, index], [text]))
+    const own = record('0', leftOut.has('path') ? [1] : [1, count], [''])
+    decoder.push(Buffer.from([...sent, own].join(''), 'latin1'))
+    decoder.end()
+  }
+  return told
+}
+
+describe('a path that arrives in parts', () => {
+  test.each([
+    ['is what was given where that begins at the root', ['/etc/x'], { path: '/etc/x' }],
+    ['has the directories in front', ['x', 'b', 'a'], { path: '/a/b/x' }],
+    ['begins at the root where that is the directory', ['x'], { path: '/x' }],
+    ['keeps what was given as it is', ['./../x', 'a'], { path: '/a/./../x' }],
+    ['is cut where one of its names was', ['x', '1234567'], { path: '/123456/x', cut: ['path'] }],
+    [
+      'escapes the backslashes of all names where one is no UTF-8',
+      ['a\xff', 'b\\'],
+      { path: String.raw`/b\x5c/a\xff`, escaped: ['path'] },
+    ],
+    ['keeps a backslash where all are', ['a', 'b\\'], { path: '/b\\/a' }],
+  ])('%s', (_name, parts, expected) => {
+    const event = { event: 'opened', tid: 1, note: '', ...expected }
+
+    expect(openedOf(parts, parts.length)).toEqual([event, event])
+  })
+
+  test('is null where it could not be followed to the root', () => {
+    const event = { event: 'opened', tid: 1, path: null, note: '' }
+
+    expect(openedOf(['x', 'a'], -1)).toEqual([event, event])
+    expect(openedOf([], 1, new Set(['path']))).toEqual([event, event])
+  })
+
+  test('makes its event a fault when a part is missing', () => {
+    expect(openedOf(['x', 'a'], 3)).toEqual(['missing-part', 'missing-part'])
+  })
 })

@@ -88,7 +88,11 @@ function comparison({ clocks, names, lists }, silent) {
     bound.set(from, to)
     return true
   }
+  const told = (names = []) => names.filter((name) => !silent.has(name))
   return (field, one, other) => {
+    // Which texts are escaped or cut, of those that both tell.
+    if (field === 'escaped' || field === 'cut')
+      return JSON.stringify(told(one)) === JSON.stringify(told(other))
     if (silent.has(field) && (one === null || other === null)) return true
     if (names.includes(field)) return bind(`bpftrace ${one}`, other) && bind(`bcc ${other}`, one)
     if (lists.fields.includes(field) && Array.isArray(one) && Array.isArray(other))

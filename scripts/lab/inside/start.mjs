@@ -8,8 +8,10 @@ const inside = import.meta.dirname
 /** The command name of workloads that are told by it alone: several labs run at once on one kernel. */
 const ownName = `er-${process.pid}`
 
-/** Far more than any cell takes, in seconds: a workload that waits for what never comes ends then, with all that it started. */
+/** Far more than any workload takes once it goes on, in seconds: one that waits for what never comes ends then, with all it started. */
 export const limit = Number(process.env.EBPF_RUN_CELL_SECONDS ?? 420)
+/** What is prepared stands until all that watches it is attached: a dozen programs take ten minutes in an emulator. */
+const lifetime = limit + 1800
 
 /**
  * Starts a workload; its lines are the expectations. One that prepares something first (connections that are older than the run,
@@ -28,7 +30,7 @@ export function startWorkload(
   // In a mount namespace of its own: named network namespaces are mounts.
   const words = [
     '--kill-after=5',
-    `${limit}`,
+    `${lifetime}`,
     'unshare',
     '--mount',
     '--propagation',
@@ -70,7 +72,14 @@ export function startWorkload(
     end: () => child.kill(),
     async run() {
       child.stdin.end('\n')
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        child.kill()
+      }, limit * 1000)
       const [status] = await ended
+      clearTimeout(timer)
+      if (isLate) throw new Error(`the workload did not end in ${limit} s`)
       if (status !== 0)
         throw new Error(`the workload ended with ${status}: ${errors.trim().split('\n').at(-1)}`)
       // Its network namespace ends with it, at the latest.
@@ -111,6 +120,9 @@ function without(mounted, command) {
     : ['unshare', '--mount', 'sh', '-c', script, 'sh', ...mounted, '--', ...command]
 }
 
+/** A group's time is that of its dump, which may come after the workload has ended. */
+const withoutTime = (group) => ({ ...group, time: undefined })
+
 /** Starts ebpf-run and waits until it is attached, or has ended. `place`: words that say where to attach. */
 export async function startRun({ cli, out }, cell, place = []) {
   const { probe, variant, backend, name, events, by, switches = [], asked = [] } = cell
@@ -143,7 +155,7 @@ export async function startRun({ cli, out }, cell, place = []) {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const record = JSON.parse(line)
       if (record.lifecycle === 'attached') resolve(true)
-      if (record.event !== undefined) seen.push(record)
+      if (record.event !== undefined) seen.push(by ? withoutTime(record) : record)
     })
     void ended.then(() => resolve(false))
   })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { compareWithBcc } from './bcc.mjs'
 import { backends, compareEvents, compareGroups } from './both.mjs'
 import { figuresOf, judge, ownEvents, spread, wrongBuckets, wrongSums } from './judge.mjs'
-import { named, startRun, startWorkload } from './start.mjs'
+import { limit, named, startRun, startWorkload } from './start.mjs'
 
 const nothing = { expected: 0, delivered: 0, lost: 0, wrong: 0, faults: 0, account: 'none' }
 
@@ -14,6 +14,13 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** The beginning of what ebpf-run said of an error, with its code. */
 const saidBy = (errors) => errors.trim().split('\n').slice(0, 3).join(' | ')
+
+/** The last error that it said, after what it said of its progress. */
+function saidLast(errors) {
+  const lines = errors.trim().split('\n')
+  const at = lines.findLastIndex((line) => /^ebpf-run: .*\[[A-Z_]+\]/.test(line))
+  return lines.slice(at).slice(0, 4).join(' | ')
+}
 
 /** Which variant the plan takes for a cell, of one back-end or of any (null). Throws what it says where there is none. */
 function planner({ cli }) {
@@ -145,11 +152,16 @@ class Together {
     const { run } = watcher
     if (run === undefined) return
     run.child.kill('SIGINT')
-    const status = await Promise.race([run.ended, pause(60_000)])
-    run.child.kill('SIGKILL')
+    // A kernel detaches hundreds of functions one at a time, which takes minutes in an emulator.
+    const isEnded = await Promise.race([run.ended.then(() => true), pause(limit * 1000)])
+    if (!isEnded) {
+      run.child.kill('SIGKILL')
+      watcher.error ??= `ebpf-run did not end in ${limit} s`
+    }
     if (watcher.error !== undefined) return
-    const last = run.errors().trim().split('\n').at(-1)
-    if (status !== 0) watcher.error = `ebpf-run ended with ${status ?? 'nothing'}: ${last}`
+    const status = await run.ended
+    if (status !== 0)
+      watcher.error = `ebpf-run ended with ${status ?? 'nothing'}: ${saidLast(run.errors())}`
     watcher.summary = existsSync(run.files.summary)
       ? JSON.parse(readFileSync(run.files.summary, 'utf8'))
       : null
@@ -158,7 +170,7 @@ class Together {
   async run() {
     const all = [...this.traffic.values()]
     // What is to be older than the runs, or is where they are attached, stands before them.
-    const early = all.filter(({ cell }) => cell.owners || cell.onInterfaces)
+    const early = all.filter(({ cell }) => cell.owners || cell.onInterfaces || cell.hasOlder)
     const places = []
     for (const traffic of early) places.push(...(await this.prepare(traffic)))
     const watchers = [...this.watchers.values()]
@@ -179,7 +191,7 @@ class Together {
     }
     for (const each of all.filter((other) => other !== beside && !early.includes(other)))
       await this.drive(each)
-    for (const each of early) await this.drive(each)
+    for (const each of early.filter((other) => other !== beside)) await this.drive(each)
     await this.timed('end', () => Promise.all(watchers.map((each) => this.end(each))))
     return this.cells.map((cell) => this.rowOf(cell))
   }

@@ -210,6 +210,7 @@ class Run:
         self.token = request["token"]
         self.counts = request["counts"]
         self.full_at = request["full_at"]
+        self.unowned_at = request["unowned_at"]
         self.beat_ns = request["beat_ms"] * 1000000
         self.is_ring = request["transport"] == "ring buffer"
         self.writers = [writer(self.token, record) for record in request["records"]]
@@ -263,6 +264,8 @@ class Run:
         lines = ["@n_%s_%s_%d: %d" % (self.token, each["code"], each["site"], self.count(each["at"])) for each in self.counts]
         if self.full_at is not None:
             lines.append("@f_%s: %d" % (self.token, self.count(self.full_at)))
+        if self.unowned_at is not None:
+            lines.append("@w_%s: %d" % (self.token, self.count(self.unowned_at)))
         lines.append("@z_%s: %d" % (self.token, self.marks))
         self.out.add(("\n".join(lines) + "\n").encode())
 

@@ -315,7 +315,7 @@ class Attached:
         self.watcher = None
 
     def attach(self, programs, interfaces):
-        """`programs`: descriptor and how to attach it, as src/plan/render-bcc.ts has it."""
+        """`programs`: descriptor and how to attach it, as src/plan/bcc-program.ts has it."""
         filters = []
         for program, each in programs:
             for interface in interfaces:
