@@ -88,7 +88,11 @@ async function boot([name, separator, ...words]) {
   return status ?? 1
 }
 
+const runOptions = ['--native', '--boot', '--share', '--unproven', '--write', '--keep-recordings']
+
 async function run(words) {
+  if (words.some((word) => word.startsWith('-') && !runOptions.includes(word)))
+    throw new UsageError()
   const { runLab } = await import('./run.mjs')
   return runLab(words)
 }

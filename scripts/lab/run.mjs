@@ -19,7 +19,7 @@ import { ensureImages, unavailableText } from './image.mjs'
 import { runNative } from './native.mjs'
 import { loadProver } from './proof.mjs'
 import { readResults, writeResults } from './results.mjs'
-import { readHistory, shareOf, unprovenOf } from './share.mjs'
+import { readHistory, shareClock, shareOf, unprovenOf } from './share.mjs'
 
 const root = new URL('../../', import.meta.url).pathname
 const bootTimeoutMs = 60 * 60_000
@@ -41,8 +41,18 @@ async function installPacked(folder) {
   })`npm install --no-audit --no-fund --omit=dev ${join(folder, filename)}`
 }
 
-/** The folder a place works in: what to do, and room for the results. The guest unpacks one file: 9p is slow with many. */
-export async function prepare(place, folder, work, cells, groups = groupsOf(cells)) {
+/**
+ * The folder a place works in: what to do, and room for the results. The guest unpacks one file: 9p is slow with many.
+ * `seconds`: for how long groups are begun; null: all are.
+ */
+export async function prepare(
+  place,
+  folder,
+  work,
+  cells,
+  groups = groupsOf(cells),
+  seconds = null,
+) {
   mkdirSync(join(folder, 'results'), { recursive: true })
   const at = place === 'boot' ? '/tmp/lab' : work
   const out = place === 'boot' ? '/work9/results' : join(folder, 'results')
@@ -52,6 +62,7 @@ export async function prepare(place, folder, work, cells, groups = groupsOf(cell
     probes: `${at}/probes`,
     cells,
     groups,
+    seconds,
   }
   writeFileSync(join(folder, 'request.json'), JSON.stringify(request))
   if (place === 'boot')
@@ -160,6 +171,7 @@ function choose(cells, place, { guest }, share, { history, unproven }) {
 
 /** Runs the lab. `only`: names of guests, probes or cells. Returns the exit status. */
 export async function runLab(words) {
+  const started = Date.now()
   const [keep, write] = ['--keep-recordings', '--write'].map((word) => words.includes(word))
   const places = words.includes('--native')
     ? ['native']
@@ -195,9 +207,12 @@ export async function runLab(words) {
         .filter((part) => (part.result ?? part).place === place)
         .toSorted((a, b) => a.nth - b.nth),
     )
+    const boots = order.filter((part) => part.place === 'boot').length
+    const clock = asked.history === null ? () => null : shareClock(boots, started)
     const results = await twoByTwo(
       order.map((part) => async () => {
-        const result = part.result ?? (await runPart(part, work, keep))
+        const seconds = part.place === 'boot' ? clock() : null
+        const result = part.result ?? (await runPart(part, work, keep, seconds))
         if (write) writeResults([result], allCells, prove)
         return result
       }),
@@ -206,28 +221,29 @@ export async function runLab(words) {
   })
 }
 
-async function runPart({ nth, image, place, cells }, work, keep) {
+async function runPart({ nth, image, place, cells }, work, keep, seconds) {
   const { kernel, versions } = image
   const guest = findGuest(image.guest)
-  const runCells = (some, folder, groups) =>
-    runIn(place, guest, work, folder, some, groups, (line) =>
-      console.log(`${guest.name} ${place}: ${line}`),
-    )
+  const onLine = (line) => console.log(`${guest.name} ${place}: ${line}`)
+  const runCells = (some, folder, groups, limit) =>
+    runIn({ place, guest, work, folder, cells: some, groups, seconds: limit }, onLine)
   const alone = (some) => some.flatMap((cell) => groupsOf([cell]))
   const folder = join(work, `${place}-${guest.name}-${nth}`)
-  const rows = await runCells(cells, folder, groupsOf(cells))
+  const rows = (await runCells(cells, folder, groupsOf(cells), seconds)).filter(
+    ({ isLeft }) => !isLeft,
+  )
   const failed = rows.filter((row) => !isGood(row) && !impossibleReason(guest.name, row))
   const once = cells.filter(({ name }) => failed.some((row) => row.name === name))
   const again = failed.length > 0 && failed.length <= mostAgain
-  const second = again ? await runCells(once, `${folder}-again`, alone(once)) : []
+  const second = again ? await runCells(once, `${folder}-again`, alone(once), null) : []
   for (const { name } of second)
     console.log(`${guest.name} ${place}: ${name} failed, and was tried once more`)
   if (keep) keepRecordings(guest, place, folder, rows)
   return { guest: guest.name, place, kernel, versions, rows: withSecond(rows, second) }
 }
 
-async function runIn(place, guest, work, folder, cells, groups, onLine) {
-  await prepare(place, folder, work, cells, groups)
+async function runIn({ place, guest, work, folder, cells, groups, seconds }, onLine) {
+  await prepare(place, folder, work, cells, groups, seconds)
   return (place === 'boot' ? runBooted : runNatively)(guest, work, folder, cells, onLine)
 }
 

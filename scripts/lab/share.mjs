@@ -6,8 +6,10 @@ import { impossibleReason, isGood } from './cells.mjs'
 import { groupsOf } from './groups.mjs'
 import { readResults } from './results.mjs'
 
-/** What the cells of one guest may cost together, so that CI stays under 45 minutes, in starts of bpftrace (half a minute). */
+/** What the cells of one guest may cost together at most, in starts of bpftrace (half a minute on an idle machine, more on others). */
 const budget = 16
+/** When the last group may begin, after the start of the lab, so that CI stays under 45 minutes on whatever machine it has. */
+const shareMinutes = 24
 const lately = 25
 
 const root = new URL('../../', import.meta.url).pathname
@@ -57,7 +59,7 @@ export function unprovenOf(cells, guest, place, known) {
     .toSorted((a, b) => Number(named.has(a.name)) - Number(named.has(b.name)))
 }
 
-/** The share of one guest: of groups as many as the budget holds, each without what others prove already. */
+/** The share of one guest, the most urgent first: of groups as many as the budget holds, each without what others prove already. */
 export function shareOf(cells, guest, history) {
   const { commit, changed } = history
   const proven = provenOf(guest, 'boot', history)
@@ -71,10 +73,23 @@ export function shareOf(cells, guest, history) {
     (a, b) => b.urgency - a.urgency || place(a.group[0].name).localeCompare(place(b.group[0].name)),
   )
   let left = budget
-  const taken = order.flatMap(({ group }) => {
+  return order.flatMap(({ group }) => {
     if (cost(group) > left) return []
     left -= cost(group)
-    return group.map(({ name }) => name)
+    return group
   })
-  return cells.filter(({ name }) => taken.includes(name))
+}
+
+/**
+ * Makes the function that says, as each of so many boots begins, for how many seconds it may begin groups: its part of what is left
+ * where two run at once. `started`: when the lab was, in milliseconds.
+ */
+export function shareClock(boots, started, now = Date.now) {
+  const end = started + shareMinutes * 60_000
+  let left = boots
+  return () => {
+    const seconds = (end - now()) / 1000 / Math.ceil(left / 2)
+    left -= 1
+    return Math.max(0, Math.round(seconds))
+  }
 }

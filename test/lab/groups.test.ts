@@ -36,9 +36,11 @@ const {
 }: { loadProver: (definitions: readonly Definition[], read?: Read) => Promise<Prove> } =
   await import(`${lab}proof.mjs`)
 const {
+  shareClock,
   shareOf,
   unprovenOf,
 }: {
+  shareClock: (boots: number, started: number, now: () => number) => () => number
   shareOf: (cells: readonly Cell[], guest: string, history: object) => Cell[]
   unprovenOf: (cells: readonly Cell[], guest: string, place: string, known: object) => Cell[]
 } = await import(`${lab}share.mjs`)
@@ -150,7 +152,7 @@ describe('the share of a run', () => {
 
   test('has first what nothing proves, and of its group that alone', () => {
     const left = rows.filter(({ name }) => name !== 'tcplife-bcc')
-    expect(namesOf(shareOf(cells, 'sid', history(left)))).toContain('tcplife-bcc')
+    expect(namesOf(shareOf(cells, 'sid', history(left)))[0]).toBe('tcplife-bcc')
     expect(namesOf(shareOf(cells, 'sid', history(left)))).not.toContain('tcplife-both')
     expect(namesOf(unprovenOf(cells, 'sid', 'boot', history(left)))).toEqual(['tcplife-bcc'])
   })
@@ -166,5 +168,16 @@ describe('the share of a run', () => {
     expect(one).not.toEqual(other)
     expect(one.length).toBeGreaterThan(3)
     expect(one.length).toBeLessThan(cells.length / 4)
+  })
+
+  test('gives each boot its part of the time that is left, of which two go on at once', () => {
+    const minute = 60_000
+    let now = 4 * minute
+    const seconds = shareClock(4, 0, () => now)
+    expect([seconds(), seconds()]).toEqual([600, 600])
+    now = 18 * minute
+    expect(seconds()).toBe(360)
+    now = 40 * minute
+    expect(seconds()).toBe(0)
   })
 })

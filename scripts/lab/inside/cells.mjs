@@ -1,5 +1,6 @@
 // Runs groups of cells where it stands: on a host, or inside a guest. Plain Node, because nothing but the packed ebpf-run is there.
-// Usage: node cells.mjs REQUEST.json, which holds {cli, out, probes, groups}.
+// Usage: node cells.mjs REQUEST.json, which holds {cli, out, probes, groups, seconds}: after so many no group is begun but the first;
+// null: all are.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runAnswers } from './answers.mjs'
@@ -49,7 +50,19 @@ const request = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 mkdirSync(request.out, { recursive: true })
 // The firmware leaves no end of line before what comes first.
 console.log('')
-for (const cells of request.groups) {
+const begun = Date.now()
+const isLate = () => request.seconds !== null && Date.now() - begun > request.seconds * 1000
+for (const [nth, cells] of request.groups.entries()) {
+  if (nth > 0 && isLate()) {
+    const left = request.groups.slice(nth).flat()
+    for (const cell of left)
+      writeFileSync(
+        join(request.out, `${cell.name}.cell.json`),
+        JSON.stringify({ ...cell, isLeft: true }),
+      )
+    console.log(`cells: ${left.length} left: no group is begun after ${request.seconds} s`)
+    break
+  }
   const { rows, text } = await rowsOf(cells)
   for (const row of rows) {
     writeFileSync(join(request.out, `${row.name}.cell.json`), JSON.stringify(row))
