@@ -99,7 +99,6 @@ export default defineProbe({
   summary: 'TCP connections from connect or accept to close, with each send and receive on request',
   example: 'ebpf-run tcptracer --data --rport 443',
   owner: 'socket',
-  onStack: true,
   failed: [{ field: 'result', min: -4095, max: -1 }],
   switches: {
     data: {

@@ -45,6 +45,8 @@ export interface Dialect {
    * out and goes on; from 0.21 on `missing_probes` can forbid that, and from 0.24 on it is forbidden (src/attached_probe.cpp).
    */
   readonly whenRefused: 'warns' | 'warns unless told' | 'fails'
+  /** `on_stack_limit` says how large an object may be that is put together on the stack (from 0.22). */
+  readonly canKeepOnStack: boolean
   /** Items of a list that fit: strings live on the 512-byte BPF stack below 0.22. */
   readonly listItems: number
 }
@@ -66,6 +68,7 @@ const first: Dialect = {
   userPointer: '',
   hasEnd: false,
   whenRefused: 'warns',
+  canKeepOnStack: false,
   listItems: 20,
 }
 
@@ -97,7 +100,7 @@ const changes: readonly Change[] = [
     fentry: { entry: 'fentry', exit: 'fexit' },
   },
   { since: '0.21.0', flags: ['-q', '--no-warnings'], whenRefused: 'warns unless told' },
-  { since: '0.22.0', listItems: 60 },
+  { since: '0.22.0', canKeepOnStack: true, listItems: 60 },
   { since: '0.23.0', rawTracepoint: 'any' },
   { since: '0.24.0', rawTracepoint: 'listed', whenRefused: 'fails' },
 ]

@@ -135,7 +135,6 @@ function completePlan(
       ? planSummary(request.summary, layouts, fieldsForGroups(spec, request.filters))
       : null,
     isScript: spec.script !== undefined,
-    onStack: spec.onStack === true && dialect !== null && isPreempting(facts, dialect),
   }
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
@@ -180,16 +179,6 @@ function completePlan(
     render: (secrets) => way.program(secrets).text,
     input: way.input,
   }
-}
-
-/**
- * Whether the kernel preempts programs of tracepoints, kprobes and trampolines, and bpftrace can be told to keep what they put together
- * on the stack (`on_stack_limit`, 0.22). On 7.2 with 0.27 others wrote over it: bpftrace died of it (std::bad_alloc), and an owner was
- * another's.
- */
-function isPreempting({ kernel }: HostFacts, dialect: Dialect): boolean {
-  const major = Number.parseInt(kernel.release, 10)
-  return major >= 7 && isAtLeast(dialect.since, '0.22.0')
 }
 
 /** bpftrace before 0.18 and bcc look for tracefs below /sys/kernel/debug alone (measured: 0.11 says that there is no tracepoint). */

@@ -55,6 +55,16 @@ export function unownedName(token: string): string {
   return `@w_${token}`
 }
 
+/** What a record takes of a program's stack where it is put together there: itself, and each of its texts a second time. */
+export function bytesOnStack({ closed, texts }: Pick<RecordLayout, 'closed' | 'texts'>): number {
+  const numbers = closed.reduce(
+    (sum, { spec }) => sum + (longConversion(spec) === '%s' ? 24 : 8),
+    8,
+  )
+  const ofTexts = texts.reduce((sum, { spec }) => sum + (spec.bytes ?? 0) + 2, 0)
+  return numbers + 2 * ofTexts
+}
+
 function longConversion(spec: FieldSpec): string {
   if (spec.conversion !== undefined) return spec.conversion
   return isSigned(spec) ? '%lld' : kinds[spec.kind].printf

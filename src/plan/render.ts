@@ -10,7 +10,14 @@ import type { Dialect } from './dialect.ts'
 import { type Emit, filterExpression, parseEmit, type Rendered, renderValue } from './emit.ts'
 import type { AnyFilter } from './filters.ts'
 import { renderFooter } from './footer.ts'
-import { controlPrintf, counterName, fullName, recordPrintf, unownedName } from './records.ts'
+import {
+  bytesOnStack,
+  controlPrintf,
+  counterName,
+  fullName,
+  recordPrintf,
+  unownedName,
+} from './records.ts'
 import { uprobePath } from './needs.ts'
 import { readsStruct, StructTable } from './structs.ts'
 import { renderAggregate, type SummaryPlan } from './summary.ts'
@@ -36,8 +43,6 @@ export interface ProgramInput {
   readonly canGate: boolean
   /** Somebody's own program: each filter is applied after, and its events need not all be emitted. */
   readonly isScript: boolean
-  /** What programs put together is kept on the stack, and not in memory of the CPU: the kernel preempts programs here. */
-  readonly onStack?: boolean
 }
 
 /** What only one run knows. */
@@ -90,19 +95,23 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   return { text, applied: input.filters.map((_, index) => run.applied(index)) }
 }
 
-/** More than the largest record of a probe that says that its records have room there; the stack of a program has 512 bytes. */
+/** bpftrace puts no larger object on the stack (an assertion in 0.27), and a program's stack has 512 bytes. */
+const largestOnStack = 256
+/** Of these a record and its texts may take so many; the rest is for what a template keeps. */
 const mostOnStack = 400
 
 /**
  * What is set for the program; stands behind structs. One that several functions share is attached to all of them or not at all: none is
- * left out in silence.
+ * left out in silence. Records are put together on the stack where they have room: bpftrace keeps them otherwise in one place of the CPU
+ * for all programs, and where the kernel preempts programs (Linux 7, PREEMPT kernels) another one writes over it.
  */
-function settings(body: string, { dialect, isScript, onStack = false }: ProgramInput): string {
+function settings(body: string, { dialect, isScript, layouts }: ProgramInput): string {
   const hasSeveral = /^kprobe:\S+,$/m.test(body)
   const isStrict = hasSeveral && dialect.whenRefused === 'warns unless told' && !isScript
+  const fits = layouts.every((layout) => bytesOnStack(layout) <= mostOnStack)
   const set = [
     ...(isStrict ? ['missing_probes = "error";'] : []),
-    ...(onStack ? [`on_stack_limit = ${mostOnStack};`] : []),
+    ...(dialect.canKeepOnStack && fits && !isScript ? [`on_stack_limit = ${largestOnStack};`] : []),
   ]
   return set.length === 0 ? '' : `config = { ${set.join(' ')} }`
 }

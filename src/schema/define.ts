@@ -163,11 +163,6 @@ export interface ProbeSpec {
   readonly switches?: Readonly<Record<string, ProbeSwitch>>
   /** Libraries among its needs whose file the user can name, with what their option says. */
   readonly libraries?: Readonly<Record<string, { readonly doc: string }>>
-  /**
-   * What its programs put together has room on the stack. bpftrace keeps what is larger than 32 bytes in memory of the CPU, where a
-   * program that preempts another writes over it.
-   */
-  readonly onStack?: true
   /** What is shown unless `--events` asks for each one: there are too many of them. */
   readonly aggregate?: {
     readonly by: readonly string[]

@@ -204,7 +204,6 @@ export const definitionSchema = closed(
     params: ofWords(param),
     switches: ofWords(aSwitch),
     libraries: ofWords(closed({ doc: text }, ['doc'])),
-    onStack: { const: true },
     aggregate,
     events: {
       type: 'object',

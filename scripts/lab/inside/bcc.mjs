@@ -347,10 +347,10 @@ async function watch(tool, work) {
   if (!isReady && tool.older !== undefined && isRefused(errors)) return { errors }
   const lines = await work(child.pid)
   await new Promise((resolve) => setTimeout(resolve, 1500))
-  // Python drops a Ctrl-C that comes while the tool prints an event, so it is said again.
+  // Python drops a Ctrl-C that comes while the tool prints an event, so it is said again: not soon to one that prints its figures now.
   child.kill('SIGINT')
-  const again = setInterval(() => child.kill('SIGINT'), 2_000)
-  const last = setTimeout(() => child.kill('SIGKILL'), 30_000)
+  const again = setInterval(() => child.kill('SIGINT'), tool.tally === undefined ? 2_000 : 20_000)
+  const last = setTimeout(() => child.kill('SIGKILL'), 50_000)
   await ended
   clearInterval(again)
   clearTimeout(last)
