@@ -22,7 +22,7 @@ export default defineProbe({
           doc: 'path that was executed, as the caller gave it',
           width: 24,
         },
-        argc: { kind: 'u32', doc: 'number of arguments', nullAs: -1 },
+        argc: { kind: 'u32', measure: true, doc: 'number of arguments', nullAs: -1 },
         argv: {
           kind: 'texts',
           bytes: 128,

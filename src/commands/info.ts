@@ -126,7 +126,7 @@ function planData(made: Plan, facts: HostFacts): object {
 const appliedTexts: Readonly<Record<Applied, string>> = {
   kernel: 'in the kernel',
   both: 'in the kernel where the owner is known; events of unknown owners are dropped after it and counted as filtered',
-  after: 'after the kernel: this variant has no expression for it',
+  after: 'after the kernel, which cannot judge it: what it refuses is counted as filtered',
 }
 
 const afterCounting =

@@ -144,7 +144,12 @@ export function parseSyscall(flag: string, text: string): Range {
   if (/^\d/.test(text)) return parseRange(flag, text, 4_294_967_295, 'a system call')
   const number = syscallNumbers.get(text)
   if (number === undefined)
-    throw bad(flag, text, 'a system call, by name or number', `for example --${flag} openat`)
+    throw bad(
+      flag,
+      text,
+      'a system call, by name or number',
+      `for example --${flag} openat; ebpf-run list --attach-points 'syscall:*' lists them`,
+    )
   return { min: number, max: number }
 }
 

@@ -93,6 +93,22 @@ export const filterFlags: readonly FlagSpec[] = [
     parse: (flag, text) => ({ by: 'text', value: parseComm(flag, text) }),
   },
   {
+    flag: 'comm-regex',
+    field: 'comm',
+    kind: 'text',
+    metavar: 'REGEX',
+    doc: 'only command names in which this regular expression is found; several: any of them',
+    whole: true,
+    parse: (flag, text) => ({ by: 'pattern', value: parseRegExp(flag, text) }),
+  },
+  {
+    flag: 'cpu',
+    field: 'cpu',
+    metavar: 'CPU',
+    doc: 'CPUs that ran the event, ranges',
+    parse: number(65_535, 'a CPU'),
+  },
+  {
     flag: 'task',
     field: 'task',
     kind: 'text',

@@ -221,14 +221,17 @@ function bpftracePlan(
   }
 }
 
-/** Fields of filters that only user space can judge, and which few groups differ in: counted by them, a group is wanted or not. */
+/** Fields of filters that only user space can judge, and which can be keys: counted by them, a group is wanted or not. */
 function fieldsForGroups(
   { events }: ProbeSpec,
   filters: PlanRequest['filters'],
 ): readonly string[] {
-  const isForGroups = (name: string): boolean =>
-    Object.values(events).some(({ fields }) => fields[name]?.kind === 'container')
-  return [...new Set(fieldsOfFilters(filters).filter(isForGroups))]
+  const isKey = (name: string): boolean =>
+    Object.values(events).some(({ fields }) =>
+      ['container', 'text'].includes(fields[name]?.kind ?? ''),
+    )
+  const late = filters.filter(({ by }) => by === 'pattern')
+  return [...new Set(fieldsOfFilters(late).filter(isKey))]
 }
 
 /** What is counted in the kernel together with others cannot be taken out again. Throws CONFLICT. */

@@ -24,7 +24,7 @@ const tools: Readonly<Record<string, { readonly options: string; readonly ours?:
     options: 't timestamp p label x per-thread ebpf timespec',
     ours: 'utc pid failed',
   },
-  funccount: { options: 'p i T timestamp r regexp D debug c cpu', ours: 'd pid interval duration' },
+  funccount: { options: 'p i T timestamp r regexp D debug c', ours: 'd pid interval duration cpu' },
   killsnoop: { options: 'x p s T ebpf', ours: 'failed pid signal tpid' },
   oomkill: { options: 'ebpf' },
   opensnoop: {

@@ -53,7 +53,7 @@ describe('a command line that cannot be', () => {
     ['funccount --rport 443 tcp_connect', 'UNKNOWN_OPTION', 'its filters: --pid, --tid,'],
     ['plan execsnoop --lport 3', 'UNKNOWN_OPTION', 'execsnoop has no filter --lport; other probes'],
     ['plan execsnoop --lport 3', 'UNKNOWN_OPTION', 'its filters: --pid, --tid, --ppid, --comm,'],
-    ['xdpcount --failed', 'UNKNOWN_OPTION', 'its filters: --saddr, --daddr,'],
+    ['xdpcount --failed', 'UNKNOWN_OPTION', 'its filters: --cpu, --saddr, --daddr,'],
     ['execsnoop --raddrs ::1', 'UNKNOWN_OPTION', 'there is no option --raddrs'],
     ['funccount -qo jsn tcp_connect', 'BAD_VALUE', 'ndjson'],
     ['opensnoop -e', 'UNKNOWN_OPTION', 'the flags field'],

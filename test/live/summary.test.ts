@@ -41,8 +41,13 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-function plan(by: readonly string[], histogram: string | null, linear?: string): Plan {
-  const filters = parseFilters(probe.spec, { rport: [String(port)] }, null, noNames)
+function plan(
+  by: readonly string[],
+  histogram: string | null,
+  linear?: string,
+  more: Readonly<Record<string, readonly string[]>> = {},
+): Plan {
+  const filters = parseFilters(probe.spec, { rport: [String(port)], ...more }, null, noNames)
   const summary = { by, histogram, linear: linear ?? null, intervalMs: null }
   return makePlan(
     probe,
@@ -51,8 +56,7 @@ function plan(by: readonly string[], histogram: string | null, linear?: string):
   )
 }
 
-/** Connects so often, one after the other, while the plan runs. */
-async function run(made: Plan, connects: number) {
+function start(made: Plan) {
   const events: AnyEvent[] = []
   const session = startSession({
     plan: made,
@@ -65,12 +69,25 @@ async function run(made: Plan, connects: number) {
     drainMs: 5_000,
     attachTimeoutMs: 60_000,
   })
-  await session.attached
-  for (let at = 0; at < connects; at += 1)
+  const end = async () => {
+    session.stop('stop')
+    const { account, unplacedValues } = await session.ended
+    return { events, account, unplacedValues }
+  }
+  return { session, end }
+}
+
+async function connectTimes(times: number): Promise<void> {
+  for (let at = 0; at < times; at += 1)
     await new Promise<void>((resolve) => connect(port, '127.0.0.1').once('close', () => resolve()))
-  session.stop('stop')
-  const { account, unplacedValues } = await session.ended
-  return { events, account, unplacedValues }
+}
+
+/** Connects so often, one after the other, while the plan runs. */
+async function run(made: Plan, connects: number) {
+  const { session, end } = start(made)
+  await session.attached
+  await connectTimes(connects)
+  return end()
 }
 
 describe('counting in the kernel', () => {
@@ -84,6 +101,36 @@ describe('counting in the kernel', () => {
       account: 'exact',
       events: { connect: { emitted: 23, received: 23, delivered: 23, lost: 0 } },
     })
+  })
+
+  test.each([
+    ['.', 7],
+    ['^no name of ours$', 0],
+  ])('counts those whose command name fits --comm-regex %s', async (regex, wanted) => {
+    const context = { skip: reason }
+    if (context.skip !== null) return
+    const made = plan([], null, undefined, { 'comm-regex': [regex] })
+    const { events, account } = await run(made, 7)
+
+    expect(events.reduce((sum, event) => sum + Number(event['count']), 0)).toBe(wanted)
+    expect(events.every((event) => !('comm' in event))).toBe(true)
+    expect(account).toMatchObject({
+      account: 'exact',
+      events: { connect: { emitted: 7, delivered: wanted, filtered: 7 - wanted, lost: 0 } },
+    })
+  })
+
+  test('counts what one CPU ran, and what the others did', async (context) => {
+    if (reason !== null) return context.skip(reason)
+    const plans = ['0', '!0'].map((cpu) => plan([], null, undefined, { cpu: [cpu] }))
+    for (const { filters } of plans)
+      expect(filters.map(({ applied }) => applied)).toEqual(['kernel', 'kernel'])
+    const both = plans.map(start)
+    await Promise.all(both.map(({ session }) => session.attached))
+    await connectTimes(10)
+    const ended = await Promise.all(both.map(({ end }) => end()))
+    const counts = ended.flatMap(({ events }) => events.map((event) => Number(event['count'])))
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10)
   })
 
   test('draws a histogram whose buckets add up', async (context) => {
