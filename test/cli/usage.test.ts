@@ -46,7 +46,7 @@ describe('a command line that cannot be', () => {
     ['plan tcprtt -p 80', 'UNKNOWN_OPTION', 'use --lport 80'],
     ['tcpretrans -l', 'UNKNOWN_OPTION', '--kind loss-probe'],
     ['gethostlatency -l x', 'UNKNOWN_OPTION', 'use --libc'],
-    ['funccount -c 1 tcp_sendmsg', 'UNKNOWN_OPTION', 'use --by cpu'],
+    ['funccount -c 1 tcp_sendmsg', 'UNKNOWN_OPTION', 'use --cpu 0'],
     ['opensnoop -f O_CREAT', 'UNKNOWN_OPTION', 'use --flags O_CREAT'],
     ['opensnoop --mntnsmap /x', 'UNKNOWN_OPTION', 'use --mntns /proc/PID/ns/mnt'],
     ['funccount -p 181 tcp_sendmsg', 'UNKNOWN_OPTION', 'use --pid 1234'],
