@@ -61,7 +61,7 @@ export function kernelsMarkdown(results, prove) {
     '',
     '# Kernels',
     '',
-    '`wrong` counts what was expected and did not come, and what came and was not expected. In a cell with `both` `expected` came from bpftrace, `delivered` from bcc, and `wrong` counts events and groups of one alone, and fields that differ. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later). A row is the last result of its cell; `of an earlier form`: its template or its workload have changed since.',
+    '`wrong` counts what was expected and did not come, and what came and was not expected. In a cell with `both` `expected` came from bpftrace, `delivered` from bcc, and `wrong` counts events and groups of one alone, and fields that differ. `missed` is how often the kernel skipped a program of the run, where it counts that (6.7 and later; trampolines 5.12 and later): as many events may be absent, and are not wrong. Linux 7 preempts programs, and skips others meanwhile. A row is the last result of its cell; `of an earlier form`: its template or its workload have changed since.',
     '',
     ...parts,
   ].join('\n')

@@ -56,6 +56,13 @@ describe('both back-ends', () => {
     expect(compare([event], theirs)).toMatchObject({ wrong: 1 })
   })
 
+  test('may each lack as many events as the kernel skipped programs of theirs, and no more', () => {
+    const other = { ...event, lport: 8 }
+    const skipping = (missed: number) => ({ ...run('bcc', [event]), missed })
+    expect(compareEvents(cell, run('fexit', [event, other]), skipping(1)).wrong).toBe(0)
+    expect(compareEvents(cell, run('fexit', [event, other, other]), skipping(1)).wrong).toBe(1)
+  })
+
   test('may not give two connections one number', () => {
     const two = [event, { ...event, lport: 8, connection: 2 }]
     const one = two.map((each) => ({ ...each, connection: 5 }))

@@ -37,7 +37,10 @@ function grouped(events, fields) {
   return groups
 }
 
-/** Events of both, paired by their key and then by their order in time; one that has no other counts as wrong, and so does a field that differs. */
+/**
+ * Events of both, paired by their key and then by their order in time; one that has no other counts as wrong, but for as many as the
+ * kernel skipped (`missed`), and so does a field that differs.
+ */
 export function compareEvents({ key, exceptions, untold }, ours, theirs) {
   const inOrder = (events) =>
     events.toSorted((a, b) => (BigInt(a.ktime_ns) < BigInt(b.ktime_ns) ? -1 : 1))
@@ -62,7 +65,8 @@ export function compareEvents({ key, exceptions, untold }, ours, theirs) {
   const differing = [...unlike].map(
     ([field, all]) => `${field} differs ${all.length} times, in ${all[0]}`,
   )
-  const wrong = [...unlike.values()].reduce((sum, all) => sum + all.length, lonely.length)
+  const alone = Math.max(0, lonely.length - ((ours.missed ?? 0) + (theirs.missed ?? 0)))
+  const wrong = [...unlike.values()].reduce((sum, all) => sum + all.length, alone)
   return row(ours, theirs, wrong, [...lonely.slice(0, 4), ...differing])
 }
 
