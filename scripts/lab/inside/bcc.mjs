@@ -162,7 +162,8 @@ const tools = {
   },
   tcprtt: {
     command: sbin('tcprtt'),
-    tally: sections,
+    // From 0.19 on it has a section for all addresses together, named by asterisks.
+    tally: (output) => new Map([['', total(sections(output))]]),
     own: () => '',
   },
   tcpsynbl: {
@@ -174,6 +175,8 @@ const tools = {
   tcptop: {
     // 99999 s: it prints at its end alone. What a look takes it counts as received, so that is left out.
     command: sbin('tcptop', '-C', '-S', '99999'),
+    // 0.37 on 7.2: the verifier refuses it.
+    cannot: "Failed to load BPF program b'kretfunc__vmlinux__tcp_recvmsg'",
     key: (words) => {
       const [laddr, raddr, received, sent] = words.slice(-4)
       return /^\d+$/.test(sent) && /^\d+$/.test(received) && /:\d+$/.test(laddr)
@@ -374,6 +377,8 @@ function count(keys) {
     new Map(),
   )
 }
+
+const total = (counts) => [...counts.values()].reduce((all, each) => all + each, 0)
 
 /** How many values each histogram of bcc's has, by what its section is of; '' for one without sections. */
 function sections(output) {
