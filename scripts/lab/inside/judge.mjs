@@ -108,6 +108,7 @@ export function spread(lines, rows, by) {
 }
 
 const digits = (value) => typeof value === 'string' && /^\d+$/.test(value)
+const isWhole = (value) => digits(value) || (Number.isInteger(value) && value >= 0)
 
 /** Quantities whose sum, or whose largest bucket (a power of two), is not what the expectations make. */
 export function wrongSums(lines, rows) {
@@ -118,10 +119,10 @@ export function wrongSums(lines, rows) {
     own.some((row) => row[`${field}_sum`] !== undefined),
   )
   return quantities.flatMap((field) => {
+    // Each is a number, or a choice of some.
     const values = expectations
-      .map((each) => each[field])
-      .filter(digits)
-      .map(BigInt)
+      .map((each) => (each[field]?.any ?? [each[field]]).filter(isWhole).map(BigInt))
+      .filter((choice) => choice.length > 0)
     const sums = own
       .map((row) => row[`${field}_sum`])
       .filter(digits)
@@ -132,9 +133,12 @@ export function wrongSums(lines, rows) {
       .map(BigInt)
     const largest = (numbers) => numbers.reduce((one, other) => (one > other ? one : other), 0n)
     const add = (numbers) => numbers.reduce((one, other) => one + other, 0n)
-    const bound = 1n << BigInt(largest(values).toString(2).length)
+    const smallest = (numbers) => numbers.reduce((one, other) => (one < other ? one : other))
+    const [least, most] = [smallest, largest].map((pick) => add(values.map(pick)))
+    const bound = 1n << BigInt(largest(values.map(largest)).toString(2).length)
+    const sum = add(sums)
     return [
-      ...(add(sums) === add(values) ? [] : [`${field}: ${add(sums)} in place of ${add(values)}`]),
+      ...(sum >= least && sum <= most ? [] : [`${field}: ${sum} in place of ${least}`]),
       ...(largest(bounds) === bound
         ? []
         : [`${field}: below ${largest(bounds)} in place of ${bound}`]),
