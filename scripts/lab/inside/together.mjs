@@ -201,6 +201,12 @@ class Together {
     for (const { run } of this.watchers.values()) run?.child.kill('SIGKILL')
   }
 
+  /** How often the kernel skipped a program of one run, at most: that of bcc's tool, which does not count it, stood beside them. */
+  skipped() {
+    const runs = [...this.watchers.values()].map(({ summary }) => figuresOf(summary).missed ?? 0)
+    return Math.max(0, ...runs)
+  }
+
   rowOf(cell) {
     const row = { ...cell, ...nothing, apart: undefined }
     const { error, watchers = [], traffic } = this.parts.get(cell.name)
@@ -213,11 +219,11 @@ class Together {
     if (wrong !== undefined) return { ...row, error: wrong }
     return cell.both
       ? bothRow(row, watchers, traffic.lines)
-      : ownRow(this.request, row, watchers[0], traffic)
+      : ownRow(this.request, row, watchers[0], traffic, this.skipped())
   }
 }
 
-function ownRow({ out }, cell, { cell: own, run, summary }, { lines, tool }) {
+function ownRow({ out }, cell, { cell: own, run, summary }, { lines, tool }, skipped) {
   const verdict = withLeftOut(
     cell.by ? judgeSummary(lines, run.events, summary, cell) : judge(lines, run.events, summary),
     summary,
@@ -231,7 +237,7 @@ function ownRow({ out }, cell, { cell: own, run, summary }, { lines, tool }) {
   return {
     ...cell,
     ...verdict,
-    bcc: cell.bcc ? tool.judge(lines, verdict.events) : false,
+    bcc: cell.bcc ? tool.judge(lines, verdict.events, skipped) : false,
     events: undefined,
     variant: summary?.variant ?? own.variant,
   }
