@@ -63,15 +63,17 @@ export function unprovenOf(cells, guest, place, known) {
 export function shareOf(cells, guest, history) {
   const { commit, changed } = history
   const proven = provenOf(guest, 'boot', history)
-  const place = (text) => createHash('sha256').update(`${commit} ${guest} ${text}`).digest('hex')
+  // What nothing proves keeps its order, so that a run before a commit is of the same as the one after it.
+  const place = ({ group, urgency }) =>
+    createHash('sha256')
+      .update(`${urgency === 2 ? '' : commit} ${guest} ${group[0].name}`)
+      .digest('hex')
   const groups = groupsOf(cells).map((group) => {
     const left = group.filter(({ name }) => !proven.has(name))
     const isChanged = changed.has(group[0].probe)
     return left.length > 0 ? { group: left, urgency: 2 } : { group, urgency: isChanged ? 1 : 0 }
   })
-  const order = groups.toSorted(
-    (a, b) => b.urgency - a.urgency || place(a.group[0].name).localeCompare(place(b.group[0].name)),
-  )
+  const order = groups.toSorted((a, b) => b.urgency - a.urgency || place(a).localeCompare(place(b)))
   let left = budget
   return order.flatMap(({ group }) => {
     if (cost(group) > left) return []

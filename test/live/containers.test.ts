@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmdirSync, statSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { encodeFrame, type Frame, layoutDigest } from '../../src/backends/recording.ts'
 import { openReplay } from '../../src/backends/replay.ts'
 import { loadProbe } from '../../src/catalog/load.ts'
@@ -21,12 +22,17 @@ import { startSession } from '../../src/session/session.ts'
 
 const filesFolder = fileURLToPath(new URL('../../src/backends/', import.meta.url))
 const id = '5f0c9d3b1a2e4f60'.repeat(4)
+/** A cat that nobody else starts meanwhile. */
+const folder = mkdtempSync(join(tmpdir(), 'ebpf-run-test-'))
+const cat = join(folder, 'cat')
 let probe: LoadedProbe
 let facts: HostFacts
 /** Why it cannot run here, in the plan's or the kernel's own words. */
 let reason: string | null = null
 
+afterAll(() => rmSync(folder, { recursive: true }))
 beforeAll(async () => {
+  copyFileSync('/bin/cat', cat)
   probe = await loadProbe('execsnoop')
   facts = await gatherFacts(questionsOf(probe), { env: process.env })
   try {
@@ -66,9 +72,9 @@ function inCgroup<T>(name: string, task: (path: string) => T): T {
   return result
 }
 
-/** A shell goes into the cgroup, becomes /bin/cat, and stays until `isSeen`: the cgroup of what is gone has no name any more. */
+/** A shell goes into the cgroup, becomes a cat, and stays until `isSeen`: the cgroup of what is gone has no name any more. */
 async function enterAndExec(cgroup: string, isSeen: (pid: number) => boolean): Promise<number> {
-  const child = spawn('/bin/sh', ['-c', `echo $$ > "$0/cgroup.procs"; exec /bin/cat`, cgroup])
+  const child = spawn('/bin/sh', ['-c', `echo $$ > "$0/cgroup.procs"; exec "$1"`, cgroup, cat])
   const { pid = 0 } = child
   try {
     await vi.waitFor(() => expect(isSeen(pid)).toBe(true), { timeout: 10_000 })
@@ -82,7 +88,7 @@ async function enterAndExec(cgroup: string, isSeen: (pid: number) => boolean): P
 const isCat =
   (events: readonly AnyEvent[]) =>
   (pid: number): boolean =>
-    events.some((event) => event['pid'] === pid && event['filename'] === '/bin/cat')
+    events.some((event) => event['pid'] === pid && event['filename'] === cat)
 
 /** Runs the plan while something happens; the events, and the whole run as a recording. */
 async function run(made: Plan, work: (events: readonly AnyEvent[]) => Promise<void>) {
@@ -145,7 +151,7 @@ describe('the container of an event', () => {
       const own = each.filter((event) => event['pid'] === pid)
       expect(own).toEqual([
         expect.objectContaining({ filename: '/bin/sh', container: null }),
-        expect.objectContaining({ filename: '/bin/cat', cgroup, container: id }),
+        expect.objectContaining({ filename: cat, cgroup, container: id }),
       ])
     }
   })
@@ -159,7 +165,7 @@ describe('the container of an event', () => {
       await inCgroup(`docker-${id}.scope`, (path) => enterAndExec(path, isCat(seen)))
     })
 
-    expect(events).toEqual([expect.objectContaining({ filename: '/bin/cat', container: id })])
+    expect(events).toEqual([expect.objectContaining({ filename: cat, container: id })])
   })
 
   test('can be asked for of what is counted in the kernel, and what is of others is in the account', async (context) => {
@@ -179,7 +185,7 @@ describe('the container of an event', () => {
         },
       )
     const wanted = await of([id.slice(0, 12)])
-    expect(wanted.events).toEqual([expect.objectContaining({ filename: '/bin/cat', count: 2 })])
+    expect(wanted.events).toEqual([expect.objectContaining({ filename: cat, count: 2 })])
     expect(wanted.events[0]).not.toHaveProperty('container')
     const { delivered, filtered, lost } = wanted.result.account.events['exec'] ?? {}
     expect({ delivered, lost }).toEqual({ delivered: 2, lost: 0 })
@@ -188,7 +194,7 @@ describe('the container of an event', () => {
 
     const others = await of([`!${id.slice(0, 12)}`, '!web'])
     expect(others.events).toContainEqual(expect.objectContaining({ filename: '/bin/sh' }))
-    expect(others.events.map(({ filename }) => filename)).not.toContain('/bin/cat')
+    expect(others.events.map(({ filename }) => filename)).not.toContain(cat)
   })
 
   test('groups what is counted in the kernel, also when nobody looks at it while it is there', async (context) => {
@@ -211,7 +217,7 @@ describe('the container of an event', () => {
 
     expect(new Set(ids).size).toBe(2)
     expect(events.filter(({ container }) => container === id)).toEqual([
-      expect.objectContaining({ filename: '/bin/cat', count: 2 }),
+      expect.objectContaining({ filename: cat, count: 2 }),
     ])
   })
 })
