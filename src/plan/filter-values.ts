@@ -20,6 +20,11 @@ function bad(flag: string, text: string, expected: string, remedy?: string): Ebp
   })
 }
 
+const examples: Readonly<Record<string, string>> = {
+  'a port': '443 or 8000-8100',
+  'a CPU': '0 or 2-3',
+}
+
 export function parseRange(flag: string, text: string, max: number, what: string): Range {
   const [, from = '', to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text) ?? []
   const range = { min: Number(from), max: Number(to) }
@@ -28,7 +33,7 @@ export function parseRange(flag: string, text: string, max: number, what: string
       flag,
       text,
       `${what} from 0 to ${max}, or a range`,
-      `for example --${flag} ${what === 'a port' ? '443 or 8000-8100' : Math.min(max, 1234)}`,
+      `for example --${flag} ${examples[what] ?? Math.min(max, 1234)}`,
     )
   }
   return range

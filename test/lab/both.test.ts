@@ -61,6 +61,8 @@ describe('both back-ends', () => {
     const skipping = (missed: number) => ({ ...run('bcc', [event]), missed })
     expect(compareEvents(cell, run('fexit', [event, other]), skipping(1)).wrong).toBe(0)
     expect(compareEvents(cell, run('fexit', [event, other, other]), skipping(1)).wrong).toBe(1)
+    // What bcc skipped is no reason for bpftrace to lack it.
+    expect(compareEvents(cell, run('fexit', [other]), skipping(1)).wrong).toBe(1)
   })
 
   test('may not give two connections one number', () => {

@@ -39,7 +39,7 @@ function grouped(events, fields) {
 
 /**
  * Events of both, paired by their key and then by their order in time; one that has no other counts as wrong, but for as many as the
- * kernel skipped (`missed`), and so does a field that differs.
+ * kernel skipped of the other's programs (`missed`), and so does a field that differs.
  */
 export function compareEvents({ key, exceptions, untold }, ours, theirs) {
   const inOrder = (events) =>
@@ -47,13 +47,13 @@ export function compareEvents({ key, exceptions, untold }, ours, theirs) {
   const [one, other] = [ours, theirs].map(({ events }) => grouped(inOrder(events), key))
   const silent = new Set([...(untold[ours.variant] ?? []), ...(untold[theirs.variant] ?? [])])
   const isSame = comparison(exceptions, silent)
-  const lonely = []
+  const lonely = { bpftrace: [], bcc: [] }
   const unlike = new Map()
   for (const name of new Set([...one.keys(), ...other.keys()])) {
     const [mine, its] = [one.get(name) ?? [], other.get(name) ?? []]
     const pairs = Math.min(mine.length, its.length)
-    for (const event of mine.slice(pairs)) lonely.push(`bpftrace alone: ${JSON.stringify(event)}`)
-    for (const event of its.slice(pairs)) lonely.push(`bcc alone: ${JSON.stringify(event)}`)
+    for (const event of mine.slice(pairs)) lonely.bpftrace.push(event)
+    for (const event of its.slice(pairs)) lonely.bcc.push(event)
     for (let at = 0; at < pairs; at += 1)
       for (const field of new Set([...Object.keys(mine[at]), ...Object.keys(its[at])]))
         if (!isSame(field, mine[at][field], its[at][field]))
@@ -65,9 +65,15 @@ export function compareEvents({ key, exceptions, untold }, ours, theirs) {
   const differing = [...unlike].map(
     ([field, all]) => `${field} differs ${all.length} times, in ${all[0]}`,
   )
-  const alone = Math.max(0, lonely.length - ((ours.missed ?? 0) + (theirs.missed ?? 0)))
+  const beyond = (alone, other) => Math.max(0, alone.length - (other.missed ?? 0))
+  const alone = beyond(lonely.bpftrace, theirs) + beyond(lonely.bcc, ours)
   const wrong = [...unlike.values()].reduce((sum, all) => sum + all.length, alone)
-  return row(ours, theirs, wrong, [...lonely.slice(0, 4), ...differing])
+  return row(ours, theirs, wrong, [
+    ...backends
+      .flatMap((name) => lonely[name].map((event) => `${name} alone: ${JSON.stringify(event)}`))
+      .slice(0, 4),
+    ...differing,
+  ])
 }
 
 const nanoseconds = (value) =>

@@ -221,11 +221,12 @@ export function judge(lines, all, summary) {
   const expected = total ?? (isOpen ? least : expectations.length)
   const surplus = total === null && !isOpen ? left : []
   const figures = figuresOf(summary)
-  const unlike = breaches(lines, events, figures.missed)
   const unseen = lines
     .filter((line) => line.atLeast && !events.some((event) => hasAll(line.atLeast, event)))
     .map((line) => line.atLeast)
-  const skipped = Math.min(missing.length, figures.missed ?? 0)
+  const missed = figures.missed ?? 0
+  const skipped = Math.min(missing.length, missed)
+  const unlike = breaches(lines, events, missed - skipped)
   const wrong =
     missing.length -
     skipped +
