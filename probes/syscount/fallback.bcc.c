@@ -6,10 +6,13 @@ BPF_HASH(calls, u32, struct call, {{keys}});
 
 // Not by raw tracepoints: from 7.0 on their programs are preempted, and the calls of whoever runs meanwhile are skipped.
 
+// Without the calls of bcc itself: each event that it prints is one, and would make the next.
 // The number is taken here: at the return it is another one after execveat(), and none after rt_sigreturn().
 {{tracepoint raw_syscalls:sys_enter}}
 {
-  u32 tid = bpf_get_current_pid_tgid();
+  u64 both = bpf_get_current_pid_tgid();
+  if (both >> 32 == {{child}}) return 0;
+  u32 tid = both;
   u64 number = (u32)ctx->id;
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   u64 status = {{read task->thread_info.status}};

@@ -11,6 +11,9 @@ const width = { btf: 'task_struct.thread_info.status' } as const
  */
 const whole = { linux: '<7.0.0' } as const
 
+/** What no variant sees. */
+const unseen = 'those that began before the run or that seccomp refused'
+
 export default defineProbe({
   name: 'syscount',
   summary: 'system calls: how many of each, how long they took, and how many failed',
@@ -63,7 +66,7 @@ export default defineProbe({
         renumbers: { tracepoint: 'sched:sched_process_exec', fields: ['old_pid'] },
       },
       cannotTell: {},
-      misses: 'calls that began before the run, and those that seccomp refused',
+      misses: `calls of bpftrace itself, ${unseen}`,
       cost: 'two raw tracepoint programs a system call of the whole machine',
     },
     {
@@ -80,8 +83,7 @@ export default defineProbe({
         renumbers: { tracepoint: 'sched:sched_process_exec', fields: ['old_pid'] },
       },
       cannotTell: {},
-      misses:
-        'calls that began before the run, or begin or end while another tracing program runs on that CPU, and those that seccomp refused',
+      misses: `calls of bpftrace itself, ${unseen}, and those that begin or end while another tracing program runs on that CPU`,
       cost: 'two tracepoint programs a system call of the whole machine',
     },
     {
@@ -98,8 +100,7 @@ export default defineProbe({
         renumbers: { tracepoint: 'sched:sched_process_exec', fields: ['old_pid'] },
       },
       cannotTell: {},
-      misses:
-        'calls that began before the run, or begin or end while another tracing program runs on that CPU, and those that seccomp refused',
+      misses: `calls of bcc's Python itself, ${unseen}, and those that begin or end while another tracing program runs on that CPU`,
       cost: 'two tracepoint programs a system call of the whole machine; a compiler run of seconds at the start',
     },
   ],

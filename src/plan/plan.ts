@@ -58,6 +58,8 @@ export interface Plan {
   /** The child needs a mount namespace of its own with tracefs in it. */
   readonly privateTracefs: boolean
   readonly canGate: boolean
+  /** The kernel numbers processes as we do: the child's number means the child in a program. */
+  readonly knowsPids: boolean
   readonly summary: SummaryPlan | null
   /** Null for a probe that is not attached to interfaces. */
   readonly place: Place | null
@@ -139,7 +141,7 @@ function completePlan(
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
   const hasHeaders = variant.needs.some((need) => 'headers' in need)
-  const placeholders = { token: placeholderToken, gatePid: 1, commandPid: follows ? 1 : null }
+  const placeholders = { token: placeholderToken, childPid: 1, commandPid: follows ? 1 : null }
   const pattern = probe.templates[variant.name] ?? 'null'
   const way =
     variant.backend === 'tracefs'
@@ -174,6 +176,7 @@ function completePlan(
     summary: common.summary,
     place: request.place ?? null,
     canGate: way.canGate,
+    knowsPids: facts.hostPidNamespace.is === 'yes',
     gate: way.gate,
     placeholders,
     render: (secrets) => way.program(secrets).text,

@@ -34,7 +34,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
 /*
  * A fallback.bcc.c is C for bcc with these directives; `ctx` is the first argument of every program:
  *
- *   include FILE, when NAME / else / end, param NAME      as in a .bt template
+ *   include FILE, when NAME / else / end, param NAME, child   as in a .bt template
  *   kprobe FUNC ARGS          head of a program at a function's entry, ARGS as C declares them
  *   kprobes FUNC,FUNC,...     head of one at the entries of all these
  *   kretprobe FUNC N          head of one at its return, for N calls at a time
@@ -339,6 +339,10 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     return `ER_READ(${member})`
   }
 
+  child(): string {
+    return String(this.secrets.childPid ?? 0)
+  }
+
   param(name: string): string {
     const value = Object.hasOwn(this.input.params, name) ? this.input.params[name] : undefined
     if (value === undefined) throw this.broken(`unknown param ${name}`)
@@ -545,6 +549,7 @@ const directives: Readonly<Record<string, Directive>> = {
   port: (run, rest) => `bpf_ntohs(${run.read(rest)})`,
   keys: (run) => run.keys(),
   param: (run, rest) => run.param(rest),
+  child: (run) => run.child(),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.aboutOwners(learnOwner(...split(rest), (update) => run.kept(update))),
   open: (run, rest) => run.aboutOwners(openOwner(...split(rest), (update) => run.kept(update))),

@@ -49,8 +49,8 @@ export interface ProgramInput {
 export interface Secrets {
   /** 16 hexadecimal digits, the first 1 to 7. */
   readonly token: string
-  /** Process id of the child as the kernel numbers it; null: no end gate. */
-  readonly gatePid: number | null
+  /** Process id of the child as the kernel numbers it; null where the kernel numbers processes otherwise than we do: no end gate. */
+  readonly childPid: number | null
   /** Process id of the command that is traced with its descendants; null: there is none. */
   readonly commandPid: number | null
 }
@@ -66,7 +66,7 @@ export interface Program {
 /** Renders a template. Throws BAD_DEFINITION for any directive, field or path that it does not know. */
 export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   const { dialect, canGate } = input
-  const { token, gatePid, commandPid } = secrets
+  const { token, childPid, commandPid } = secrets
   const run = new Rendering(input, secrets)
   const plain = run.render(input.nodes)
   // bpftrace's errors name lines: those of a script stay where they are.
@@ -83,7 +83,7 @@ export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
     summary: input.summary,
     dialect,
     token,
-    gatePid: canGate ? gatePid : null,
+    gatePid: canGate ? childPid : null,
     ending: run.ending,
   })
   const command = commandPid === null ? '' : commandProgram(token, commandPid)
@@ -200,7 +200,7 @@ class Rendering {
   }
 
   private hasGate(): boolean {
-    return this.input.canGate && this.secrets.gatePid !== null
+    return this.input.canGate && this.secrets.childPid !== null
   }
 
   /** A map of a script's. */
@@ -266,6 +266,11 @@ class Rendering {
 
   items(): string {
     return String(this.input.dialect.listItems)
+  }
+
+  /** No task has the number 0 where it makes system calls. */
+  child(): string {
+    return String(this.secrets.childPid ?? 0)
   }
 
   param(name: string): string {
@@ -562,6 +567,7 @@ const directives: Readonly<Record<string, Directive>> = {
   symbol: (run, rest) => run.symbol(rest),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
+  child: (run) => run.child(),
   map: (run, name) => run.map(name),
   counted: (run) => run.counted(),
   named: (run, rest) => run.named(...split(rest)),

@@ -248,7 +248,7 @@ export function startSession(options: SessionOptions): Session {
     child.sendProgram(
       plan.input({
         token,
-        gatePid: plan.canGate ? child.pid : null,
+        childPid: plan.knowsPids ? child.pid : null,
         commandPid: options.commandPid ?? null,
       }),
     )

@@ -179,7 +179,7 @@ describe.each(languages)('a filter for $backend', ({ made, conditionIn, says }) 
         const plan = planFor(texts, outcome, made)
         const filters = plan.filters.map(({ filter }) => filter)
         const condition = conditionIn(
-          plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
+          plan.render({ token: placeholderToken, childPid: 1, commandPid: null }),
         )
 
         expect(plan.filters.every(({ applied }) => applied === 'kernel')).toBe(true)
@@ -196,7 +196,7 @@ describe.each(languages)('a filter for $backend', ({ made, conditionIn, says }) 
         const plan = planFor(texts, null, made)
         const thing = { ...someThing, comm: [...Buffer.from(seen)] }
         const condition = conditionIn(
-          plan.render({ token: placeholderToken, gatePid: 1, commandPid: null }),
+          plan.render({ token: placeholderToken, childPid: 1, commandPid: null }),
         )
         const filters = plan.filters.map(({ filter }) => filter)
 
@@ -273,13 +273,13 @@ describe('a command name', () => {
       fc.property(commText, (wanted) => {
         const program = planFor({ comm: [wanted] }).render({
           token: placeholderToken,
-          gatePid: null,
+          childPid: null,
           commandPid: null,
         })
         const literals = literalsOf(program)
         const other = planFor({ comm: ['a'] }).render({
           token: placeholderToken,
-          gatePid: null,
+          childPid: null,
           commandPid: null,
         })
 
@@ -294,7 +294,7 @@ describe('a command name', () => {
     (name) => {
       const program = planFor({ comm: [name] }).render({
         token: placeholderToken,
-        gatePid: null,
+        childPid: null,
         commandPid: null,
       })
 
@@ -303,9 +303,9 @@ describe('a command name', () => {
   )
 })
 
-const gated = { token: placeholderToken, gatePid: 1, commandPid: null }
+const gated = { token: placeholderToken, childPid: 1, commandPid: null }
 
-const secrets = { token: placeholderToken, gatePid: null, commandPid: null }
+const secrets = { token: placeholderToken, childPid: null, commandPid: null }
 
 const someThing: Thing = {
   pid: 1,

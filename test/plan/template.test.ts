@@ -16,7 +16,7 @@ function render(template: string): string {
   })
   return planFor({}, null, probe).render({
     token: placeholderToken,
-    gatePid: null,
+    childPid: null,
     commandPid: null,
   })
 }

@@ -36,7 +36,7 @@ function rendered(facts: Partial<HostFacts>, needs: readonly (typeof need)[] = [
   const request = { filters: [], params: {}, variant: null, backend: null, bufferBytes: null }
   return makePlan(probe, request, handmadeFacts(facts)).render({
     token: placeholderToken,
-    gatePid: null,
+    childPid: null,
     commandPid: null,
   })
 }
