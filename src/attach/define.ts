@@ -5,7 +5,7 @@ import { fieldFor, fieldName } from './asked-field.ts'
 import { compileExpression, inStatement, type Scope, type Value } from './compile.ts'
 import { parseExpression } from './expression.ts'
 import { emittedInC, tellingFields } from './fields.ts'
-import { type AttachPoint, attachPointText } from './point.ts'
+import { type AttachPoint, attachPointText, isUserPoint } from './point.ts'
 import type { FieldRequest, Known, MadeProbe, TraceRequest } from './request.ts'
 import { argumentsIn, equalInC, inC, templateInC } from './user-bcc.ts'
 import { argumentsInMemory, onlyRead, orUnread } from './unread.ts'
@@ -129,16 +129,18 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const guarded = where === null ? emit : `if (${inStatement(where.code)}) {\n  ${emit}\n  }`
   const keep = [...(request.latency ? [`${start} = nsecs;`] : []), ...way.keep]
   const forget = [...(request.latency ? [`delete(${start});`] : []), ...way.forget]
-  const isKept = request.latency ? start : null
-  const entry = way.entry === null || keep.length === 0 ? '' : block(way.entry, null, keep)
+  const others = ofOthers(request.point, known, fields)
+  const isKept = request.latency ? [start] : []
+  const entry = way.entry === null || keep.length === 0 ? '' : block(way.entry, others, keep)
   const inBpftrace = () =>
-    `${entry}${block(way.attach, isKept, [...(way.before ?? []), ...before, guarded, ...forget])}`
+    `${entry}${block(way.attach, [...others, ...isKept], [...(way.before ?? []), ...before, guarded, ...forget])}`
   const template = isC
     ? templateInC({
         ...{ entry: way.entry, attach: way.attach, suffix: request.part?.maps ?? '', emit },
         isMark: request.point.type === 'usdt',
         isTimed: request.latency,
         where: where === null ? null : onlyRead(inC(where.code), inMemory),
+        others,
         used: reads,
       })
     : inBpftrace()
@@ -149,7 +151,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
       template: isC ? 'fallback.bcc.c' : `${way.name}.bt`,
       needs: [...(request.stack ? stackNeeds : []), ...withReads(way.needs, reads)],
       cannotTell: way.cannotTell ?? {},
-      misses: way.misses,
+      misses: [way.misses, ...missedOfOwn(others, isC)].join('; '),
       cost: way.cost,
     },
     event: {
@@ -161,6 +163,32 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     },
     template,
   }
+}
+
+/**
+ * Conditions that leave out the processes of the run itself, where it is known that a program runs for its task and not for somebody
+ * that has interrupted it. Each event that bpftrace prints is a call of its own, which would make the next; and a text in its memory,
+ * or where ebpf-run reads what it printed, may be a record, with the run's token.
+ */
+function ofOthers(
+  point: AttachPoint,
+  known: Known,
+  fields: readonly { readonly code: string }[],
+): readonly string[] {
+  const readsTexts = fields.some(({ code }) => /^\{text |^user /.test(code))
+  const isCall =
+    isUserPoint(point) ||
+    isCallWrapper(point, known) ||
+    (point.type === 'tracepoint' && ['syscalls', 'raw_syscalls'].includes(point.category))
+  if (readsTexts) return ['pid != {{child}}', 'pid != {{own}}']
+  return isCall ? ['pid != {{child}}'] : []
+}
+
+function missedOfOwn(others: readonly string[], isC: boolean): readonly string[] {
+  const [child, own] = others
+  if (child === undefined) return []
+  const tracer = isC ? "bcc's Python" : 'bpftrace'
+  return [own === undefined ? `what ${tracer} itself does` : `what ${tracer} and ebpf-run do`]
 }
 
 /** A mark is needed with the arguments that are read. */
@@ -181,8 +209,8 @@ const stackField = {
 /** Before that a format has 64 bytes, and one more text does not fit. */
 const stackNeeds: VariantSpec['needs'] = [{ bpftrace: '>=0.16.0' }]
 
-function block(attach: string, predicate: string | null, lines: readonly string[]): string {
-  const condition = predicate === null ? '' : `/${predicate}/\n`
+function block(attach: string, conditions: readonly string[], lines: readonly string[]): string {
+  const condition = conditions.length === 0 ? '' : `/${conditions.join(' && ')}/\n`
   return `${attach}\n${condition}{\n${lines.map((line) => `  ${line}\n`).join('')}}\n`
 }
 

@@ -51,6 +51,8 @@ export interface UserProgram {
   /** Only calls whose beginning was seen. */
   readonly isTimed: boolean
   readonly where: string | null
+  /** Conditions on `pid` that leave out the run's own processes. */
+  readonly others: readonly string[]
   readonly emit: string
   /** The numbers of the arguments that both have. */
   readonly used: readonly number[]
@@ -63,13 +65,18 @@ export function argumentsIn(code: string): readonly number[] {
 }
 
 export function templateInC(program: UserProgram): string {
-  const { entry, attach, suffix, isMark, isTimed, where, emit, used } = program
+  const { entry, attach, suffix, isMark, isTimed, where, others, emit, used } = program
+  const leave =
+    others.length === 0
+      ? []
+      : ['u32 pid = bpf_get_current_pid_tgid() >> 32;', `if (!(${others.join(' && ')})) return 0;`]
   const name = `${where ?? ''} ${emit}`.includes(taskName)
     ? [`char ${taskName}[16] = {};`, `bpf_get_current_comm(${taskName}, sizeof(${taskName}));`]
     : []
   const guarded = where === null ? emit : `if (${where}) {\n  ${emit}\n  }`
   if (isMark)
     return block(attach.replace('}}', `${used.map((index) => ` ${index}`).join('')}}}`), [
+      ...leave,
       ...name,
       guarded,
       'return 0;',
@@ -77,6 +84,7 @@ export function templateInC(program: UserProgram): string {
   const parameter = (index: number) => `PT_REGS_PARM${index + 1}(ctx)`
   if (entry === null)
     return block(attach, [
+      ...leave,
       ...used.map((index) => `u64 arg${index} = ${parameter(index)};`),
       ...name,
       guarded,
@@ -87,6 +95,7 @@ export function templateInC(program: UserProgram): string {
     `struct ${struct} {\n  u64 start;\n${used.map((index) => `  u64 arg${index};\n`).join('')}};\n`,
     `BPF_HASH(${map}, u32, struct ${struct}, {{keys}});\n\n`,
     block(entry, [
+      ...leave,
       'u32 key = (u32)bpf_get_current_pid_tgid();',
       `struct ${struct} call = { ${['bpf_ktime_get_ns()', ...used.map(parameter)].join(', ')} };`,
       `{{kept ${map}.update(&key, &call)}}`,
@@ -94,6 +103,7 @@ export function templateInC(program: UserProgram): string {
     ]),
     '\n',
     block(attach, [
+      ...leave,
       'u32 key = (u32)bpf_get_current_pid_tgid();',
       `struct ${struct} *call = ${map}.lookup(&key);`,
       ...(isTimed ? ['if (call == 0) return 0;'] : []),

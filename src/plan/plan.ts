@@ -141,7 +141,12 @@ function completePlan(
   const follows = request.filters.some((filter) => filter.by === 'command')
   if (follows) requireDescendants(facts)
   const hasHeaders = variant.needs.some((need) => 'headers' in need)
-  const placeholders = { token: placeholderToken, childPid: 1, commandPid: follows ? 1 : null }
+  const placeholders = {
+    token: placeholderToken,
+    childPid: 1,
+    ownPid: 2,
+    commandPid: follows ? 1 : null,
+  }
   const pattern = probe.templates[variant.name] ?? 'null'
   const way =
     variant.backend === 'tracefs'

@@ -34,7 +34,7 @@ import { markPrograms, readUserMacro } from './usdt-bcc.ts'
 /*
  * A fallback.bcc.c is C for bcc with these directives; `ctx` is the first argument of every program:
  *
- *   include FILE, when NAME / else / end, param NAME, child   as in a .bt template
+ *   include FILE, when NAME / else / end, param NAME, child, own   as in a .bt template
  *   kprobe FUNC ARGS          head of a program at a function's entry, ARGS as C declares them
  *   kprobes FUNC,FUNC,...     head of one at the entries of all these
  *   kretprobe FUNC N          head of one at its return, for N calls at a time
@@ -339,8 +339,8 @@ ${values.map((value, index) => `  u64 arg${reads[index]} = ${value};\n`).join(''
     return `ER_READ(${member})`
   }
 
-  child(): string {
-    return String(this.secrets.childPid ?? 0)
+  pid(of: 'childPid' | 'ownPid'): string {
+    return String(this.secrets[of] ?? 0)
   }
 
   param(name: string): string {
@@ -549,7 +549,8 @@ const directives: Readonly<Record<string, Directive>> = {
   port: (run, rest) => `bpf_ntohs(${run.read(rest)})`,
   keys: (run) => run.keys(),
   param: (run, rest) => run.param(rest),
-  child: (run) => run.child(),
+  child: (run) => run.pid('childPid'),
+  own: (run) => run.pid('ownPid'),
   kept: (run, rest) => run.kept(rest),
   learn: (run, rest) => run.aboutOwners(learnOwner(...split(rest), (update) => run.kept(update))),
   open: (run, rest) => run.aboutOwners(openOwner(...split(rest), (update) => run.kept(update))),

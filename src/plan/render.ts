@@ -51,6 +51,8 @@ export interface Secrets {
   readonly token: string
   /** Process id of the child as the kernel numbers it; null where the kernel numbers processes otherwise than we do: no end gate. */
   readonly childPid: number | null
+  /** The same of ebpf-run itself. */
+  readonly ownPid: number | null
   /** Process id of the command that is traced with its descendants; null: there is none. */
   readonly commandPid: number | null
 }
@@ -268,9 +270,9 @@ class Rendering {
     return String(this.input.dialect.listItems)
   }
 
-  /** No task has the number 0 where it makes system calls. */
-  child(): string {
-    return String(this.secrets.childPid ?? 0)
+  /** No task that makes calls has the number 0. */
+  pid(of: 'childPid' | 'ownPid'): string {
+    return String(this.secrets[of] ?? 0)
   }
 
   param(name: string): string {
@@ -567,7 +569,8 @@ const directives: Readonly<Record<string, Directive>> = {
   symbol: (run, rest) => run.symbol(rest),
   items: (run) => run.items(),
   param: (run, rest) => run.param(rest),
-  child: (run) => run.child(),
+  child: (run) => run.pid('childPid'),
+  own: (run) => run.pid('ownPid'),
   map: (run, name) => run.map(name),
   counted: (run) => run.counted(),
   named: (run, rest) => run.named(...split(rest)),

@@ -24,6 +24,7 @@ import { isTaskNumber, membersOfTask } from './task-numbers.ts'
  *   items                     how many items of a list fit
  *   param NAME                a number of the probe's own
  *   child                     process id of bpftrace or bcc itself; 0 where the kernel numbers processes otherwise than we do
+ *   own                       the same of ebpf-run
  *   named EVENT.FIELD NAME    the number that this kernel has for a name of an enum; 4294967295 for one that it does not have
  *   map NAME                  a map of a script's, with the run's token in its name
  *   counted                   sees to it that the counts are printed when the program ends itself

@@ -249,6 +249,7 @@ export function startSession(options: SessionOptions): Session {
       plan.input({
         token,
         childPid: plan.knowsPids ? child.pid : null,
+        ownPid: plan.knowsPids ? process.pid : null,
         commandPid: options.commandPid ?? null,
       }),
     )

@@ -324,3 +324,26 @@ test.each([
 ])('%j is no attach point', (text) => {
   expect(() => parseAttachPoint(text)).toThrow(EbpfRunError)
 })
+
+describe('what the run itself does', () => {
+  const own = (program: string) =>
+    [...program.matchAll(/pid != (\d+)/g)].map(([, number]) => Number(number))
+
+  test('is no event of a system call: each would make the next', () => {
+    expect(own(programOf('tracepoint:syscalls:sys_enter_thing', { fields: [] }))).toContain(1)
+  })
+
+  test('nor of a text in its memory, where its records lie', () => {
+    const fields = [parseFieldRequest('what=name:user')]
+    expect(own(programOf('kprobe:tcp_thing', { fields }))).toEqual([1, 2])
+  })
+
+  test('is one of a function of the kernel: it may run for an interrupt, whose task is anybody', () => {
+    expect(own(programOf('kprobe:tcp_thing'))).toEqual([])
+  })
+
+  test('is left out at the call too, so that nothing of it is kept', () => {
+    const fields = [parseFieldRequest('what=name:user')]
+    expect(own(programOf('kprobe:tcp_thing', { fields, latency: true }))).toEqual([1, 2, 1, 2])
+  })
+})

@@ -24,7 +24,12 @@ async function ownersOf(compares: boolean): Promise<Readonly<Record<string, numb
     bufferBytes: null,
   }
   const { plan } = await planOnHost(probe, request, process.env)
-  const program = plan.render({ token: placeholderToken, childPid: null, commandPid: null })
+  const program = plan.render({
+    token: placeholderToken,
+    childPid: null,
+    ownPid: null,
+    commandPid: null,
+  })
   const words = ['--mount', '--propagation', 'private', 'sh', '-c', mounts]
   const output = execFileSync('unshare', [...words, `${root}scripts/lab/inside/missed.py`], {
     input: program,

@@ -4,7 +4,7 @@ import type { Need } from '../../src/schema/define.ts'
 import { factsFor } from './handmade-facts.ts'
 import { handmadeBcc, planFor } from './handmade-probe.ts'
 
-const secrets = { token: placeholderToken, childPid: null, commandPid: null }
+const secrets = { token: placeholderToken, childPid: null, ownPid: null, commandPid: null }
 
 /** A program around a whole emit. */
 function render(piece: string, line = 'result = 0'): string {

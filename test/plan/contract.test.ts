@@ -80,7 +80,7 @@ describe('every fallback for bcc', () => {
     }
 
     const plan = planned(probe, variant, facts)
-    const secrets = { token: '1234567890abcdef', childPid: 4242, commandPid: null }
+    const secrets = { token: '1234567890abcdef', childPid: 4242, ownPid: null, commandPid: null }
     const program = plan.render(secrets)
     const request: unknown = JSON.parse(plan.input(secrets))
 
@@ -114,7 +114,12 @@ describe('every fallback for bcc', () => {
       bufferBytes: null,
     }
     const plan = makePlan(probe, request, factsFor(probe, '0.17.0'))
-    const program = plan.render({ token: placeholderToken, childPid: null, commandPid: 4711 })
+    const program = plan.render({
+      token: placeholderToken,
+      childPid: null,
+      ownPid: null,
+      commandPid: 4711,
+    })
 
     expect(program).toContain('int tracepoint__sched__sched_process_fork(')
     expect(program).toContain('(er->pid == 4711 || er_kin.lookup(&er->pid) != 0)')
@@ -134,8 +139,16 @@ describe('every variant of every probe', () => {
 
     const plan = planned(probe, variant, facts)
 
-    checkProgram(plan, plan.render({ token: placeholderToken, childPid: 4242, commandPid: null }))
-    const ungated = plan.render({ token: placeholderToken, childPid: null, commandPid: null })
+    checkProgram(
+      plan,
+      plan.render({ token: placeholderToken, childPid: 4242, ownPid: null, commandPid: null }),
+    )
+    const ungated = plan.render({
+      token: placeholderToken,
+      childPid: null,
+      ownPid: null,
+      commandPid: null,
+    })
     checkProgram(plan, ungated)
     // bpftrace refuses a map that nothing sets.
     expect(ungated).not.toContain('@stop_')
@@ -170,7 +183,10 @@ describe('every variant of every probe', () => {
 
       const plan = planned(probe, variant, facts)
 
-      checkProgram(plan, plan.render({ token: placeholderToken, childPid: 4242, commandPid: null }))
+      checkProgram(
+        plan,
+        plan.render({ token: placeholderToken, childPid: 4242, ownPid: null, commandPid: null }),
+      )
     },
   )
 

@@ -179,7 +179,7 @@ describe.each(languages)('a filter for $backend', ({ made, conditionIn, says }) 
         const plan = planFor(texts, outcome, made)
         const filters = plan.filters.map(({ filter }) => filter)
         const condition = conditionIn(
-          plan.render({ token: placeholderToken, childPid: 1, commandPid: null }),
+          plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null }),
         )
 
         expect(plan.filters.every(({ applied }) => applied === 'kernel')).toBe(true)
@@ -196,7 +196,7 @@ describe.each(languages)('a filter for $backend', ({ made, conditionIn, says }) 
         const plan = planFor(texts, null, made)
         const thing = { ...someThing, comm: [...Buffer.from(seen)] }
         const condition = conditionIn(
-          plan.render({ token: placeholderToken, childPid: 1, commandPid: null }),
+          plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null }),
         )
         const filters = plan.filters.map(({ filter }) => filter)
 
@@ -274,12 +274,14 @@ describe('a command name', () => {
         const program = planFor({ comm: [wanted] }).render({
           token: placeholderToken,
           childPid: null,
+          ownPid: null,
           commandPid: null,
         })
         const literals = literalsOf(program)
         const other = planFor({ comm: ['a'] }).render({
           token: placeholderToken,
           childPid: null,
+          ownPid: null,
           commandPid: null,
         })
 
@@ -295,6 +297,7 @@ describe('a command name', () => {
       const program = planFor({ comm: [name] }).render({
         token: placeholderToken,
         childPid: null,
+        ownPid: null,
         commandPid: null,
       })
 
@@ -303,9 +306,9 @@ describe('a command name', () => {
   )
 })
 
-const gated = { token: placeholderToken, childPid: 1, commandPid: null }
+const gated = { token: placeholderToken, childPid: 1, ownPid: null, commandPid: null }
 
-const secrets = { token: placeholderToken, childPid: null, commandPid: null }
+const secrets = { token: placeholderToken, childPid: null, ownPid: null, commandPid: null }
 
 const someThing: Thing = {
   pid: 1,

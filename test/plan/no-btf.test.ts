@@ -37,7 +37,12 @@ describe.each(['tcplife', 'tcpstates'])('%s on a kernel without BTF', (name) => 
     expect(Object.keys(plan.variant.cannotTell)).toEqual(
       expect.arrayContaining(['pid', 'uid', 'comm', 'cgroup', 'owner_from', 'netns']),
     )
-    const text = plan.render({ token: placeholderToken, childPid: 1, commandPid: null })
+    const text = plan.render({
+      token: placeholderToken,
+      childPid: 1,
+      ownPid: null,
+      commandPid: null,
+    })
     expect(text).not.toMatch(/@(?:ends|pid|uid|cgroup|comm)\[/)
   })
 

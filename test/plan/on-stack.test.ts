@@ -14,7 +14,7 @@ async function programOf(name: Name, variant: string, bpftrace: string): Promise
     { filters: [], params: {}, variant, backend: null, bufferBytes: null },
     factsFor(probe, bpftrace, []),
   )
-  return plan.render({ token: placeholderToken, childPid: 1, commandPid: null })
+  return plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null })
 }
 
 describe.each([

@@ -70,7 +70,7 @@ describe('a program for interfaces', () => {
       null,
       handmadeBcc(`${head}\n{\n  {{interface place ctx->ifindex}}\n  ${emit}\n  return 0;\n}\n`),
     )
-  const secrets = { token: '7000000000000000', childPid: null, commandPid: null }
+  const secrets = { token: '7000000000000000', childPid: null, ownPid: null, commandPid: null }
 
   it.each([
     ['{{xdp native,generic}}', 'xdp', 'native,generic', 'struct xdp_md'],

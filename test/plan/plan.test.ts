@@ -359,11 +359,16 @@ describe('a host that cannot trace', () => {
 describe('a plan', () => {
   it('shows no token but the placeholder, and renders another for each run', () => {
     const plan = planFor({})
-    const one = plan.render({ token: '1234567890abcdef', childPid: 1, commandPid: null })
+    const one = plan.render({
+      token: '1234567890abcdef',
+      childPid: 1,
+      ownPid: null,
+      commandPid: null,
+    })
 
     expect(one).toContain('1234567890abcdef')
     expect(one.replaceAll('1234567890abcdef', placeholderToken)).toBe(
-      plan.render({ token: placeholderToken, childPid: 1, commandPid: null }),
+      plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null }),
     )
   })
 
@@ -399,7 +404,9 @@ describe('a plan', () => {
           { ...anything, variant: variant.name },
           factsFor(probe, versionFor(variant)),
         )
-        expect(plan.render({ token: placeholderToken, childPid: 1, commandPid: null })).not.toBe('')
+        expect(
+          plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null }),
+        ).not.toBe('')
       }
     },
   )
@@ -419,7 +426,12 @@ describe('what a variant does without', () => {
     const probe = await retrans
     const facts = { ...factsFor(probe, '0.17.0'), ...differences }
     const plan = makePlan(probe, { ...anything, variant }, facts)
-    const text = plan.render({ token: placeholderToken, childPid: null, commandPid: null })
+    const text = plan.render({
+      token: placeholderToken,
+      childPid: null,
+      ownPid: null,
+      commandPid: null,
+    })
     const hooks = text.match(/^k?\w+:tcp_sendmsg_locked$/gm)
     return { hooks, without: plan.without }
   }

@@ -38,7 +38,7 @@ function planOn(
 
 /** Fields that are null in every event: what the variant cannot tell, and a kind without a hook for loss probes. */
 function nullFields(plan: Plan): readonly string[] {
-  const text = plan.render({ token: placeholderToken, childPid: 1, commandPid: null })
+  const text = plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null })
   return [
     ...Object.keys(plan.variant.cannotTell),
     ...(text.includes('tcp_send_loss_probe') ? [] : ['kind']),
@@ -47,7 +47,7 @@ function nullFields(plan: Plan): readonly string[] {
 
 /** Where the program has a failure from: null where it takes every retransmission for one that was sent. */
 function resultFrom(plan: Plan): string | null {
-  const text = plan.render({ token: placeholderToken, childPid: 1, commandPid: null })
+  const text = plan.render({ token: placeholderToken, childPid: 1, ownPid: null, commandPid: null })
   return /\$result = \(int64\)\(?(?:\(int32\))?(args->err|arg2)/.exec(text)?.[1] ?? null
 }
 

@@ -17,6 +17,7 @@ function render(template: string): string {
   return planFor({}, null, probe).render({
     token: placeholderToken,
     childPid: null,
+    ownPid: null,
     commandPid: null,
   })
 }

@@ -37,6 +37,7 @@ function rendered(facts: Partial<HostFacts>, needs: readonly (typeof need)[] = [
   return makePlan(probe, request, handmadeFacts(facts)).render({
     token: placeholderToken,
     childPid: null,
+    ownPid: null,
     commandPid: null,
   })
 }

@@ -168,7 +168,7 @@ function rendered({ spec: { events }, templates }: MadeScript['probe'], version:
     canGate: true,
     isScript: true,
   }
-  return renderProgram(input, { token, childPid: 1, commandPid: null }).text
+  return renderProgram(input, { token, childPid: 1, ownPid: null, commandPid: null }).text
 }
 
 test('10,000 hostile scripts are refused, or make a definition and a program', () => {
