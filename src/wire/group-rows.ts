@@ -140,7 +140,7 @@ export function createGroupRows(
     },
     rows(dump, ktime, since) {
       const made = rowsOf(dump, ktime, since, (group, key) => !waits(group, key, ktime))
-      before = withWaiting(dump, before, groups, waiting)
+      before = putOut(dump, before, groups, waiting)
       last = { dump, ktime, since }
       return made
     },
@@ -177,18 +177,24 @@ function isAnnounced(
 /** How an announced text is kept: by its key's place and its number. */
 const textName = (key: number, number: string | undefined): string => `${key} ${unsigned(number)}`
 
-/** The dump that the next one is compared with: of a group that waits it has what was put out before. */
-function withWaiting(
+/**
+ * The dump that the next one is compared with: of a group that was not put out it has what was put out before. That waits for its text,
+ * or has not been counted anew: its maps are printed one after another, so sums and buckets may already have an event whose count
+ * comes with the next dump.
+ */
+function putOut(
   dump: Dump,
   before: Dump,
   groups: readonly GroupLayout[],
   waiting: ReadonlyMap<string, unknown>,
 ): Dump {
-  if (waiting.size === 0) return dump
   return new Map(
     groups.map(({ code }) => {
+      const old = before.get(code)
       const shown = [...(dump.get(code) ?? [])].flatMap(([key, now]) => {
-        const kept = waiting.has(`${code} ${key}`) ? before.get(code)?.get(key) : now
+        const last = old?.get(key)
+        const isPutOut = now.count !== (last?.count ?? 0) && !waiting.has(`${code} ${key}`)
+        const kept = isPutOut ? now : last
         return kept === undefined ? [] : [[key, kept] as const]
       })
       return [code, new Map(shown)]

@@ -98,6 +98,19 @@ describe('a dump', () => {
     expect(third).toEqual([])
   })
 
+  test('keeps what was printed before the count of its event: that comes with the next one', () => {
+    const [first, second] = rowsOf(
+      ['rport'],
+      [sum('22', 10), ...histogram('22', bucket('[8, 16)', 1))],
+      [count('22', 1), sum('22', 10), ...histogram('22', bucket('[8, 16)', 1))],
+    )
+
+    expect(first).toEqual([])
+    expect(second?.map(({ event }) => event)).toMatchObject([
+      { count: 1, duration_sum_ns: '10', duration_p50_ns: 16 },
+    ])
+  })
+
   test('shows addresses, enums, results and texts as events do', () => {
     const groups = groupsBy('raddr', 'result', 'comm')
     const aggregates = createAggregates(token, groups)
