@@ -16,9 +16,7 @@ export function requireCommand([name = '']: readonly string[], env: NodeJS.Proce
   const isPath = name.includes('/')
   // Each shell has another PATH of its own where there is none.
   if (!isPath && path === undefined) return
-  const places = isPath
-    ? [name]
-    : (path ?? '').split(delimiter).map((each) => join(each || '.', name))
+  const places = placesOf(name, path)
   const found = places.map(lookAt)
   if (found.includes('executable')) return
   const why = found.includes('forbidden') ? 'forbidden' : 'missing'
@@ -35,6 +33,21 @@ export function requireCommand([name = '']: readonly string[], env: NodeJS.Proce
           ? `ls ${name}; the words after -- are started as they are, without a shell`
           : `command -v ${name}; what is of the shell itself: -- sh -c '${name} …'`,
   })
+}
+
+/**
+ * The words with the program's own path, so that the process that becomes it need not try every folder of PATH while it is traced. As they
+ * are where it has none: what another user may execute is not known here.
+ */
+export function withPath(words: readonly string[], env: NodeJS.ProcessEnv): readonly string[] {
+  const [name = '', ...rest] = words
+  const place = placesOf(name, env['PATH']).find((path) => lookAt(path) === 'executable')
+  return place?.startsWith('/') === true ? [place, ...rest] : words
+}
+
+function placesOf(name: string, path: string | undefined): readonly string[] {
+  if (name.includes('/')) return [name]
+  return (path ?? '').split(delimiter).map((each) => join(each || '.', name))
 }
 
 function lookAt(path: string): Found {

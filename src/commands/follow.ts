@@ -17,6 +17,7 @@ import { histogramSink } from '../sinks/histogram.ts'
 import { sinkOf } from '../sinks/index.ts'
 import type { SinkFactory } from '../sinks/sink.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
+import { withPath } from './find-command.ts'
 import { shownGroup } from '../wire/groups.ts'
 import type { Io } from './io.ts'
 import { lifecycleRecords } from './lifecycle.ts'
@@ -232,7 +233,8 @@ function launch(
     })
   // Ours carries the events.
   const stdout = request.out === null ? 2 : 1
-  return startCommand({ argv, user, stdout, setpriv: tools.setpriv, env })
+  const words = user === null ? withPath(argv, env) : argv
+  return startCommand({ argv: words, user, stdout, setpriv: tools.setpriv, env })
 }
 
 function writeSummary(fd: number, summary: RunSummary, events: OutputEvents): void {

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
 import { EbpfRunError } from '../errors.ts'
 import type { Out } from '../sinks/sink.ts'
@@ -97,13 +98,19 @@ export function hasColor(env: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
   return isTerminal && env['TERM'] !== 'dumb'
 }
 
+/** What to do about a file that cannot be written, by the system's error. */
+const outputRemedies: Readonly<Record<string, (path: string) => string>> = {
+  ENOSPC: (path) => (path.startsWith('/') ? `df -h ${path}` : 'df -h shows where there is room'),
+  ENOENT: (path) => `mkdir -p ${dirname(path)}`,
+}
+
 export function outputError(path: string, error: unknown): EbpfRunError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
   return new EbpfRunError({
     code: 'OUTPUT_FAILED',
     message: `${path} could not be written`,
     found: code,
-    remedy: code === 'ENOSPC' ? `df -h ${path}` : `ls -ld ${path}`,
+    remedy: outputRemedies[code]?.(path) ?? `ls -ld ${path}`,
     cause: error,
   })
 }

@@ -201,6 +201,11 @@ const summaryConflicts: readonly Conflict[] = [
     holds: (parsed) => isSet(parsed, 'summary') && parsed.texts['hist'] !== undefined,
   },
   ...['by', 'interval', 'sort', 'top'].map((name) => ({
+    message: `--${name} and --events exclude each other: it is about groups`,
+    remedy: `leave out --events, or --${name}`,
+    holds: (parsed: Parsed) => parsed.texts[name] !== undefined && isSet(parsed, 'events'),
+  })),
+  ...['by', 'interval', 'sort', 'top'].map((name) => ({
     message: `--${name} goes with --summary or --hist`,
     remedy: 'add --summary',
     holds: ({ texts }: Parsed, _: SinkName, isSummary: boolean) =>

@@ -9,6 +9,12 @@ const signalEnds: readonly (readonly [NodeJS.Signals, EndReason, number])[] = [
 ]
 
 /**
+ * One request to end may come twice: from the terminal or `timeout` to the whole group, and from whoever started us. Nobody presses
+ * a key again so soon.
+ */
+const sameRequestMs = 200
+
+/**
  * First signal: the normal end. Second: at once, with 128 + its number. Before attach every signal ends it so, and after the
  * end, when only the reader of the output keeps us.
  */
@@ -16,7 +22,7 @@ export function relaySignals(
   session: Session,
   out: Output,
 ): { release(): void; forced(): number | null } {
-  let count = 0
+  let stoppedAt: number | null = null
   let forced: number | null = null
   let isAttached = false
   let isOver = false
@@ -27,11 +33,13 @@ export function relaySignals(
   void session.ended.catch(() => {}).then(() => (isOver = true))
   const handlers = signalEnds.map(([signal, reason, number]) => {
     const handler = (): void => {
-      count += 1
-      if (count === 1 && isAttached && !isOver) {
+      const now = performance.now()
+      if (stoppedAt === null && isAttached && !isOver) {
+        stoppedAt = now
         session.stop(reason)
         return
       }
+      if (stoppedAt !== null && now - stoppedAt < sameRequestMs) return
       forced = 128 + number
       session.force()
       out.abandon()

@@ -254,10 +254,15 @@ function requireKernelFilters(
   if (late.length === 0) return
   throw new EbpfRunError({
     code: 'CONFLICT',
-    message: `${late.map(({ flag }) => `--${flag}`).join(', ')}: this variant cannot apply it in the kernel, where --summary and --hist count`,
-    remedy: 'another --variant, or leave out the filter and group --by its field',
+    message: `${late.map(spoken).join(', ')}: this variant cannot apply it in the kernel, where --summary and --hist count`,
+    remedy: late.some(({ by }) => by === 'command')
+      ? 'another --variant; or --all, which counts the whole machine while the command runs'
+      : 'another --variant, or leave out the filter and group --by its field',
   })
 }
+
+/** A filter as whoever asked for it knows it. */
+const spoken = ({ by, flag }: AnyFilter): string => (by === 'command' ? '-- COMMAND' : `--${flag}`)
 
 /** Pids must be ours for the gate to know its sender's target, and the tracepoint must be there. */
 function canGate(facts: HostFacts): boolean {

@@ -111,7 +111,7 @@ function lossNotes(
     ...(!isSummary || (account.unowned ?? 0) === 0
       ? []
       : [
-          `${account.unowned} events are in no group: a filter asks for a process, and theirs is not known (a connection from before the run); where events are shown one by one, most are learned from /proc`,
+          `${account.unowned} events are in no group: a filter asks for a process, and theirs is not known (a connection from before the run, or a packet that is no connection's); without the filter they are counted`,
         ]),
     ...(unplacedValues === 0
       ? []

@@ -7,8 +7,8 @@ import type { SinkFactory } from './sink.ts'
 
 /**
  * RFC 4180: CRLF ends a row, also where a cell holds line feeds of its own. A text that begins with = + - @ TAB or CR (or
- * the full-width forms) gets a `'` in front, or a spreadsheet would run it as a formula; numbers, -2 too, stay as
- * they are, and no other kind can begin so. Null is an empty cell, an empty text is `""`.
+ * the full-width forms) gets a `'` in front, or a spreadsheet would run it as a formula; numbers, -2 too and those of 64 bits, which
+ * are texts here, stay as they are, and no other kind can begin so. Null is an empty cell, an empty text is `""`.
  */
 const rfc4180: Options = {
   record_delimiter: '\r\n',
@@ -40,10 +40,15 @@ export const csvSink: SinkFactory = (out, { probe, fields, header }) => {
 }
 
 /** Cells that need neither quotes nor an escape: with them a row is ten times as fast without csv-stringify. */
-const simple = /^[\w./:][\w./: -]*$/
+const simple = /^(?:[\w./:][\w./: -]*|-\d+)$/
 
 /** One row with its CRLF. */
 export function csvRow(cells: readonly CsvCell[]): string {
   const isSimple = cells.every((cell) => typeof cell !== 'string' || simple.test(cell))
-  return isSimple ? `${cells.join(',')}\r\n` : stringify([cells], rfc4180)
+  return isSimple ? `${cells.join(',')}\r\n` : stringify([cells.map(numeric)], rfc4180)
+}
+
+/** A negative number is no formula, whatever it is kept as. */
+function numeric(cell: CsvCell): CsvCell | bigint {
+  return typeof cell === 'string' && /^-\d+$/.test(cell) ? BigInt(cell) : cell
 }

@@ -90,7 +90,7 @@ function figures(type: EventAccount, state: Account['account']): string {
     ...(type.after_end === 0 ? [] : [`after the end ${type.after_end}`]),
     `faults ${type.faults}`,
   ]
-  return `${counts.join(', ')}; missed: ${type.missed ?? 'unknown (the kernel has no counter for it here)'}`
+  return `${counts.join(', ')}; missed: ${type.missed ?? 'unknown (no counter of the kernel could be read)'}`
 }
 
 function lostRemark(lost: number | null, state: Account['account']): string {

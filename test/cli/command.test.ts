@@ -40,6 +40,13 @@ describe.skipIf(cannotRun)(`-- COMMAND${cannotRun ?? ''}`, () => {
     expect(stdout).toBe('mine\n')
   })
 
+  it('becomes the command at once, without a try in each folder of PATH', async () => {
+    const words = 'tr "\\0" " " < /proc/$$/cmdline'
+    const { stderr } = await runCli([...connect, '--', 'sh', '-c', words], { steps: serve })
+
+    expect(stderr).toMatch(/^\/\S*\/sh -c tr/m)
+  })
+
   it.each([
     ['is not found', ['/nonexistent'], 127],
     ['is killed', ['sh', '-c', 'kill -KILL $$'], 137],

@@ -39,7 +39,7 @@ describe('the csv sink', () => {
     expect(written('csv', pipe(), rows, options)).toBe('"",,,\r\n,0,,\r\n')
   })
 
-  test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '＝1'])(
+  test.each(['=1+1', '+1', '-1+1', '-', '@SUM(A1)', '\t=1', '\r=1', '＝1'])(
     'puts a quote before the text %j, which a spreadsheet would run',
     (comm) => {
       const text = written('csv', pipe(), [{ ...exec, comm }], {
@@ -56,6 +56,14 @@ describe('the csv sink', () => {
     const text = written('csv', pipe(), [exec], { probe: execs, fields: ['ret'], header: false })
 
     expect(text).toBe('-2,,\r\n')
+  })
+
+  test.each(['', '=1'])('also one of 64 bits, which is a text, beside %j', (comm) => {
+    const row = { ...exec, comm, cgroup: '-12345678901234' }
+    const fields = ['cgroup', 'comm']
+    const text = written('csv', pipe(), [row], { probe: execs, fields, header: false })
+
+    expect(text.startsWith('-12345678901234,')).toBe(true)
   })
 
   test('keeps line feeds, commas and quotes of a text inside one cell', () => {

@@ -105,7 +105,7 @@ test('the attached line says that nothing happened yet', () => {
 describe('the account text', () => {
   test('is one line for one event type', () => {
     expect(accountText(exact({}), { durationMs: 60_000, notes: [] })).toMatchInlineSnapshot(
-      `"312 events in 60.0 s; kernel counted 312, delivered 312, lost 0, filtered 0, faults 0; missed: unknown (the kernel has no counter for it here) — exact"`,
+      `"312 events in 60.0 s; kernel counted 312, delivered 312, lost 0, filtered 0, faults 0; missed: unknown (no counter of the kernel could be read) — exact"`,
     )
   })
 
@@ -131,7 +131,7 @@ describe('the account text', () => {
     }
 
     expect(accountText(open, { durationMs: 1500, notes: [] })).toMatchInlineSnapshot(
-      `"312 events in 1.5 s; kernel counted unknown, delivered 312, lost unknown, filtered 0, faults 0; missed: unknown (the kernel has no counter for it here) — open: the final counts could not be read; these are the last known figures, and more may be lost"`,
+      `"312 events in 1.5 s; kernel counted unknown, delivered 312, lost unknown, filtered 0, faults 0; missed: unknown (no counter of the kernel could be read) — open: the final counts could not be read; these are the last known figures, and more may be lost"`,
     )
   })
 
@@ -166,8 +166,8 @@ describe('the account text', () => {
 
     expect(accountText(account, { durationMs: 2000, notes: [] })).toMatchInlineSnapshot(`
       "313 events in 2.0 s — exact
-        open: kernel counted 312, delivered 312, lost 0, filtered 0, faults 0; missed: unknown (the kernel has no counter for it here)
-        close: kernel counted 1, delivered 1, lost 0, filtered 0, faults 0; missed: unknown (the kernel has no counter for it here)"
+        open: kernel counted 312, delivered 312, lost 0, filtered 0, faults 0; missed: unknown (no counter of the kernel could be read)
+        close: kernel counted 1, delivered 1, lost 0, filtered 0, faults 0; missed: unknown (no counter of the kernel could be read)"
     `)
   })
 
