@@ -94,7 +94,7 @@ export function fieldFor(
     i32: { kind: 'i32', doc: source },
     hex: { kind: 'pointer', doc: source },
     duration: { kind: 'duration', unit: 'ns', doc: source },
-    result: { kind: 'result', doc: source },
+    result: { kind: 'result', wide: true, doc: source },
   }
   return {
     spec: specs[kind] ?? { kind: 'u64', doc: source },

@@ -239,9 +239,27 @@ class Compiler {
       throw this.error(right, `'${operator}' is by a number that is written out`)
     if ((operator === '/' || operator === '%') && right.is === 'number' && right.value === 0n)
       throw this.error(right, 'nothing is divided by 0')
+    if (isRounded(operator) && a.type.signed && !/^\d+$/.test(a.code))
+      return {
+        type: { is: 'int', size: 8, signed: true },
+        code: this.rounded(operator, signedCode(a.code), b.code),
+      }
     const signed = a.type.signed || b.type.signed
     const [x, y] = signed ? [signedCode(a.code), signedCode(b.code)] : [a.code, b.code]
     return { type: { is: 'int', size: 8, signed }, code: `((${x}) ${operator} (${y}))` }
+  }
+
+  /**
+   * What is below 0 by a positive number. BPF has no signed division, and bpftrace shifts as if there were no sign: so both are done to
+   * the magnitude, or its complement, and the sign is put back. `mask` is all ones below 0, else 0.
+   */
+  private rounded(operator: '/' | '%' | '>>', code: string, by: string): string {
+    const value = this.once(code)
+    const mask = this.once(`(uint64)0 - (((uint64)${value} >> 63) & 1)`)
+    const flipped = `((uint64)${value} ^ ${mask})`
+    return operator === '>>'
+      ? `((int64)((${flipped} >> ${by}) ^ ${mask}))`
+      : `((int64)((((${flipped} - ${mask}) ${operator} ${by}) ^ ${mask}) - ${mask}))`
   }
 
   private comparison(
@@ -301,6 +319,11 @@ class Compiler {
     return variable
   }
 
+  /** What can stand several times for a value; C has no place for a variable, and its compiler finds what is the same. */
+  private once(code: string): string {
+    return this.context.equal === undefined ? this.kept(code) : `(${code})`
+  }
+
   private error(at: { readonly at: number }, message: string, expected?: string) {
     return expressionError(this.context.source, at.at, this.context.what, message, expected)
   }
@@ -309,6 +332,10 @@ class Compiler {
 /** Directives have single braces inside an emit, double ones anywhere else. */
 export function inStatement(code: string): string {
   return code.replace(/\{([a-z]+ [^{}]*)\}/g, '{{$1}}')
+}
+
+function isRounded(operator: BinaryOperator): operator is '/' | '%' | '>>' {
+  return operator === '/' || operator === '%' || operator === '>>'
 }
 
 function isComparison(operator: BinaryOperator): boolean {

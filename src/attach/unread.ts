@@ -9,16 +9,18 @@ import { argumentsIn } from './user-bcc.ts'
  */
 
 /**
- * What stands for null on the wire: a number outside of the kind's own. Of those that fill 64 bits it is one of 2^63, drawn once; a
- * program that has exactly this number shows null.
+ * What stands for null on the wire: a number outside of the kind's own. Of those that fill 64 bits, and of results, it is one of as many,
+ * drawn once; a program that has exactly this number shows null.
  */
 const drawn = 0x25c7_31d9_4be6_8f13n
+const drawnResult = 0x11_d94b_e68f_1325
 
 function nullOf(kind: FieldSpec['kind']): number | string | null {
   if (kind === 'u64' || kind === 'i64') return drawn.toString()
   if (kind === 'pointer') return drawn.toString(16)
   if (kinds[kind].travel === 'text') return null
-  return kind === 'i32' || kind === 'result' ? 2 ** 31 : -1
+  if (kind === 'result') return drawnResult
+  return kind === 'i32' ? 2 ** 31 : -1
 }
 
 /** The arguments that lie in memory at one of the mark's places at least. */

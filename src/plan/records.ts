@@ -81,7 +81,7 @@ function shortConversion(spec: FieldSpec): string {
   if (spec.conversion !== undefined) return spec.conversion
   if (kinds[spec.kind].printf === '%s') return '%s'
   if (spec.kind === 'pointer') return '%lx'
-  if (spec.kind === 'i64') return '%ld'
+  if (spec.kind === 'i64' || spec.wide === true) return '%ld'
   if (wide.has(spec.kind)) return '%lu'
   return isSigned(spec) ? '%d' : '%u'
 }

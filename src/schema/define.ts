@@ -32,6 +32,8 @@ export interface FieldSpec {
   readonly of?: string
   /** The conversion that prints it, where the kind's own would print more: a script's `%d` is cut to 32 bits. */
   readonly conversion?: string
+  /** Of kind `result`: it may be any number, such as an address; otherwise one of more than 32 bits is a mistake of the program. */
+  readonly wide?: true
   /** Of kind `buckets`: how wide each is, in the field's unit; absent: they are powers of two. */
   readonly step?: number
   /** Of kind `constant`: what it is in every event or group, printable ASCII; null in groups alone. */

@@ -44,6 +44,7 @@ const field = closed(
     namesText: text,
     namesFrom: closed({ tracepoint, field: name }, ['tracepoint', 'field']),
     later: { const: true },
+    wide: { const: true },
     always: { type: 'string', pattern: '^[ -~]{1,64}$' },
     was: { enum: Object.keys(kinds) },
     flags: { type: 'array', items: text, maxItems: 64 },

@@ -1,6 +1,6 @@
 import { isNullable, type EventSpec, type FieldSpec, type ProbeSpec } from './define.ts'
 import { unitOf, whyNull } from './docs.ts'
-import { kinds, type Kind } from './kinds.ts'
+import { codeRange, kinds, type Kind } from './kinds.ts'
 import { summaryProbe, type SummaryShape } from './summary.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -66,6 +66,12 @@ const refinements: Partial<Record<Kind, (field: FieldSpec) => JsonSchema>> = {
     pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{9}Z$',
   }),
   family: () => ({ type: 'integer' }),
+  result: ({ wide }) => {
+    const { properties } = kinds.result.json
+    return {
+      properties: { ...properties, code: { ...properties.code, ...codeRange(wide === true) } },
+    }
+  },
 }
 
 function namedBits(flags: readonly string[]): readonly string[] {

@@ -332,6 +332,13 @@ export function deviceNumber(text: string): number | null {
 }
 
 /** Name of a kernel return value: `OK` for 0 and above, the errno's name below. */
+/** What a result's code can be. */
+export function codeRange(isWide: boolean): { readonly minimum: number; readonly maximum: number } {
+  return isWide
+    ? { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
+    : kinds.result.json.properties.code
+}
+
 export function resultName(code: number): string {
   return code >= 0 ? 'OK' : (errnoNames[-code] ?? `ERRNO_${-code}`)
 }

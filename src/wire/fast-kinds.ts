@@ -1,5 +1,5 @@
 import { EbpfRunError } from '../errors.ts'
-import { kinds } from '../schema/kinds.ts'
+import { codeRange, kinds } from '../schema/kinds.ts'
 import {
   closeField,
   fieldText,
@@ -130,7 +130,7 @@ function resultCode(place: FieldPlace): FieldCode {
     { text: '}' },
   ]
   const value = `{ code: ${name}$n, name: ${own}resultName(${name}$n) }`
-  return orNull(place, { read: readInteger(place, kinds.result.json.properties.code), line, value })
+  return orNull(place, { read: readInteger(place, codeRange(spec.wide === true)), line, value })
 }
 
 /** IPv4 is checked in place; all else is looked up among the addresses already checked. */

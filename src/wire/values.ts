@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { EbpfRunError } from '../errors.ts'
 import type { FieldSpec } from '../schema/define.ts'
-import { deviceText, kinds, loadOf, resultName } from '../schema/kinds.ts'
+import { codeRange, deviceText, kinds, loadOf, resultName } from '../schema/kinds.ts'
 import { flagsText } from '../schema/names.ts'
 import type { FaultReason } from './decoder.ts'
 
@@ -55,7 +55,7 @@ const readers: Readonly<Record<string, ReadKind>> = {
     spec.flags === undefined
       ? named(readDigits(text), spec.names ?? {})
       : flagged(readInteger(text, kinds.u32.json), spec.flags),
-  result: (text, spec) => withName(readInteger(text, kinds.result.json.properties.code), spec),
+  result: (text, spec) => withName(readInteger(text, codeRange(spec.wide === true)), spec),
   address: (text, _spec, addresses) => addresses.read(text) ?? bad.address,
 }
 

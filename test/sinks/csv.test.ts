@@ -58,7 +58,7 @@ describe('the csv sink', () => {
     expect(text).toBe('-2,,\r\n')
   })
 
-  test.each([[['comm']], [['comm', 'args']]])('also one of 64 bits, a text, in %j', (fields) => {
+  test.each([[['comm']], [['comm', 'argv']]])('also one of 64 bits, a text, in %j', (fields) => {
     const row = { ...exec, comm: '-12345678901234' }
     const text = written('csv', pipe(), [row], { probe: execs, fields, header: false })
 
