@@ -73,6 +73,10 @@ export default defineProbe({
       options: { btf: { btf: 'tcp_sock.segs_out' }, raw: true },
       cannotTell: {},
       notInTask: 'the event comes with the outcome, which no task waits for',
+      neverFails: {
+        result:
+          'it sees connections that were begun, and their `outcome`: --failed has what failed',
+      },
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends',
       cost: 'a raw tracepoint program a TCP state change',
@@ -116,6 +120,10 @@ export default defineProbe({
       options: { btf: { btf: 'tcp_sock.segs_out' }, raw: false },
       cannotTell: {},
       notInTask: 'the event comes with the outcome, which no task waits for',
+      neverFails: {
+        result:
+          'it sees connections that were begun, and their `outcome`: --failed has what failed',
+      },
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends, and state changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',

@@ -111,9 +111,13 @@ function objections(
     const unknown = [filter.field, ...sourcesOf(spec, filter.field)].find((name) =>
       Object.hasOwn(variant.cannotTell, name),
     )
-    return unknown === undefined
+    const [field, why] =
+      unknown === undefined
+        ? [filter.field, filter.flag === 'errno' ? variant.neverFails?.[filter.field] : undefined]
+        : [unknown, variant.cannotTell[unknown]]
+    return why === undefined
       ? []
-      : [`cannot tell ${unknown}, which --${filter.flag} asks for: ${variant.cannotTell[unknown]}`]
+      : [`cannot tell ${field}, which --${filter.flag} asks for: ${why}`]
   })
   const { notInTask } = variant
   const elsewhere =

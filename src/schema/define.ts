@@ -115,6 +115,8 @@ export interface VariantSpec {
   readonly cannotTell: Readonly<Record<string, string>>
   /** Why its events do not happen in the task, where those of other variants do. */
   readonly notInTask?: string
+  /** Results that hold no errno here, with the reasons: what failed with which one cannot be asked for. */
+  readonly neverFails?: Readonly<Record<string, string>>
   /** What the kernel may keep from this variant, for people. */
   readonly misses: string
   /** What it costs the traced machine, for people. */

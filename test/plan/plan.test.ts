@@ -2,7 +2,6 @@ import semver from 'semver'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { builtin } from '../../probes/index.ts'
-import { loadProbe } from '../../src/catalog/load.ts'
 import type { Fact, HostFacts } from '../../src/host/facts.ts'
 import { installRemedy } from '../../src/host/remedies.ts'
 import { parseFormat } from '../../src/host/tracepoint-format.ts'
@@ -13,6 +12,7 @@ import {
   type Plan,
   placeholderToken,
 } from '../../src/plan/plan.ts'
+import { loadProbe } from '../../src/catalog/load.ts'
 import type { VariantSpec } from '../../src/schema/define.ts'
 import { factsFor } from './handmade-facts.ts'
 import { handmadeBcc, handmadeProbe, planFor } from './handmade-probe.ts'
@@ -124,6 +124,22 @@ describe('the choice of a variant', () => {
         found: expect.stringContaining(
           'lean: cannot tell laddr, which --laddr asks for: the tracepoint shows no address here',
         ),
+      }),
+    )
+  })
+
+  it('does not take a variant whose results hold no errno for --errno', async () => {
+    const probe = await loadProbe('tcpconnect')
+    const plans = planFor({ errno: ['ECONNREFUSED'] }, null, probe)
+    const filters = plans.filters.map(({ filter }) => filter)
+    const plan = (variant: string | null) =>
+      makePlan(probe, { ...anything, filters, variant }, factsFor(probe, '0.17.0'))
+
+    expect(plan('fexit').variant.name).toBe('fexit')
+    expect(() => plan('tracepoint')).toThrow(
+      expect.objectContaining({
+        code: 'NO_VARIANT',
+        found: expect.stringContaining('cannot tell result, which --errno asks for'),
       }),
     )
   })
