@@ -173,7 +173,7 @@ export async function follow(
     if (summaryFile !== null) writeSummary(summaryFile, summary, events)
     // The account is told now: a reader that sleeps may keep us waiting.
     out.flush()
-    reporter.end(result, summary.notes)
+    reporter.end(result, [...summary.notes, ...(hasBegun ? (sink.notes?.() ?? []) : [])])
     const waiting = setTimeout(() => reporter.waiting(), 1_000)
     await out.close()
     clearTimeout(waiting)
@@ -205,13 +205,20 @@ function shownProbe(spec: ProbeSpec, { summary, probe }: Plan): ProbeSpec {
   return summaryProbe(spec, groups.map(shownGroup), { histogram, repeats: intervalMs !== null })
 }
 
-function sinkFor({ output, probe, command, parsed }: RunRequest, { summary }: Plan): SinkFactory {
+function sinkFor(
+  { output, probe, command, parsed, plan }: RunRequest,
+  { summary }: Plan,
+): SinkFactory {
   if (output !== 'table' || summary === null) return sinkOf(output, probe.spec)
   if (summary.histogram !== null) return histogramSink
   // What a command or a back-end writes comes between our lines, so they would not be where we look for them.
   const isAlone = command === null && !isSet(parsed, 'verbose')
   return groupTable({
-    ranks: summaryRanks(probe.spec, summary.groups.map(shownGroup)),
+    ranks: summaryRanks(
+      probe.spec,
+      summary.groups.map(shownGroup),
+      parsed.texts['by'] === undefined ? [] : plan.summary?.by,
+    ),
     redraws: summary.intervalMs !== null && isAlone,
   })
 }

@@ -84,7 +84,7 @@ export async function replay({ file, probe }: Recording, parsed: Parsed, io: Io)
   sink.end()
   resolver?.close()
   await out.close()
-  if (!isQuiet) io.stderr(`${accountText(account, { durationMs, notes: [] })}\n`)
+  if (!isQuiet) io.stderr(`${accountText(account, { durationMs, notes: sink.notes?.() ?? [] })}\n`)
   if (state.failure !== null) throw state.failure
   return exitCodes.ok
 }

@@ -101,7 +101,7 @@ export function summaryProbe(
           ...(histogram === null
             ? measures.flatMap(({ name, spec }) => {
                 const fields = measureFields(name, spec)
-                return spec.kind === 'duration' && probe.aggregate?.totals !== true
+                return isTimed(probe, spec)
                   ? [fields.average, ...quantiles.map((each) => fields.quantile(each.name))]
                   : [fields.sum]
               })
@@ -116,46 +116,75 @@ export function summaryProbe(
 
 /** What the column of a field is in the table of a summary; one without a rank is a key. */
 export interface Rank {
-  /** Where there is no room an `extra` is the first to go, and the `time` of the interval before a key. */
-  readonly is: 'figure' | 'key' | 'time' | 'extra'
+  /**
+   * Where there is no room an `extra` key is the first to go, then a `minor` figure, the `time` of the interval, a `key`, another
+   * `figure`, and last of all a key that was `asked` for.
+   */
+  readonly is: 'figure' | 'minor' | 'key' | 'asked' | 'time' | 'extra'
   /** A heading that is enough where there is no room for the whole one. */
   readonly short?: string
 }
 
 export type Ranks = Readonly<Record<string, Rank>>
 
-/** The ranks of the columns of a summary of these events. */
-export function summaryRanks(probe: ProbeSpec, shapes: readonly SummaryShape[]): Ranks {
+/** The ranks of the columns of a summary of these events; `asked`: keys that somebody named. */
+export function summaryRanks(
+  probe: ProbeSpec,
+  shapes: readonly SummaryShape[],
+  asked: readonly string[] = [],
+): Ranks {
   const keys = new Set(shapes.flatMap((shape) => shape.keys.map(({ name }) => name)))
   const usual = new Set(Object.values(probe.events).flatMap(({ table }) => table))
   const hasUsual = [...keys].some((name) => usual.has(name))
   const measures = shapes.flatMap((shape) => shape.measures)
   const isAlone = new Set(measures.map(({ name }) => name)).size === 1
+  // Where one duration alone has quantiles in the table, its name need not stand before each.
+  const timed = new Set(measures.filter(({ spec }) => isTimed(probe, spec)).map(({ name }) => name))
   return {
     ...Object.fromEntries(
       frame.map(({ name }) => [name, { is: name === 'time' ? 'time' : 'extra' }]),
     ),
     ...Object.fromEntries(
-      [...keys].map((name) => [name, { is: usual.has(name) || !hasUsual ? 'key' : 'extra' }]),
+      [...keys].map((name) => [
+        name,
+        { is: asked.includes(name) ? 'asked' : usual.has(name) || !hasUsual ? 'key' : 'extra' },
+      ]),
     ),
+    ...(shapes.length > 1 ? { event: { is: 'asked' } as const } : {}),
     count: { is: 'figure' },
     ...Object.fromEntries(
       measures.flatMap((measure) => {
         const names = measureFields(measure.name, measure.spec)
         const unit = measure.spec.kind === 'duration' && measure.name.endsWith('_ns') ? '_MS' : ''
         const heading = measure.name.replace(/_ns$/, unit).toUpperCase()
-        const alone = (name: string, word: string) => [
+        const isShort = isAlone || (timed.size === 1 && timed.has(measure.name))
+        const ranked = (name: string, word: string, is: Rank['is']) => [
           name,
-          { is: 'figure', ...(isAlone ? { short: `${word.toUpperCase()}${unit}` } : {}) },
+          { is, ...(isShort ? { short: `${word.toUpperCase()}${unit}` } : {}) },
         ]
         return [
-          [names.sum, { is: 'figure', short: heading }],
-          alone(names.average, 'avg'),
-          ...quantiles.map(({ name }) => alone(names.quantile(name), name)),
+          [
+            names.sum,
+            { is: isAlone || isMajor(measure.spec) ? 'figure' : 'minor', short: heading },
+          ],
+          ranked(names.average, 'avg', 'figure'),
+          ...quantiles.map(({ name }) =>
+            ranked(names.quantile(name), name, name === 'p99' ? 'figure' : 'minor'),
+          ),
         ]
       }),
     ),
   }
+}
+
+/** Its average and quantiles say more than its sum. */
+function isTimed({ aggregate }: ProbeSpec, { kind }: FieldSpec): boolean {
+  return kind === 'duration' && aggregate?.totals !== true
+}
+
+/** Its sum says much: times and bytes. */
+function isMajor({ kind, unit }: FieldSpec): boolean {
+  return kind === 'duration' || unit === 'bytes'
 }
 
 const frame: readonly GroupField[] = [

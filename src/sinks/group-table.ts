@@ -2,11 +2,11 @@ import { tableColumns } from '../schema/columns.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import type { Ranks } from '../schema/summary.ts'
 import { cellText } from './cells.ts'
-import { cutKinds, fitGroups } from './group-layout.ts'
-import { isSameShape, type Layout, renderLine } from './layout.ts'
-import { displayWidth, truncate } from './safe-text.ts'
+import { fitGroups, wholeGroups } from './group-layout.ts'
+import { isSameShape, type Layout, renderAligned, roomNotes } from './layout.ts'
+import { displayWidth } from './safe-text.ts'
 import type { SinkFactory } from './sink.ts'
-import { headerLine, tableSink, terminalWidth } from './table.ts'
+import { headerLine, terminalWidth } from './table.ts'
 
 interface GroupTableOptions {
   readonly ranks: Ranks
@@ -14,10 +14,9 @@ interface GroupTableOptions {
   readonly redraws: boolean
 }
 
-/** The groups of a summary. On a terminal they are laid out an interval at a time, by what they hold; elsewhere nothing is cut. */
+/** The groups of a summary, laid out an interval at a time, by what they hold. Where there is no terminal nothing is cut. */
 export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
   return (out, options) => {
-    if (!out.isTerminal) return tableSink(out, options)
     const { probe, fields, header, utc, shown: named } = options
     const height = () => (redraws ? out.rows() : null)
     // All rows of a live table are of one time.
@@ -33,24 +32,25 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
       needed = columns.map((_, at) =>
         Math.max(needed[at] ?? 0, ...cells.map((row) => displayWidth(row[at] ?? ''))),
       )
-      const layout = fitGroups(columns, ranks, needed, terminalWidth(out))
+      const layout = out.isTerminal
+        ? fitGroups(columns, ranks, needed, terminalWidth(out))
+        : wholeGroups(columns, needed)
       return { layout, lines: cells.map((row) => lineOf(layout, row)) }
     }
     const lineOf = (layout: Layout, row: readonly string[]) =>
-      renderLine(
+      renderAligned(
         layout,
-        layout.columns.map(({ name, kind }, at) => {
-          const cell = row[columns.findIndex((column) => column.name === name)] ?? ''
-          return cutKinds.has(kind) ? truncate(cell, layout.widths[at] ?? 0) : cell
-        }),
+        layout.columns.map(
+          ({ name }) => row[columns.findIndex((column) => column.name === name)] ?? '',
+        ),
       )
 
     let came: AnyEvent[] = []
     let last: Layout | null = null
     const append = (): void => {
       const { layout, lines } = laidOut(came)
-      const isNew = last === null || !isSameShape(last, layout)
-      write([...(header && isNew ? [headerLine(out, layout)] : []), ...lines])
+      const isNew = last === null || (out.isTerminal && !isSameShape(last, layout))
+      write([...(header && isNew ? [headerLine(out, layout, renderAligned)] : []), ...lines])
       last = layout
     }
 
@@ -65,7 +65,7 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
       // A line is for the status line, where the cursor stays.
       const room = Math.max(1, rows - 1 - (header ? 1 : 0))
       const { layout, lines } = laidOut(shown.slice(0, room))
-      const all = [...(header ? [headerLine(out, layout)] : []), ...lines]
+      const all = [...(header ? [headerLine(out, layout, renderAligned)] : []), ...lines]
       // Lines of another width may be wrapped by now, or not: nobody knows how many they are, and what stands above is not ours.
       const up = drawn.width === width ? Math.min(drawn.lines, rows - 1) : 0
       write(all, up === 0 ? '' : `\x1b[${up}A\r\x1b[J`)
@@ -93,6 +93,7 @@ export function groupTable({ ranks, redraws }: GroupTableOptions): SinkFactory {
         if (came.length > 0 || last === null) batch(true)
         if (last === null) append()
       },
+      notes: () => (last === null ? [] : roomNotes(last)),
     }
   }
 }

@@ -35,7 +35,7 @@ export function fitLayout(columns: readonly Column[], limit: number): Layout {
   return { columns: shown, widths: fillLine(shown, limit), dropped, limit }
 }
 
-/** Widths that fill a line: what can be narrower gives way, the widest first; the last text takes what is left. */
+/** Widths that fill a line: what can be narrower gives way, the widest first; texts take what is left, the last one first. */
 export function fillLine(columns: readonly Column[], limit: number): readonly number[] {
   const widths = columns.map(({ width }) => width)
   while (total(widths) > limit) {
@@ -43,11 +43,10 @@ export function fillLine(columns: readonly Column[], limit: number): readonly nu
     if (at < 0) break
     widths[at] = (widths[at] ?? 0) - 1
   }
-  const text = columns.findLastIndex(isText)
-  const { max = 0 } = columns[text] ?? {}
-  if (text >= 0) {
-    const room = (widths[text] ?? 0) + Math.max(0, limit - total(widths))
-    widths[text] = Math.min(max, room)
+  for (const [at, column] of [...columns.entries()].reverse()) {
+    if (!isText(column)) continue
+    const room = (widths[at] ?? 0) + Math.max(0, limit - total(widths))
+    widths[at] = Math.min(column.max, room)
   }
   return widths
 }
@@ -77,6 +76,27 @@ export function renderLine(layout: Layout, cells: readonly string[]): string {
     line = padded(columns, widths, texts)
   }
   return limit === null ? line : truncate(line, limit)
+}
+
+/** One line of a table that was laid out by all its cells: each in its place, cut where its column has less room. */
+export function renderAligned(
+  { columns, widths, limit }: Layout,
+  cells: readonly string[],
+): string {
+  const line = padded(
+    columns,
+    widths,
+    cells.map((cell, at) => truncate(cell, widths[at] ?? 0)),
+  )
+  return limit === null ? line : truncate(line, limit)
+}
+
+/** What a reader is told of fields that found no room. */
+export function roomNotes({ dropped, limit }: Layout): readonly string[] {
+  if (dropped.length === 0) return []
+  return [
+    `no room for ${dropped.join(', ')} in ${limit} columns: --fields with these, a wider terminal, or -o csv`,
+  ]
 }
 
 function padded(

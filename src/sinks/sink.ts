@@ -32,6 +32,8 @@ export interface Sink {
   /** All groups of an interval were there, or none; `isEnding`: the run ends, so the interval may be a short one. */
   batch?(isEnding: boolean): void
   end(): void
+  /** After the end: what a reader should know of what was shown, a sentence each. */
+  notes?(): readonly string[]
 }
 
 export type SinkFactory = (out: Out, options: SinkOptions) => Sink

@@ -1,7 +1,14 @@
 import { tableColumns } from '../schema/columns.ts'
 import type { AnyEvent } from '../schema/define.ts'
 import { cellText } from './cells.ts'
-import { fitLayout, fixedLayout, isSameShape, renderLine, type Layout } from './layout.ts'
+import {
+  fitLayout,
+  fixedLayout,
+  isSameShape,
+  type Layout,
+  renderLine,
+  roomNotes,
+} from './layout.ts'
 import { eventsOfLines } from './lines.ts'
 import type { Out, SinkFactory } from './sink.ts'
 
@@ -21,7 +28,7 @@ export const tableSink: SinkFactory = (out, { probe, fields, header, utc, shown 
   let layout = layoutNow()
 
   const writeHeader = () => {
-    if (header) out.write(`${headerLine(out, layout)}\n`)
+    if (header) out.write(`${headerLine(out, layout, renderLine)}\n`)
   }
 
   const followResize = () => {
@@ -44,12 +51,13 @@ export const tableSink: SinkFactory = (out, { probe, fields, header, utc, shown 
     event,
     lines: (lines) => eventsOfLines(lines).forEach(event),
     end: () => {},
+    notes: () => roomNotes(layout),
   }
 }
 
 /** The headings of a table's columns. */
-export function headerLine(out: Out, layout: Layout): string {
-  const line = renderLine(
+export function headerLine(out: Out, layout: Layout, render: typeof renderLine): string {
+  const line = render(
     layout,
     layout.columns.map(({ heading }) => heading),
   )

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import killsnoop from '../../probes/killsnoop/probe.ts'
+import tcplife from '../../probes/tcplife/probe.ts'
 import tcptop from '../../probes/tcptop/probe.ts'
 import type { AnyEvent, ProbeSpec } from '../../src/schema/define.ts'
 import { summaryProbe, summaryRanks } from '../../src/schema/summary.ts'
@@ -27,6 +29,24 @@ const group: AnyEvent = {
   received_sum: '2097152',
 }
 
+const lives = [1, 2].map((at) => ({
+  event: 'connection',
+  time: group['time'],
+  ktime_ns: '1000000000',
+  raddr: '127.0.0.1',
+  rport: 47_100 + at,
+  count: 8,
+  duration_sum_ns: '896000',
+  duration_avg_ns: 112_000 * at,
+  duration_p50_ns: 131_072,
+  duration_p90_ns: 262_144,
+  duration_p99_ns: 262_144 * at ** 9,
+  sent_sum: String(512_000 * at),
+  received_sum: '1536000',
+  retransmits_sum: '0',
+  srtt_us_sum: '69',
+}))
+
 const connectGroup: AnyEvent = {
   event: 'connect',
   time: group['time'],
@@ -53,7 +73,7 @@ function sinkOf(out: Memory, { probe = tcptop, by, redraws = true, options = {} 
   const keys = by ?? probe.aggregate?.by ?? []
   const groups = groupLayouts(layoutsOfProbe(probe.events), keys)
   const spec = summaryProbe(probe, groups, { histogram: null, repeats: redraws })
-  const sink = groupTable({ ranks: summaryRanks(probe, groups), redraws })(out, {
+  const sink = groupTable({ ranks: summaryRanks(probe, groups, by), redraws })(out, {
     probe: spec,
     fields: null,
     header: true,
@@ -71,6 +91,7 @@ function sinkOf(out: Memory, { probe = tcptop, by, redraws = true, options = {} 
       sink.batch?.(true)
     },
     end: () => sink.end(),
+    notes: () => sink.notes?.() ?? [],
   }
 }
 
@@ -163,6 +184,72 @@ describe('a summary on a terminal', () => {
     expect(headings(written(terminal(50, false, 24), [group], { by: ['laddr'] }))).toContain(
       'LADDR',
     )
+  })
+
+  test('leaves out figures that matter less before a key that was asked for, and says so', () => {
+    const out = terminal(60)
+    const sink = sinkOf(out, { probe: tcplife, by: ['raddr', 'rport'], redraws: false })
+    sink.interval(...lives)
+    sink.end()
+
+    expect(out.text()).toMatchInlineSnapshot(`
+      "RADDR     RPORT COUNT AVG_MS P50_MS  P99_MS    SENT RECEIVED
+      127.0.0.1 47101     8  0.112  0.131   0.262  512000  1536000
+      127.0.0.1 47102     8  0.224  0.131 134.218 1024000  1536000
+      "
+    `)
+    expect(sink.notes()).toMatchInlineSnapshot(`
+      [
+        "no room for duration_p90_ns, retransmits_sum, srtt_us_sum in 60 columns: --fields with these, a wider terminal, or -o csv",
+      ]
+    `)
+  })
+
+  test.each([25, 30, 40, 60, 80, 100, 200])(
+    'has each cell below its heading in %i columns',
+    (columns) => {
+      const out = terminal(columns)
+      const sink = sinkOf(out, { probe: tcplife, by: ['raddr', 'rport'], redraws: false })
+      sink.interval(...lives)
+      sink.end()
+      const [header = '', ...rows] = out.text().trimEnd().split('\n')
+      const endsOf = (line: string) =>
+        [...line.matchAll(/\S+/g)].map((word) => word.index + word[0].length)
+
+      expect(headings(header).slice(0, 2)).toEqual(['RADDR', 'RPORT'])
+      expect(out.text()).not.toMatch(/^.*….*\n/)
+      expect(header.length).toBeLessThanOrEqual(columns)
+      for (const row of rows) expect(endsOf(row).slice(1)).toEqual(endsOf(header).slice(1))
+      expect(sink.notes()).toHaveLength(columns < 100 ? 1 : 0)
+    },
+  )
+
+  test('is as wide as its longest words need, and cuts those where it has no room', () => {
+    const kill = { event: 'kill', ktime_ns: '1', result: { code: 0, name: 'OK' }, count: 1 }
+    const rows = [
+      { ...kill, kind: 'pidfd_send_signal', signal: 'UNKNOWN_100', tpid: null },
+      { ...kill, kind: 'kill', signal: 'NONE', tpid: 31_777 },
+    ]
+    const shown = { probe: killsnoop, by: ['kind', 'signal', 'tpid', 'result'], redraws: false }
+
+    expect(written(terminal(80), rows, shown)).toMatchInlineSnapshot(`
+      "KIND              SIGNAL       TPID RESULT           COUNT
+      pidfd_send_signal UNKNOWN_100     - OK                   1
+      kill              NONE        31777 OK                   1
+      "
+    `)
+    expect(written(terminal(36), rows, shown)).toMatchInlineSnapshot(`
+      "KIND     SIGNAL    TPID RESULT COUNT
+      pidfd_s… UNKNOWN…     - OK         1
+      kill     NONE     31777 OK         1
+      "
+    `)
+    expect(written(pipe(), rows, shown)).toMatchInlineSnapshot(`
+      "KIND              SIGNAL       TPID RESULT           COUNT
+      pidfd_send_signal UNKNOWN_100     - OK                   1
+      kill              NONE        31777 OK                   1
+      "
+    `)
   })
 
   test('names event types where there are several', () => {

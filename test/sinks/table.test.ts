@@ -115,6 +115,18 @@ describe('a piped table', () => {
 })
 
 describe('a table on a terminal', () => {
+  test('says which fields a terminal had no room for', () => {
+    const out = terminal(30)
+    const sink = sinks.table(out, { probe: connects, fields: null, header: true, utc: true })
+    sink.begin()
+    sink.event(connect)
+    sink.end()
+
+    expect(sink.notes?.()).toEqual([
+      expect.stringContaining('no room for raddr, rport, result in 30 col'),
+    ])
+  })
+
   test('of 80 columns shortens the last text', () => {
     const text = written('table', terminal(80), [exec], { probe: execs })
 
