@@ -6,7 +6,7 @@ import { findUser, sudoCaller } from '../host/users.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Command, startCommand } from '../session/command.ts'
 import type { startSession } from '../session/session.ts'
-import type { Session, SessionResult } from '../session/types.ts'
+import type { Session, SessionResult, Unshown } from '../session/types.ts'
 import { type RunSummary, summaryOf } from '../session/summary.ts'
 import type { TcpObserver } from '../session/tcp-counters.ts'
 import { selectFields } from '../schema/columns.ts'
@@ -16,6 +16,7 @@ import { groupTable } from '../sinks/group-table.ts'
 import { histogramSink } from '../sinks/histogram.ts'
 import { sinkOf } from '../sinks/index.ts'
 import type { SinkFactory } from '../sinks/sink.ts'
+import { unshownNotes } from '../sinks/status.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import { withPath } from './find-command.ts'
 import { shownGroup } from '../wire/groups.ts'
@@ -85,6 +86,7 @@ export async function follow(
   const observe = plan.probe.tcpCounters ? await tcpObserver(io.env) : null
   const slowDown = watchBackpressure(out, () => session)
 
+  const unshown: Unshown[] = []
   let hasBegun = false
   /** What never was attached prints nothing: the caller may start it again without a part. */
   const begin = () => {
@@ -107,7 +109,8 @@ export async function follow(
         out.mark('event')
         slowDown()
       },
-      batch(isEnding) {
+      batch(isEnding, left) {
+        if (left.groups > 0) unshown.push(left)
         reporter.clear()
         sink.batch?.(isEnding)
         out.flush()
@@ -173,7 +176,12 @@ export async function follow(
     if (summaryFile !== null) writeSummary(summaryFile, summary, events)
     // The account is told now: a reader that sleeps may keep us waiting.
     out.flush()
-    reporter.end(result, [...summary.notes, ...(hasBegun ? (sink.notes?.() ?? []) : [])])
+    reporter.end(result, [
+      ...summary.notes,
+      ...(hasBegun ? (sink.notes?.() ?? []) : []),
+      // Who said how many wants no more.
+      ...(parsed.texts['top'] === undefined ? unshownNotes(unshown, request.top ?? 0) : []),
+    ])
     const waiting = setTimeout(() => reporter.waiting(), 1_000)
     await out.close()
     clearTimeout(waiting)

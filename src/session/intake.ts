@@ -157,9 +157,13 @@ export function createIntake({
       tally.received(type, count)
       tally.delivered(type, count)
     }
-    for (const { event } of rows.slice(0, top ?? rows.length)) consumer.event(event)
+    const shown = top ?? rows.length
+    for (const { event } of rows.slice(0, shown)) consumer.event(event)
+    const rest = rows.slice(shown)
+    const events = rest.reduce((sum, { count }) => sum + count, 0)
     // Nothing at the very end takes away nothing that was shown.
-    if (rows.length > 0 || !isStopping) consumer.batch?.(isStopping)
+    if (rows.length > 0 || !isStopping)
+      consumer.batch?.(isStopping, { groups: rest.length, events })
   }
 
   const wantsLines =

@@ -21,11 +21,20 @@ export type EndReason =
   /** The program ended itself: a script's exit(). */
   | 'exit'
 
+/** Groups that are not among the largest, and the events in them. */
+export interface Unshown {
+  readonly groups: number
+  readonly events: number
+}
+
 /** Who takes the events. Called in stream order. */
 export interface Consumer {
   event(event: AnyEvent): void
-  /** Of a summary: all groups of an interval were handed over, or there were none; `isEnding`: the run is about to end. */
-  batch?(isEnding: boolean): void
+  /**
+   * Of a summary: all groups of an interval were handed over, or there were none; `isEnding`: the run is about to end; `unshown`: the
+   * groups that were left out, for more than the largest ones were there.
+   */
+  batch?(isEnding: boolean, unshown: Unshown): void
   /** Present: takes ready-made NDJSON instead, valid until it returns, where nobody has to look into the events. */
   lines?(lines: Buffer): void
 }

@@ -75,6 +75,23 @@ export function accountText(account: Account, options: AccountTextOptions): stri
   return [...lines, ...notes.map((note) => `note: ${safeText(note)}`)].join('\n')
 }
 
+/** What a summary's reader is told of the groups that were left out of each interval, where he did not ask for that. */
+export function unshownNotes(
+  intervals: readonly { readonly groups: number; readonly events: number }[],
+  top: number,
+): readonly string[] {
+  const most = Math.max(0, ...intervals.map(({ groups }) => groups))
+  if (most === 0) return []
+  const events = intervals.reduce((sum, each) => sum + each.events, 0)
+  const cut = intervals.filter(({ groups }) => groups > 0).length
+  const groups = `${most} more group${most === 1 ? '' : 's'}`
+  return [
+    cut === 1
+      ? `${groups} (${counted(events, 'event')}); --top ${top + most} shows them`
+      : `up to ${groups} an interval (${counted(events, 'event')} in ${cut} intervals); --top ${top + most} shows them`,
+  ]
+}
+
 /** Records too damaged to tell their type, and damaged parts, stand in no event type's figures. */
 function strayNotes(faults: number): readonly string[] {
   if (faults === 0) return []

@@ -53,6 +53,20 @@ describe.skipIf(cannotRun)(`a summary on this host${cannotRun ?? ''}`, () => {
     expect(stdout.trim().split('\n')).toHaveLength(2)
   })
 
+  it('says how many groups a table has not, unless it was asked for so many', async () => {
+    const many = (...options: readonly string[]) =>
+      runCli([
+        ...['opensnoop', '--summary', '--by', 'filename', ...options, '--', 'bash', '-c'],
+        'for at in {1..30}; do 2>&- < /not/there/$at; done; exit 0',
+      ])
+    const [usual, asked, csv] = [await many(), await many('--top', '20'), await many('-o', 'csv')]
+
+    expect(usual.stderr).toMatch(/^note: \d\d more groups \(\d+ events\); --top \d\d shows them$/m)
+    expect(asked.stderr).not.toContain('more group')
+    expect(csv.stderr).not.toContain('more group')
+    expect(csv.stdout).toContain('/not/there/30')
+  })
+
   it('draws a linear histogram, with the buckets that are empty between two', async () => {
     const { code, stdout } = await runCli([
       'trace',

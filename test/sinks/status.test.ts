@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { liveFigures } from '../../src/commands/report.ts'
-import { accountText, attachedText, statusLine, type Status } from '../../src/sinks/status.ts'
+import {
+  accountText,
+  attachedText,
+  statusLine,
+  type Status,
+  unshownNotes,
+} from '../../src/sinks/status.ts'
 import type { Account, EventAccount } from '../../src/wire/account.ts'
 
 const running: Status = {
@@ -175,5 +181,26 @@ describe('the account text', () => {
     const text = accountText(exact({}), { durationMs: 1000, notes: ['a\x1b[2J', 'b'] })
 
     expect(text.split('\n').slice(1)).toEqual([String.raw`note: a\x1b[2J`, 'note: b'])
+  })
+})
+
+describe('what is said of groups that were left out', () => {
+  const left = (groups: number, events: number) => ({ groups, events })
+
+  test('is how many, of which events, and how to see them', () => {
+    expect(unshownNotes([left(10, 12)], 20)).toEqual([
+      '10 more groups (12 events); --top 30 shows them',
+    ])
+    expect(unshownNotes([left(1, 1)], 20)).toEqual(['1 more group (1 event); --top 21 shows them'])
+  })
+
+  test('is once for all intervals', () => {
+    expect(unshownNotes([left(3, 4), left(0, 0), left(5, 9)], 20)).toEqual([
+      'up to 5 more groups an interval (13 events in 2 intervals); --top 25 shows them',
+    ])
+  })
+
+  test('is nothing where there are none', () => {
+    expect(unshownNotes([left(0, 0)], 20)).toEqual([])
   })
 })
