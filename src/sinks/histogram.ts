@@ -1,7 +1,7 @@
 import { summaryOfBuckets } from '../schema/summary.ts'
 import type { AnyEvent, EventSpec } from '../schema/define.ts'
 import { cellText } from './cells.ts'
-import { safeText } from './safe-text.ts'
+import { displayWidth, safeText } from './safe-text.ts'
 import type { SinkFactory } from './sink.ts'
 
 interface Bucket {
@@ -20,8 +20,9 @@ export const histogramSink: SinkFactory = (out, { probe, utc }) => {
     const { unit = null, step = null } = fields['buckets'] ?? {}
     const buckets = filled((event['buckets'] ?? []) as readonly Bucket[], step)
     const width = Math.min(out.columns() ?? usualWidth, 120)
+    const room = out.isTerminal ? (out.columns() ?? usualWidth) : Infinity
     out.write(
-      `${[heading(event, { fields, table }, unit, utc), ...bars(buckets, unit, width), ''].join('\n')}\n`,
+      `${[...heading(event, { fields, table }, unit, utc, room), ...bars(buckets, unit, width), ''].join('\n')}\n`,
     )
   }
   return { takesLines: false, begin: () => {}, event: draw, lines: () => {}, end: () => {} }
@@ -32,7 +33,8 @@ function heading(
   { fields, table }: Pick<EventSpec, 'fields' | 'table'>,
   unit: string | null,
   utc: boolean,
-): string {
+  room: number,
+): readonly string[] {
   const groups = table
     .filter((name) => !notGroups.has(name))
     .map((name) => `${name} ${cellText(event, { name, kind: fields[name]?.kind ?? 'u64' }, utc)}`)
@@ -41,7 +43,19 @@ function heading(
     lt === null ? `${name} \u2265 ${boundText(ge ?? 0, unit)}` : `${name} < ${boundText(lt, unit)}`,
   )
   const time = cellText(event, { name: 'time', kind: 'time' }, utc)
-  return [time, ...groups, `${String(event['count'])} events`, ...quantiles].join('  ')
+  return inLines([time, ...groups, `${String(event['count'])} events`, ...quantiles], room)
+}
+
+/** Parts on as many lines as it takes: none is taken apart, and those of further lines are set in. */
+function inLines(parts: readonly string[], room: number): readonly string[] {
+  const lines: string[] = []
+  for (const part of parts) {
+    const line = lines.at(-1)
+    if (line !== undefined && displayWidth(`${line}  ${part}`) <= room)
+      lines[lines.length - 1] = `${line}  ${part}`
+    else lines.push(line === undefined ? part : `  ${part}`)
+  }
+  return lines
 }
 
 /** Buckets as bars, each with its bounds and its count. */
