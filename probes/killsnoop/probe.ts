@@ -41,7 +41,7 @@ export default defineProbe({
           kind: 'enum',
           names: { 0: 'NONE', ...signals },
           doc: 'the signal; `NONE` (0) only asks whether the target is there',
-          width: 10,
+          width: 11,
         },
         tpid: {
           kind: 'i32',

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import killsnoop from '../../probes/killsnoop/probe.ts'
 import { sinks } from '../../src/sinks/index.ts'
 import { displayWidth } from '../../src/sinks/safe-text.ts'
 import { connect, connects, exec, execs, pipe, sockets, terminal, written } from './helpers.ts'
@@ -67,6 +68,20 @@ describe('a piped table', () => {
       03:30:00.123    4711 curl            2001:db8:85a3:1234:5678:8a2e:370:7334 443 OK
       "
     `)
+  })
+
+  test('has room for a signal that has no name', () => {
+    const kill = { ...connect, event: 'kill', kind: 'kill', tpid: 31_777 }
+    const rows = [
+      { ...kill, signal: 'NONE' },
+      { ...kill, signal: 'UNKNOWN_100' },
+    ]
+    const [, one = '', other = ''] = written('table', terminal(80), rows, {
+      probe: killsnoop,
+    }).split('\n')
+
+    expect(one.indexOf('31777')).toBe(other.indexOf('31777'))
+    expect(other).toMatch(/OK$/)
   })
 
   test('shows what a traced process wrote with every control character written out', () => {
