@@ -10,7 +10,7 @@ import type { Session, SessionResult, Unshown } from '../session/types.ts'
 import { type RunSummary, summaryOf } from '../session/summary.ts'
 import type { TcpObserver } from '../session/tcp-counters.ts'
 import { selectFields } from '../schema/columns.ts'
-import type { ProbeSpec } from '../schema/define.ts'
+import type { AnyEvent, ProbeSpec } from '../schema/define.ts'
 import { summaryProbe, summaryRanks } from '../schema/summary.ts'
 import { groupTable } from '../sinks/group-table.ts'
 import { histogramSink } from '../sinks/histogram.ts'
@@ -87,6 +87,9 @@ export async function follow(
   const slowDown = watchBackpressure(out, () => session)
 
   const unshown: Unshown[] = []
+  /** A table of groups that are named: those that it does not show yet. */
+  const waits = resolver !== null && request.output === 'table' && plan.summary?.histogram === null
+  let groups: AnyEvent[] = []
   let hasBegun = false
   /** What never was attached prints nothing: the caller may start it again without a part. */
   const begin = () => {
@@ -105,6 +108,7 @@ export async function follow(
       event(event) {
         reporter.clear()
         observe?.event(event)
+        if (waits) groups.push(event)
         sink.event(event)
         out.mark('event')
         slowDown()
@@ -112,6 +116,9 @@ export async function follow(
       batch(isEnding, left) {
         if (left.groups > 0) unshown.push(left)
         reporter.clear()
+        // The end of the sink shows the last ones, when their names are known.
+        if (isEnding && waits) return
+        groups = []
         sink.batch?.(isEnding)
         out.flush()
         reporter.restore()
@@ -163,6 +170,7 @@ export async function follow(
   lifecycle?.start()
   try {
     const result = await settle(running)
+    await resolver?.learn(groups)
     reporter.clear()
     if (hasBegun) sink.end()
     // What is still to be written may find no room.

@@ -99,7 +99,7 @@ export const runOptions: readonly RunOption[] = [
   {
     name: 'resolve',
     boolean: true,
-    doc: 'names for addresses and ports in tables: DNS, /etc/services',
+    doc: 'names for addresses and ports in tables: DNS, /etc/services; addresses until their name is known',
   },
   { name: 'variant', metavar: 'NAME', doc: 'force a way of doing it; plan lists them', live: true },
   {

@@ -69,7 +69,10 @@ export function createResolver(sources: Sources = hostSources()): NameResolver {
       const addresses = new Set(
         events.flatMap((event) => addressFields.map((field) => event[field])),
       )
-      const waiting = [...addresses].filter((each) => typeof each === 'string').slice(0, mostKnown)
+      const waiting = [...addresses]
+        .filter((each) => typeof each === 'string')
+        .filter((each) => !names.has(each))
+        .slice(0, mostKnown)
       const until = Date.now() + learnMs
       const work = async (): Promise<void> => {
         for (

@@ -67,6 +67,27 @@ describe.skipIf(cannotRun)(`a summary on this host${cannotRun ?? ''}`, () => {
     expect(csv.stdout).toContain('/not/there/30')
   })
 
+  it('has names of addresses, though all groups come at the end', async () => {
+    const { stdout } = await runCli([
+      ...[
+        'tcptracer',
+        '--summary',
+        '--by',
+        'raddr',
+        '--resolve',
+        '--all',
+        '--',
+        'bash',
+        '-c',
+        connect,
+      ],
+    ])
+
+    expect(stdout).toContain('RADDR')
+    expect(stdout).not.toContain('127.0.0.1')
+    expect(stdout.trim().split('\n').length).toBeGreaterThan(1)
+  })
+
   it('draws a linear histogram, with the buckets that are empty between two', async () => {
     const { code, stdout } = await runCli([
       'trace',
