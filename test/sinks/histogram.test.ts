@@ -7,7 +7,7 @@ import { layoutsOfProbe } from '../../src/wire/layout.ts'
 import { type Memory, pipe, terminal } from './helpers.ts'
 
 const [event = ''] = Object.keys(tcprtt.events)
-const { histogram = null } = tcprtt.aggregate ?? {}
+const { histogram } = tcprtt.aggregate
 
 /** The heading of a histogram of round-trip times. */
 function headingOf(out: Memory): readonly string[] {
