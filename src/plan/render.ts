@@ -68,7 +68,9 @@ export interface Program {
 /** Renders a template. Throws BAD_DEFINITION for any directive, field or path that it does not know. */
 export function renderProgram(input: ProgramInput, secrets: Secrets): Program {
   const { dialect, canGate } = input
-  const { token, childPid, commandPid } = secrets
+  const { token, childPid } = secrets
+  // Nobody asks a script who descends from the command.
+  const commandPid = input.isScript ? null : secrets.commandPid
   const run = new Rendering(input, secrets)
   const plain = run.render(input.nodes)
   // bpftrace's errors name lines: those of a script stay where they are.

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { checkDefinition } from '../../src/catalog/check-definition.ts'
 import { dialectOf, dialectVersions } from '../../src/plan/dialect.ts'
-import { placeholderToken } from '../../src/plan/plan.ts'
+import { makePlan, placeholderToken } from '../../src/plan/plan.ts'
+import { factsFor } from '../plan/handmade-facts.ts'
 import { printfsOf } from '../plan/program-text.ts'
 import { defineScript } from '../../src/script/define.ts'
-import { eventsOf, madeOf, programOf, renderedBy } from './made.ts'
+import { eventsOf, madeOf, nothingAsked, programOf, renderedBy } from './made.ts'
 import { errorOf } from '../error-of.ts'
 
 /** A script that has about everything. */
@@ -247,4 +248,19 @@ test('no control character of a file name or a script reaches a text for people'
   const texts = JSON.stringify([spec.summary, spec.example, spec.events['f']])
   expect(texts).toContain('a [2J')
   expect(texts).not.toMatch(/\\u00|\u009b|\\n/)
+})
+
+describe.each(dialectVersions)('a command beside a script, bpftrace %s', (version) => {
+  test.each([
+    'BEGIN { @x = 1; }',
+    'kprobe:f { printf("%s\\n", pid); } END { printf("bye\\n"); }',
+    'kprobe:f { @x = 1; } END /@x/ { clear(@x); }',
+  ])('is not followed, and brings no END of its own: %s', (source) => {
+    const { probe } = madeOf(source)
+    const plan = makePlan(probe, nothingAsked, factsFor(probe, version))
+
+    expect(plan.render({ ...plan.placeholders, commandPid: 4711 })).toBe(
+      programOf(source, {}, version),
+    )
+  })
 })

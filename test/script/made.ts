@@ -38,15 +38,19 @@ export function fieldsOf(source: string, event = 'f'): Readonly<Record<string, s
 /** Every script asks a host for the same. */
 const facts = new Map<string, HostFacts>()
 
+export const nothingAsked = {
+  filters: [],
+  params: {},
+  variant: null,
+  backend: null,
+  bufferBytes: null,
+} as const
+
 /** The program that a bpftrace of this version gets. */
 export function renderedBy({ probe }: MadeScript, version: string): string {
   const known = facts.get(version) ?? factsFor(probe, version)
   facts.set(version, known)
-  const plan = makePlan(
-    probe,
-    { filters: [], params: {}, variant: null, backend: null, bufferBytes: null },
-    known,
-  )
+  const plan = makePlan(probe, nothingAsked, known)
   return plan.render(plan.placeholders)
 }
 
