@@ -66,9 +66,11 @@ function comment(text: unknown): string {
 
 /** The type of a field's values; names of an enum are known better than its schema can say. */
 function typeOf(schema: JsonSchema, field: FieldSpec | undefined): string {
-  const isNullable = [schema['type']].flat().includes('null')
-  const base = namesOf(field) ?? typeOfSchema(schema)
-  return isNullable ? `${base} | null` : base
+  return withNull(namesOf(field) ?? typeOfSchema(schema), schema)
+}
+
+function withNull(type: string, schema: JsonSchema): string {
+  return [schema['type']].flat().includes('null') ? `${type} | null` : type
 }
 
 /** The names of an enum that has a list of them, unless it is too long to be shown. */
@@ -95,23 +97,31 @@ function typeOfSchema(schema: JsonSchema): string {
       .filter((value) => value !== null)
       .map((value) => JSON.stringify(value))
       .join(' | ')
+  if (Array.isArray(schema['anyOf']))
+    return alternatives(schema['anyOf'].map((each) => typeOfSchema(each as JsonSchema)))
   const types = [schema['type']].flat().map(String)
-  return types
-    .filter((type) => type !== 'null')
-    .map((type) => typeOfOne(type, schema))
-    .join(' | ')
+  return alternatives(
+    types.filter((type) => type !== 'null').map((type) => typeOfOne(type, schema)),
+  )
 }
+
+const alternatives = (types: readonly string[]): string => [...new Set(types)].join(' | ')
 
 function typeOfOne(type: string, schema: JsonSchema): string {
   if (type === 'array') {
     const items = schema['items'] as JsonSchema
-    const isNullable = [items['type']].flat().includes('null')
-    const item = isNullable ? `${typeOfSchema(items)} | null` : typeOfSchema(items)
+    const item = withNull(typeOfSchema(items), items)
     return `readonly ${item.includes(' | ') ? `(${item})` : item}[]`
   }
   if (type === 'object') {
+    const required = new Set(schema['required'] as readonly string[])
     const members = Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>)
-    return `{ ${members.map(([name, each]) => `readonly ${name}: ${typeOfSchema(each)}`).join('; ')} }`
+    return `{ ${members
+      .map(
+        ([name, each]) =>
+          `readonly ${name}${required.has(name) ? '' : '?'}: ${withNull(typeOfSchema(each), each)}`,
+      )
+      .join('; ')} }`
   }
   return plainTypes[type] ?? 'unknown'
 }

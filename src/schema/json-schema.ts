@@ -111,6 +111,8 @@ function descriptionOf(probe: ProbeSpec, name: string, field: FieldSpec): string
 const markPatterns: Partial<Record<Kind, (name: string) => string>> = {
   text: (name) => name,
   path: (name) => name,
+  output: (name) => name,
+  entries: (name) => name,
   texts: (name) => String.raw`${name}(\[[0-9]+\])?`,
 }
 

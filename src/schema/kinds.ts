@@ -21,6 +21,9 @@ interface KindSpec {
 
 const integer = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum })
 const digits = { type: 'string', pattern: '^[0-9]{1,20}$' }
+/** Alternatives, for ajv in strict mode refuses a type that is several. */
+const mapNumber = [{ type: 'integer' }, { type: 'string' }]
+const mapValue = { anyOf: [...mapNumber, { type: 'array', items: { type: 'string' } }] }
 
 /** Every kind there is. The rest of the project asks this table and never switches on a kind by itself. */
 export const kinds = {
@@ -207,12 +210,9 @@ export const kinds = {
         properties: {
           key: {
             type: ['array', 'null'],
-            items: {
-              type: ['integer', 'string', 'array'],
-              items: { type: 'string' },
-            },
+            items: mapValue,
           },
-          value: { type: ['integer', 'string', 'array'], items: { type: 'string' } },
+          value: mapValue,
           buckets: {
             type: 'array',
             items: {
@@ -226,9 +226,9 @@ export const kinds = {
               additionalProperties: false,
             },
           },
-          count: { type: ['integer', 'string'] },
-          average: { type: ['integer', 'string'] },
-          total: { type: ['integer', 'string'] },
+          count: { anyOf: mapNumber },
+          average: { anyOf: mapNumber },
+          total: { anyOf: mapNumber },
           unsplit: { const: true },
         },
         required: ['key'],

@@ -104,6 +104,47 @@ export function f(event: ABCEvent): string {
   expect(problemsOf([use])).toEqual([])
 })
 
+const ofMaps: ProbeSpec = {
+  name: 'maps',
+  summary: '',
+  example: '',
+  owner: 'task',
+  events: {
+    map: {
+      doc: '',
+      fields: { entries: { kind: 'entries', nullable: true, doc: '' } },
+      table: [],
+    },
+  },
+  variants: [],
+}
+
+test("of a script's map are what the library has for its entries", () => {
+  writeFileSync(join(folder, 'maps.d.ts'), declarations(ofMaps))
+  const file = join(folder, 'use-maps.ts')
+  writeFileSync(
+    file,
+    `import type { MapEntry } from '${root}src/schema/kinds.ts'
+import type { MapsEvent } from './maps.js'
+type Entry = NonNullable<MapsEvent['entries']>[number]
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : 'narrower') : 'other'
+export const same: Same<Entry, MapEntry> = true
+export const event: MapsEvent = {
+  event: 'map',
+  entries: [
+    { key: null, value: 5 },
+    { key: ['a', 1, ['f+1']], count: 1, average: -2, total: '18446744073709551615' },
+    { key: ['a, b'], value: ['f+1'], unsplit: true },
+    { key: [1], buckets: [{ ge: null, lt: 0, count: 1 }, { ge: 100, lt: null, count: 1 }] },
+  ],
+  escaped: ['entries'],
+}
+`,
+  )
+
+  expect(problemsOf([file])).toEqual([])
+})
+
 test('are no true types when something is wrong: the check of this file can fail', () => {
   const file = join(folder, 'wrong.ts')
   writeFileSync(

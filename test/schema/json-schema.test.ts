@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { ProbeSpec } from '../../src/schema/define.ts'
 import { jsonSchema } from '../../src/schema/json-schema.ts'
+import { madeOf } from '../script/made.ts'
 import { connect, connects, exec, execs, sockets } from '../sinks/helpers.ts'
 
 const folder = new URL('../../probes/', import.meta.url)
@@ -56,6 +57,26 @@ describe('the JSON Schema', () => {
         rport: { description: 'remote port; null in variant kprobe: it is not there yet' },
       },
     })
+  })
+
+  test("takes a script's maps, and marks on what bpftrace printed", () => {
+    const { spec } = madeOf('kprobe:f { @a[comm] = count(); print(comm); }').probe
+    const always = { time: '2026-11-21T03:30:00.000000000Z', ktime_ns: '1', cpu: 0 }
+    const entries = [
+      { key: null, value: 5 },
+      { key: ['a', -1, ['f+1']], count: 1, average: -2, total: '18446744073709551615' },
+      { key: ['a, b'], value: ['f+1'], unsplit: true },
+      { key: [1], buckets: [{ ge: null, lt: 0, count: 1 }] },
+      { key: [1], buckets: [{ ge: 100, lt: null, count: 1 }] },
+    ]
+    const map = { event: 'map', ...always, map: '@a', entries, escaped: ['entries'] }
+
+    expect(isValid(spec, map)).toBe(true)
+    expect(isValid(spec, { ...map, entries: null })).toBe(true)
+    expect(isValid(spec, { ...map, entries: [{ value: 5 }] })).toBe(false)
+    expect(isValid(spec, { ...map, escaped: ['map'] })).toBe(false)
+    const print = { event: 'print', ...always, output: String.raw`\xff`, escaped: ['output'] }
+    expect(isValid(spec, print)).toBe(true)
   })
 
   test('tells event types apart by `event`', () => {
