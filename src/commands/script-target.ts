@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import { basename } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 import { readBytes } from '../host/read.ts'
 import type { LoadedProbe } from '../plan/plan.ts'
 import { defineScript } from '../script/define.ts'
+import { tokenize } from '../script/lexer.ts'
 import { optionsOf, type RunOption } from './options.ts'
 
 /** Of `script`, beside those of a run. */
@@ -51,7 +53,7 @@ export function scriptOf(words: readonly string[]): ScriptTarget {
   return { probe, options: [...scriptOptions, ...ofRun], untyped, rest }
 }
 
-/** A script's text, one character a byte. Throws BAD_SCRIPT. */
+/** A script's text. Throws BAD_SCRIPT, BAD_VALUE. */
 function sourceOf(path: string): string {
   const file = readBytes(path)
   if ('errno' in file)
@@ -68,7 +70,22 @@ function sourceOf(path: string): string {
       message: `${path} is no script of bpftrace`,
       found: text.includes('\0') ? 'a NUL character' : `${file.bytes.length} bytes`,
     })
+  if (!isUtf8(file.bytes)) refuseOtherBytes(text)
   return text
+}
+
+/** Bytes outside UTF-8 would reach bpftrace as others; comments do not reach it. Throws BAD_SCRIPT, BAD_VALUE. */
+function refuseOtherBytes(text: string): void {
+  const token = tokenize(text).find(
+    (each) => each.kind !== 'comment' && each.text.includes('\ufffd'),
+  )
+  if (token === undefined) return
+  const [before = ''] = token.text.split('\ufffd')
+  throw new EbpfRunError({
+    code: 'BAD_VALUE',
+    message: `line ${token.line + before.split('\n').length - 1}: bytes that are not UTF-8`,
+    remedy: String.raw`write each as \xHH in a string, or convert the script: iconv -f LATIN1 -t UTF-8 FILE.bt`,
+  })
 }
 
 /** Takes out each `--fields EVENT:NAME,NAME`; without a colon it selects fields, as everywhere. Throws BAD_VALUE. */

@@ -104,3 +104,21 @@ test('a file that there is not is no script', () => {
     found: 'ENOENT',
   })
 })
+
+describe('a script with bytes that are not UTF-8', () => {
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
+
+  test('is refused with the line: bpftrace would be given others', () => {
+    const path = fileOf(bytes('kprobe:f {\n @["a\nb\xff\xfe"] = 1; }'))
+    expect(errorOf(() => scriptOf([path]))).toMatchObject({
+      code: 'BAD_VALUE',
+      message: 'line 3: bytes that are not UTF-8',
+      remedy: expect.stringMatching(/\\xHH.*iconv/) as string,
+    })
+  })
+
+  test('in comments alone is taken, as is all of UTF-8', () => {
+    const path = fileOf(bytes('// \xa9 1999\nkprobe:f { /* \xff */ printf("\xc3\xa9\\n"); }'))
+    expect(scriptOf([path]).probe.spec.events['text']?.fields['text']?.names).toEqual({ 1: 'é\n' })
+  })
+})
