@@ -49,7 +49,7 @@ const field = closed(
     was: { enum: Object.keys(kinds) },
     flags: { type: 'array', items: text, maxItems: 64 },
     of: name,
-    conversion: { enum: ['%d', '%u', '%c', '%r', '%rx', '%rh'] },
+    conversion: { enum: ['%d', '%u', '%hd', '%hu', '%hhd', '%hhu', '%c', '%r', '%rx', '%rh'] },
     maps: {
       type: 'object',
       propertyNames: { pattern: '^@[A-Za-z0-9_]{0,255}$' },

@@ -9,7 +9,7 @@ const shownBytes = 64
 const wide: ReadonlySet<string> = new Set(['nsecs', 'elapsed', 'cgroup', 'rand', 'curtask'])
 const narrow: ReadonlySet<string> = new Set(['pid', 'tid', 'uid', 'gid', 'cpu'])
 
-/** How a value is told: as wide as its conversion prints it, for bpftrace cuts %d, %u and %x to 32 bits. */
+/** How a value is told: as wide as its conversion prints it, for bpftrace cuts %d, %u and %x to 32 bits, with h to 16, with hh to 8. */
 export function fieldOf({ expression, conversion, precision }: Value): FieldSpec {
   const code = expression.filter(isSolid).map(({ text }) => text)
   const doc = printable(expression.map(({ text }) => text).join(''))
@@ -26,10 +26,15 @@ export function fieldOf({ expression, conversion, precision }: Value): FieldSpec
   if (conversion === 'c')
     return { kind: 'text', bytes: 1, emptyIsNull: true, conversion: '%c', doc }
   if (conversion === 'p') return { kind: 'pointer', nullAs: '0', doc }
+  const isSigned = /[di]$/.test(conversion)
+  const [short = ''] = /^h*/.exec(conversion) ?? []
+  if (short !== '')
+    return isSigned
+      ? { kind: 'i32', conversion: `%${short}d`, doc }
+      : { kind: 'u32', conversion: `%${short}u`, doc }
   if (code.length === 1 && narrow.has(first)) return { kind: 'u32', doc }
   if (code.length === 1 && wide.has(first)) return { kind: 'u64', doc }
   const isLong = /^[lzj]/.test(conversion)
-  const isSigned = /[di]$/.test(conversion)
   if (isLong) return { kind: isSigned ? 'i64' : 'u64', doc }
   return isSigned ? { kind: 'i32', conversion: '%d', doc } : { kind: 'u32', conversion: '%u', doc }
 }

@@ -264,3 +264,18 @@ describe.each(dialectVersions)('a command beside a script, bpftrace %s', (versio
     )
   })
 })
+
+test('a printf of 8 or 16 bits is as wide as bpftrace prints it', () => {
+  const source =
+    'kprobe:f { printf("%hhd %hhu %hhx %hd %hu %hX %d\\n", pid, pid, $c, $d, $e, $f, $g); }'
+  const { fields = {} } = eventsOf(source)['f'] ?? {}
+
+  expect(checkDefinition(madeOf(source).probe.spec, 'own')).toBeTruthy()
+  expect(Object.values(fields).flatMap(({ conversion = [] }) => conversion)).toEqual([
+    ...['%hhd', '%hhu', '%hhu', '%hd', '%hu', '%hu', '%d'],
+  ])
+  for (const version of dialectVersions)
+    expect(programOf(source, {}, version)).toContain(
+      String.raw`\t%hhd\t%hhu\t%hhu\t%hd\t%hu\t%hu\t%d`,
+    )
+})
