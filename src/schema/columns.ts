@@ -1,5 +1,6 @@
 import { EbpfRunError } from '../errors.ts'
 import type { FieldSpec, Fields, ProbeSpec } from './define.ts'
+import { whereDescribed } from './docs.ts'
 import { kinds, type Kind } from './kinds.ts'
 
 /** One column of a probe's table. Widths are terminal columns, without the space between two columns. */
@@ -67,9 +68,7 @@ export function selectFields(
     expected: `some of ${known.join(', ')}`,
     found: unknown === undefined ? 'nothing' : `'${unknown}'`,
     remedy:
-      near.length > 0
-        ? `did you mean --fields ${near.join(' or ')}?`
-        : `ebpf-run describe ${probe.name}`,
+      near.length > 0 ? `did you mean --fields ${near.join(' or ')}?` : whereDescribed(probe.name),
   })
 }
 

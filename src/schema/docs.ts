@@ -44,6 +44,18 @@ const typeWords: Record<Kind, string> = {
   entries: 'list of {key, value}, {key, buckets} or {key, count, average, total}',
 }
 
+/** Probes that are made of the words behind them. */
+const made: Readonly<Record<string, string>> = {
+  trace: 'trace ATTACH-POINT --help',
+  funccount: 'funccount PATTERN --help',
+  script: 'script FILE.bt --help',
+}
+
+/** The command that shows the fields of a probe. */
+export function whereDescribed(probe: string): string {
+  return `ebpf-run ${Object.hasOwn(made, probe) ? made[probe] : `describe ${probe}`}`
+}
+
 /** Unit of a field's value, null for none. */
 export function unitOf(field: FieldSpec): string | null {
   return field.unit ?? (field.kind === 'duration' || field.kind === 'ktime' ? 'ns' : null)

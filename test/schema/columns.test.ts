@@ -4,6 +4,7 @@ import { EbpfRunError } from '../../src/errors.ts'
 import { selectFields, tableColumns, unionFields } from '../../src/schema/columns.ts'
 import type { ProbeSpec } from '../../src/schema/define.ts'
 import { lineWidth } from '../../src/sinks/layout.ts'
+import { errorOf } from '../error-of.ts'
 import { connects, execs, sockets } from '../sinks/helpers.ts'
 
 const folder = new URL('../../probes/', import.meta.url)
@@ -82,6 +83,16 @@ describe('choosing fields', () => {
 
   test('points to describe when nothing is near', () => {
     expect(refusal(['zzzzzzzz'])).toMatchObject({ error: { remedy: 'ebpf-run describe connects' } })
+  })
+
+  test.each([
+    ['script', 'ebpf-run script FILE.bt --help'],
+    ['trace', 'ebpf-run trace ATTACH-POINT --help'],
+    ['funccount', 'ebpf-run funccount PATTERN --help'],
+  ])('of a %s points to its help: there is no probe to describe', (name, remedy) => {
+    expect(errorOf(() => selectFields({ ...connects, name }, ['zzzzzzzz']))).toMatchObject({
+      remedy,
+    })
   })
 
   test('takes the name of no built-in property for a field', () => {
