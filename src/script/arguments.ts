@@ -65,11 +65,15 @@ export function literal(text: string): string {
 
 function numberText(value: string | undefined, digits: string): string {
   if (value === undefined) return '0'
-  if (/^-?(?:0x[0-9a-f]{1,16}|\d{1,20})$/i.test(value))
-    return value.startsWith('-') ? `(${value})` : value
+  if (/^-?(?:0x[0-9a-f]{1,16}|\d{1,20})$/i.test(value)) {
+    const isNegative = value.startsWith('-')
+    if (BigInt(value.replace('-', '')) <= (isNegative ? 1n << 63n : (1n << 64n) - 1n))
+      return isNegative ? `(${value})` : value
+  }
   throw new EbpfRunError({
     code: 'BAD_VALUE',
     message: `the script uses its argument $${digits} as a number`,
+    expected: 'a number of 64 bits: -9223372036854775808 to 18446744073709551615',
     found: JSON.stringify(value),
     remedy: `give a number, or write str($${digits}) in the script`,
   })
