@@ -25,8 +25,8 @@ export async function findProbeTarget(
   const [word, ...rest] = words
   if (name !== 'pipe') {
     if (await isHelpAlone(name, words)) {
-      const options = name === 'funccount' ? await callsOptions() : generalOptions(spec)
-      const target = { ...baseOf(spec), options, run: nothing }
+      const options = await generalOptions(spec)
+      const target = { ...baseOf(spec), options, epilogue: moreHelp(spec), run: nothing }
       return { target, rest: words }
     }
     if (word === undefined || (word.startsWith('-') && name !== 'funccount'))
@@ -85,12 +85,22 @@ async function isHelpAlone(name: string, words: readonly string[]): Promise<bool
 }
 
 /** Without its probe a command shows the options of every probe. */
-function generalOptions({ name, options, takes }: CommandSpec) {
+async function generalOptions({ name, options, takes }: CommandSpec) {
+  if (name === 'funccount') return callsOptions()
+  if (takes === 'SCRIPT') return (await import('./script-target.ts')).optionsOfScript(runOptions)
   if (options === 'shape') return shapeOptionsOf(null)
   if (options !== 'probe') return options
   if (takes === 'ATTACH-POINT')
     return name === 'trace' ? [...traceOptions, ...runOptions] : runOptions
   return takes === 'FILE' ? runOptions.filter((option) => !option.live) : runOptions
+}
+
+/** What the help of a command lacks that depends on what it is about. */
+function moreHelp({ name, usage, options }: CommandSpec): string {
+  const [, what = ''] = usage.split(' ')
+  return options === 'probe'
+    ? `The filters and fields depend on ${what}: ebpf-run ${name} ${what} --help shows them as well.`
+    : ''
 }
 
 const nothing = async () => exitCodes.ok

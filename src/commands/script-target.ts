@@ -24,6 +24,11 @@ const notOfScripts: ReadonlySet<string> = new Set([
   ...['variant', 'backend', 'all'],
 ])
 
+/** Of `script` without a file, or with the options that its script's probe has. */
+export function optionsOfScript(ofRun: readonly RunOption[]): readonly RunOption[] {
+  return [...scriptOptions, ...ofRun.filter(({ name }) => !notOfScripts.has(name))]
+}
+
 /** Larger than any script. */
 const mostBytes = 1_048_576
 
@@ -49,8 +54,7 @@ export function scriptOf(words: readonly string[]): ScriptTarget {
     fields: names,
     unsafe: own.includes('--unsafe'),
   })
-  const ofRun = optionsOf(probe.spec).filter(({ name }) => !notOfScripts.has(name))
-  return { probe, options: [...scriptOptions, ...ofRun], untyped, rest }
+  return { probe, options: optionsOfScript(optionsOf(probe.spec)), untyped, rest }
 }
 
 /** A script's text. Throws BAD_SCRIPT, BAD_VALUE. */

@@ -57,4 +57,26 @@ describe('script', () => {
     const help = await runCli([...words.slice(0, 2), '--help'])
     expect(help.stdout).toContain('--comm NAME')
   })
+
+  test('without a file has the help of what every script takes, and says where the rest is', async () => {
+    const { code, stdout } = await runCli(['script', '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/--unsafe[^]*--duration/)
+    expect(stdout).not.toMatch(
+      /--(?:summary|hist|linear|by|interval|sort|top|variant|backend|all)\b(?!-)/,
+    )
+    expect(stdout.replace(/\s+/g, ' ')).toContain(
+      'ebpf-run script FILE.bt --help shows them as well',
+    )
+  })
+})
+
+test.each([
+  ['trace', 'ebpf-run trace ATTACH-POINT --help'],
+  ['replay', 'ebpf-run replay FILE --help'],
+  ['plan', 'ebpf-run plan PROBE --help'],
+  ['funccount', 'ebpf-run funccount PATTERN --help'],
+])('the help of %s alone says that the filters are in %s', async (name, command) => {
+  const { stdout } = await runCli([name, '--help'])
+  expect(stdout.replace(/\s+/g, ' ')).toContain(`: ${command} shows them as well.`)
 })
