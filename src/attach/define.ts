@@ -49,6 +49,17 @@ export function defineTrace(request: TraceRequest, known: Known): MadeProbe {
   }
 }
 
+/** Throws CONFLICT for a field that is named twice. */
+function refuseTwice(names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice === undefined) return
+  throw new EbpfRunError({
+    code: 'CONFLICT',
+    message: `the field ${twice} is named twice`,
+    remedy: `give one of them a name of its own: ${twice}2=EXPRESSION`,
+  })
+}
+
 /** What an event of an attach point is called, where it is the only one of that name. */
 export function eventName(point: AttachPoint): string {
   return point.name.replace(/[^a-z0-9_]/gi, '_').toLowerCase()
@@ -94,6 +105,7 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
   const where = request.where === null ? null : compile(request.where, '--where')
   const { drawn } = request
   const shown = request.fields.length > 0 ? request.fields : defaultFields(way, request, known)
+  refuseTwice(request.fields.map(({ name }) => name))
   const wanted =
     drawn === undefined ? shown : [...shown.filter(({ name }) => name !== drawn.name), drawn]
   const inMemory = argumentsInMemory(known.mark ?? null)

@@ -325,6 +325,14 @@ test.each([
   expect(() => parseAttachPoint(text)).toThrow(EbpfRunError)
 })
 
+test('a field that is named twice is refused', () => {
+  const fields = ['x=size', 'x=name'].map((text) => parseFieldRequest(text))
+  expect(errorOf(() => programOf('kprobe:tcp_thing', { fields }))).toMatchObject({
+    code: 'CONFLICT',
+    message: 'the field x is named twice',
+  })
+})
+
 describe('what the run itself does', () => {
   const own = (program: string) =>
     [...program.matchAll(/pid != (\d+)/g)].map(([, number]) => Number(number))
