@@ -53,13 +53,17 @@ const casts: Readonly<Record<string, string>> = {
 
 const plainly = { emitted, code: (text: string) => text }
 
-/** The field and its expression; a kind that was asked for must fit the value. */
+/**
+ * The field and its expression; a kind that was asked for must fit the value. `isOfProgram`: a result is an `int`, of which a register holds
+ * the lower half alone, where one of the kernel's may be an address.
+ */
 export function fieldFor(
   name: string,
   value: Value,
   source: string,
   kind: string | null,
   spelled: { emitted(value: Value): string; code(text: string): string } = plainly,
+  isOfProgram = false,
 ): { spec: FieldSpec; code: string } {
   const bad = (expected: string): EbpfRunError =>
     new EbpfRunError({
@@ -94,10 +98,12 @@ export function fieldFor(
     i32: { kind: 'i32', doc: source },
     hex: { kind: 'pointer', doc: source },
     duration: { kind: 'duration', unit: 'ns', doc: source },
-    result: { kind: 'result', wide: true, doc: source },
+    result: { kind: 'result', doc: source, ...(isOfProgram ? {} : { wide: true }) },
   }
   return {
     spec: specs[kind] ?? { kind: 'u64', doc: source },
-    code: spelled.code(`${casts[kind] ?? '(uint64)'}(${value.code})`),
+    code: spelled.code(
+      `${casts[kind === 'result' && isOfProgram ? 'i32' : kind] ?? '(uint64)'}(${value.code})`,
+    ),
   }
 }

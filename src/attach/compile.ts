@@ -239,7 +239,7 @@ class Compiler {
       throw this.error(right, `'${operator}' is by a number that is written out`)
     if ((operator === '/' || operator === '%') && right.is === 'number' && right.value === 0n)
       throw this.error(right, 'nothing is divided by 0')
-    if (isRounded(operator) && a.type.signed && !/^\d+$/.test(a.code))
+    if (isRounded(operator) && a.type.signed)
       return {
         type: { is: 'int', size: 8, signed: true },
         code: this.rounded(operator, signedCode(a.code), b.code),

@@ -110,7 +110,14 @@ function variantOf(way: Way, request: TraceRequest, known: Known): Variant {
     drawn === undefined ? shown : [...shown.filter(({ name }) => name !== drawn.name), drawn]
   const inMemory = argumentsInMemory(known.mark ?? null)
   const fields = wanted.map(({ name, source, kind }) => {
-    const field = fieldFor(name, compile(source, name), source, kind, spelled)
+    const field = fieldFor(
+      name,
+      compile(source, name),
+      source,
+      kind,
+      spelled,
+      isUserPoint(request.point),
+    )
     return { name, ...orUnread(field, inMemory, isC) }
   })
   const start = `@start${request.part?.maps ?? ''}[tid]`

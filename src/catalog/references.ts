@@ -39,6 +39,7 @@ export function wrongReferences(spec: ProbeSpec): readonly string[] {
       return [
         ...(isDouble ? [`${place}/name: there is a variant '${variant.name}' before it`] : []),
         ...noField(`${place}/cannotTell`, Object.keys(variant.cannotTell)),
+        ...noField(`${place}/neverFails`, Object.keys(variant.neverFails ?? {})),
         ...ofVariant(place, variant),
       ]
     }),

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter } from 'node:path'
 import { EbpfRunError } from '../errors.ts'
 
 /** What a shell exits with for a command that is not there, and for one that it may not execute. */
@@ -47,7 +47,7 @@ export function withPath(words: readonly string[], env: NodeJS.ProcessEnv): read
 
 function placesOf(name: string, path: string | undefined): readonly string[] {
   if (name.includes('/')) return [name]
-  return (path ?? '').split(delimiter).map((each) => join(each || '.', name))
+  return (path ?? '').split(delimiter).map((each) => `${each || '.'}/${name}`)
 }
 
 function lookAt(path: string): Found {

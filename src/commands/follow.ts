@@ -87,9 +87,10 @@ export async function follow(
   const slowDown = watchBackpressure(out, () => session)
 
   const unshown: Unshown[] = []
-  /** A table of groups that are named: those that it does not show yet. */
+  /** A table of groups with names: those of an interval, and the last ones, which wait until their names are known. */
   const waits = resolver !== null && request.output === 'table' && plan.summary?.histogram === null
   let groups: AnyEvent[] = []
+  const last: (readonly AnyEvent[])[] = []
   let hasBegun = false
   /** What never was attached prints nothing: the caller may start it again without a part. */
   const begin = () => {
@@ -109,16 +110,20 @@ export async function follow(
         reporter.clear()
         observe?.event(event)
         if (waits) groups.push(event)
-        sink.event(event)
+        else sink.event(event)
         out.mark('event')
         slowDown()
       },
       batch(isEnding, left) {
         if (left.groups > 0) unshown.push(left)
         reporter.clear()
-        // The end of the sink shows the last ones, when their names are known.
-        if (isEnding && waits) return
+        const came = groups
         groups = []
+        if (isEnding && waits) {
+          last.push(came)
+          return
+        }
+        for (const each of came) sink.event(each)
         sink.batch?.(isEnding)
         out.flush()
         reporter.restore()
@@ -164,14 +169,20 @@ export async function follow(
   session = running
   // A recording that could not even be begun.
   if (failure !== null) running.stop('stop')
-  const signals = relaySignals(running, out)
+  const signals = relaySignals(running, out, () => resolver?.close())
   releaseSignals()
   reporter.follow(running)
   lifecycle?.start()
   try {
     const result = await settle(running)
-    await resolver?.learn(groups)
+    if (signals.forced() === null && result.end !== 'output-closed')
+      await resolver?.learn([...last.flat(), ...groups])
     reporter.clear()
+    for (const each of last) {
+      for (const group of each) sink.event(group)
+      sink.batch?.(true)
+    }
+    for (const group of groups) sink.event(group)
     if (hasBegun) sink.end()
     // What is still to be written may find no room.
     out.flush()
@@ -188,7 +199,9 @@ export async function follow(
       ...summary.notes,
       ...(hasBegun ? (sink.notes?.() ?? []) : []),
       // Who said how many wants no more.
-      ...(parsed.texts['top'] === undefined ? unshownNotes(unshown, request.top ?? 0) : []),
+      ...(parsed.texts['top'] === undefined
+        ? unshownNotes(unshown, request.top ?? 0, plan.summary?.intervalMs === null)
+        : []),
     ])
     const waiting = setTimeout(() => reporter.waiting(), 1_000)
     await out.close()

@@ -30,19 +30,23 @@ const portFields = ['lport', 'rport']
 export function createResolver(sources: Sources = hostSources()): NameResolver {
   const services = serviceNames(sources.services)
   const names = new Map<string, string | null>()
-  let running = 0
+  /** Questions that are not answered yet. */
+  const asked = new Map<string, Promise<void>>()
+  let isClosed = false
 
-  const ask = async (address: string): Promise<void> => {
-    running += 1
-    remember(address, null)
+  const lookUp = async (address: string): Promise<void> => {
     try {
       const [name] = await sources.reverse(address)
       remember(address, name ?? null)
     } catch {
       // It has no name, or nobody answers.
-    } finally {
-      running -= 1
     }
+  }
+  const ask = (address: string): Promise<void> => {
+    remember(address, null)
+    const answer = lookUp(address).finally(() => asked.delete(address))
+    asked.set(address, answer)
+    return answer
   }
   const remember = (address: string, name: string | null): void => {
     names.set(address, name)
@@ -53,7 +57,7 @@ export function createResolver(sources: Sources = hostSources()): NameResolver {
   const addressName = (address: unknown): unknown => {
     if (typeof address !== 'string') return address
     const name = names.get(address)
-    if (name === undefined && running < mostAtOnce) void ask(address)
+    if (name === undefined && asked.size < mostAtOnce) void ask(address)
     return name ?? address
   }
   return {
@@ -71,22 +75,25 @@ export function createResolver(sources: Sources = hostSources()): NameResolver {
       )
       const waiting = [...addresses]
         .filter((each) => typeof each === 'string')
-        .filter((each) => !names.has(each))
+        .filter((each) => !names.has(each) || asked.has(each))
         .slice(0, mostKnown)
       const until = Date.now() + learnMs
       const work = async (): Promise<void> => {
         for (
           let next = waiting.pop();
-          next !== undefined && Date.now() < until;
+          next !== undefined && Date.now() < until && !isClosed;
           next = waiting.pop()
         )
-          await ask(next)
+          await (asked.get(next) ?? ask(next))
       }
       const timer = setTimeout(() => sources.cancel(), learnMs)
       await Promise.all(Array.from({ length: mostAtOnce }, work))
       clearTimeout(timer)
     },
-    close: () => sources.cancel(),
+    close() {
+      isClosed = true
+      sources.cancel()
+    },
   }
 }
 

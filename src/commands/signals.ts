@@ -21,6 +21,8 @@ const sameRequestMs = 200
 export function relaySignals(
   session: Session,
   out: Output,
+  /** What else keeps us, and is given up with a second signal. */
+  giveUp: () => void,
 ): { release(): void; forced(): number | null } {
   let stoppedAt: number | null = null
   let forced: number | null = null
@@ -43,6 +45,7 @@ export function relaySignals(
       forced = 128 + number
       session.force()
       out.abandon()
+      giveUp()
     }
     process.on(signal, handler)
     return () => process.removeListener(signal, handler)

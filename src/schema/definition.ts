@@ -158,7 +158,7 @@ const variant = closed(
     },
     cannotTell: { type: 'object', propertyNames: name, additionalProperties: text },
     notInTask: text,
-    neverFails: { type: 'object', additionalProperties: text },
+    neverFails: { type: 'object', propertyNames: name, additionalProperties: text },
     attachPoints: { type: 'integer', minimum: 0, maximum: 4096 },
     misses: text,
     cost: text,

@@ -331,7 +331,6 @@ export function deviceNumber(text: string): number | null {
   return major === undefined ? null : Number(major) * 2 ** 20 + Number(minor)
 }
 
-/** Name of a kernel return value: `OK` for 0 and above, the errno's name below. */
 /** What a result's code can be. */
 export function codeRange(isWide: boolean): { readonly minimum: number; readonly maximum: number } {
   return isWide
@@ -339,6 +338,7 @@ export function codeRange(isWide: boolean): { readonly minimum: number; readonly
     : kinds.result.json.properties.code
 }
 
+/** Name of a kernel return value: `OK` for 0 and above, the errno's name below. */
 export function resultName(code: number): string {
   return code >= 0 ? 'OK' : (errnoNames[-code] ?? `ERRNO_${-code}`)
 }

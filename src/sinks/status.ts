@@ -75,18 +75,23 @@ export function accountText(account: Account, options: AccountTextOptions): stri
   return [...lines, ...notes.map((note) => `note: ${safeText(note)}`)].join('\n')
 }
 
-/** What a summary's reader is told of the groups that were left out of each interval, where he did not ask for that. */
+/**
+ * What a summary's reader is told of the groups that were left out, where he did not ask for that: of each interval, or `isWhole` of one
+ * run, whose last groups may have come by themselves.
+ */
 export function unshownNotes(
   intervals: readonly { readonly groups: number; readonly events: number }[],
   top: number,
+  isWhole: boolean,
 ): readonly string[] {
-  const most = Math.max(0, ...intervals.map(({ groups }) => groups))
+  const each = intervals.map(({ groups }) => groups)
+  const most = isWhole ? each.reduce((sum, groups) => sum + groups, 0) : Math.max(0, ...each)
   if (most === 0) return []
   const events = intervals.reduce((sum, each) => sum + each.events, 0)
   const cut = intervals.filter(({ groups }) => groups > 0).length
   const groups = `${most} more group${most === 1 ? '' : 's'}`
   return [
-    cut === 1
+    cut === 1 || isWhole
       ? `${groups} (${counted(events, 'event')}); --top ${top + most} shows them`
       : `up to ${groups} an interval (${counted(events, 'event')} in ${cut} intervals); --top ${top + most} shows them`,
   ]

@@ -99,6 +99,30 @@ describe('names of addresses', () => {
     expect(resolver.shown(events[99] ?? event)).toMatchObject({ raddr: 'last.example' })
   })
 
+  it('are waited for where they were asked for before', async () => {
+    const answers: ((names: readonly string[]) => void)[] = []
+    const resolver = createResolver({
+      reverse: () => new Promise((resolve) => void answers.push(resolve)),
+      cancel() {},
+      services,
+    })
+    const { laddr: _, ...remote } = event
+    resolver.shown(remote)
+    const learned = resolver.learn([remote])
+    for (const answer of answers) answer(['late.example'])
+    await learned
+
+    expect(resolver.shown(remote)).toMatchObject({ raddr: 'late.example' })
+  })
+
+  it('are not asked for any more after the end', async () => {
+    const { resolver, asked } = resolverOf({})
+    resolver.close()
+    await resolver.learn([event])
+
+    expect(asked).toEqual([])
+  })
+
   it('are given up at the end', () => {
     const { resolver, cancelled } = resolverOf({})
 

@@ -100,6 +100,20 @@ describe.skipIf(cannotRun)(`a run that goes well${cannotRun ?? ''}`, () => {
     expect(stderr).toContain('open: the final counts could not be read')
   })
 
+  it('takes two signals at once for one: they go to a process and to its group', async () => {
+    const running = startCli(connect, {
+      steps: [...attach, { do: 'events', count: 2 }, { do: 'serve' }],
+    })
+    await running.until(/curl/, 'stdout')
+    running.process.kill('SIGINT')
+    running.process.kill('SIGTERM')
+    const { code, stderr } = await running.outcome
+
+    expect(stderr).toContain('delivered 2')
+    expect(stderr).toContain('exact')
+    expect(code).toBe(0)
+  })
+
   it('writes its account where --summary-json says, lifecycle among the events', async () => {
     const summary = place.file('summary.json')
     const args = ['-o', 'ndjson', '--lifecycle', '--summary-json', summary, '--duration', '700ms']

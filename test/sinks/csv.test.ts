@@ -39,7 +39,7 @@ describe('the csv sink', () => {
     expect(written('csv', pipe(), rows, options)).toBe('"",,,\r\n,0,,\r\n')
   })
 
-  test.each(['=1+1', '+1', '-1+1', '-', '@SUM(A1)', '\t=1', '\r=1', '＝1'])(
+  test.each(['=1+1', '+1', '-1+1', '-', '-007', '-0', '@SUM(A1)', '\t=1', '\r=1', '＝1'])(
     'puts a quote before the text %j, which a spreadsheet would run',
     (comm) => {
       const text = written('csv', pipe(), [{ ...exec, comm }], {

@@ -188,19 +188,27 @@ describe('what is said of groups that were left out', () => {
   const left = (groups: number, events: number) => ({ groups, events })
 
   test('is how many, of which events, and how to see them', () => {
-    expect(unshownNotes([left(10, 12)], 20)).toEqual([
+    expect(unshownNotes([left(10, 12)], 20, false)).toEqual([
       '10 more groups (12 events); --top 30 shows them',
     ])
-    expect(unshownNotes([left(1, 1)], 20)).toEqual(['1 more group (1 event); --top 21 shows them'])
+    expect(unshownNotes([left(1, 1)], 20, true)).toEqual([
+      '1 more group (1 event); --top 21 shows them',
+    ])
   })
 
   test('is once for all intervals', () => {
-    expect(unshownNotes([left(3, 4), left(0, 0), left(5, 9)], 20)).toEqual([
+    expect(unshownNotes([left(3, 4), left(0, 0), left(5, 9)], 20, false)).toEqual([
       'up to 5 more groups an interval (13 events in 2 intervals); --top 25 shows them',
     ])
   })
 
+  test('is the sum of a whole run', () => {
+    expect(unshownNotes([left(3, 4), left(2, 2)], 20, true)).toEqual([
+      '5 more groups (6 events); --top 25 shows them',
+    ])
+  })
+
   test('is nothing where there are none', () => {
-    expect(unshownNotes([left(0, 0)], 20)).toEqual([])
+    expect(unshownNotes([left(0, 0)], 20, false)).toEqual([])
   })
 })
