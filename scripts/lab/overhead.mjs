@@ -120,8 +120,8 @@ export function overheadMarkdown(results, kernels) {
     "look at the same call of a task, the number of hooks counts too: `fexit` is one program where bcc's tool has a kprobe and a kretprobe.",
     '',
     "There is no ratio where bcc's tool saw less than half of our events on that kernel (counted in the cell of [kernels.md](kernels.md)",
-    'that runs both): a program that gives up before it has an event costs next to nothing. `tcpaccept-bpfcc` of bcc 0.18 does so on',
-    '5.10: it reads the protocol of a socket from where it was before 5.6, and finds that it is not TCP.',
+    'that runs both): a program that gives up before it has an event costs next to nothing. `tcpaccept-bpfcc` of bcc 0.18 and 0.31',
+    'does so: it reads the protocol of a socket from where it was before 5.6, and finds that it is not TCP.',
     '',
     ...results.flatMap((result) => {
       const { guest, kernel, versions, rows } = result
