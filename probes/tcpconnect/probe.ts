@@ -1,6 +1,11 @@
 import { common, connectOutcomes, ownTask, socket } from '../../src/schema/common.ts'
 import { defineProbe } from '../../src/schema/define.ts'
 
+/** Of variants that see state changes. */
+const begun = {
+  result: 'it sees connections that were begun, and their `outcome`: --failed has what failed',
+} as const
+
 export default defineProbe({
   name: 'tcpconnect',
   summary: 'active TCP connections: who connects to where, and what came of it',
@@ -73,10 +78,7 @@ export default defineProbe({
       options: { btf: { btf: 'tcp_sock.segs_out' }, raw: true },
       cannotTell: {},
       notInTask: 'the event comes with the outcome, which no task waits for',
-      neverFails: {
-        result:
-          'it sees connections that were begun, and their `outcome`: --failed has what failed',
-      },
+      neverFails: begun,
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends',
       cost: 'a raw tracepoint program a TCP state change',
@@ -120,10 +122,7 @@ export default defineProbe({
       options: { btf: { btf: 'tcp_sock.segs_out' }, raw: false },
       cannotTell: {},
       notInTask: 'the event comes with the outcome, which no task waits for',
-      neverFails: {
-        result:
-          'it sees connections that were begun, and their `outcome`: --failed has what failed',
-      },
+      neverFails: begun,
       misses:
         'connects that fail before the socket changes state (no route, not permitted) or have no outcome yet when the run ends, and state changes made while another tracing program runs on that CPU',
       cost: 'a tracepoint program a TCP state change',

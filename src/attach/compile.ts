@@ -319,7 +319,7 @@ class Compiler {
     return variable
   }
 
-  /** What can stand several times for a value; C has no place for a variable, and its compiler finds what is the same. */
+  /** What can stand several times for a value. In C there is no place for a variable, so it is worked out each time. */
   private once(code: string): string {
     return this.context.equal === undefined ? this.kept(code) : `(${code})`
   }

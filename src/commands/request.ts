@@ -193,6 +193,9 @@ const conflicts: readonly Conflict[] = [
   },
 ]
 
+/** Options that are about groups. */
+const ofGroups = ['by', 'interval', 'sort', 'top']
+
 /** What belongs to --summary or --hist, and what does not go with them. */
 const summaryConflicts: readonly Conflict[] = [
   {
@@ -200,12 +203,12 @@ const summaryConflicts: readonly Conflict[] = [
     remedy: 'give one of them',
     holds: (parsed) => isSet(parsed, 'summary') && parsed.texts['hist'] !== undefined,
   },
-  ...['by', 'interval', 'sort', 'top'].map((name) => ({
+  ...ofGroups.map((name) => ({
     message: `--${name} and --events exclude each other: it is about groups`,
     remedy: `leave out --events, or --${name}`,
     holds: (parsed: Parsed) => parsed.texts[name] !== undefined && isSet(parsed, 'events'),
   })),
-  ...['by', 'interval', 'sort', 'top'].map((name) => ({
+  ...ofGroups.map((name) => ({
     message: `--${name} goes with --summary or --hist`,
     remedy: 'add --summary',
     holds: ({ texts }: Parsed, _: SinkName, isSummary: boolean) =>
